@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+#
+# make help lists the targets. Configurations live beside each other, each in its own BUILD:
+#
+#	make BUILD=build/clang CC=clang
+#	make BUILD=build/asan SANITIZE=address,undefined
+
+BUILD ?= build
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
+
+CFLAGS ?= -O2 -g
+LDLIBS ?= -luring
+OBJCOPY ?= objcopy
+CLANG_FORMAT ?= clang-format-14
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion
+SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+COMPILE = $(CC) -std=gnu11 -D_GNU_SOURCE= $(WARNINGS) -fPIC -fvisibility=hidden $(SANITIZER) -Iinclude -Isrc \
+	  -MMD -MP $(CPPFLAGS) $(CFLAGS)
+LINK = $(CC) $(SANITIZER) $(CFLAGS) $(LDFLAGS)
+
+VERSION := $(shell sed -n 's/^.define ROLLCALL_VERSION "\(.*\)"/\1/p' include/rollcall.h)
+SONAME := librollcall.so.$(firstword $(subst ., ,$(VERSION)))
+
+objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)))
+LIBRARY_OBJECTS := $(call objects,$(patsubst %,src/%/*.c,base ring client tcp udp server))
+PROGRAM_OBJECTS := $(call objects,src/service/*.c src/program/*.c)
+TEST_LIB_OBJECTS := $(call objects,tests/lib/*.c)
+TESTS := $(patsubst %.o,%,$(call objects,tests/unit/test_*.c tests/contract/test_*.c))
+
+# Quiet, unless V=1.
+ifneq ($(V),1)
+say = @printf '  %-7s %s\n' $(1) $(2);
+endif
+
+all: $(BUILD)/rollcall $(BUILD)/librollcall.a $(BUILD)/librollcall.so
+
+run:
+	@tests/install-packages build
+	@$(MAKE) --no-print-directory all
+	@exec $(BUILD)/rollcall $(ARGS)
+
+test:
+	@tests/install-packages build test
+	@exec tests/run $(PARTS)
+
+tests: $(TESTS)
+
+$(BUILD)/rollcall: $(PROGRAM_OBJECTS) $(BUILD)/librollcall.a
+	$(call say,LINK,$@)$(LINK) -o $@ $^ $(LDLIBS)
+
+# One object in which only the public names are left, so that no name inside meets one of a user's.
+$(BUILD)/librollcall.a: $(LIBRARY_OBJECTS)
+	$(call say,AR,$@)$(LD) -r -o $(BUILD)/librollcall.o $^ && \
+		$(OBJCOPY) --localize-hidden $(BUILD)/librollcall.o && \
+		rm -f $@ && $(AR) rcs $@ $(BUILD)/librollcall.o
+
+$(BUILD)/librollcall.so: $(BUILD)/$(SONAME)
+	@ln -sf $(SONAME) $@
+
+$(BUILD)/$(SONAME): $(BUILD)/librollcall.so.$(VERSION)
+	@ln -sf librollcall.so.$(VERSION) $@
+
+$(BUILD)/librollcall.so.$(VERSION): $(LIBRARY_OBJECTS) src/librollcall.map
+	$(call say,LINK,$@)$(LINK) -shared -Wl,-soname,$(SONAME) -o $@ $(LIBRARY_OBJECTS) \
+		-Wl,--version-script=src/librollcall.map $(LDLIBS)
+
+# Tests see every module. An archive gives only what is still missing: a test that brings functions
+# of its own, such as a simulated ring, gets them instead of the library's.
+$(BUILD)/objects.a: $(LIBRARY_OBJECTS) $(filter-out %/main.o,$(PROGRAM_OBJECTS))
+$(BUILD)/tests/lib.a: $(TEST_LIB_OBJECTS)
+$(BUILD)/objects.a $(BUILD)/tests/lib.a:
+	$(call say,AR,$@)mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
+
+$(TESTS): %: %.o $(BUILD)/tests/lib.a $(BUILD)/objects.a
+	$(call say,LINK,$@)$(LINK) -o $@ $^ $(LDLIBS) -lcmocka
+
+$(BUILD)/tests/%.o: private CPPFLAGS += -Itests
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	$(call say,CC,$<)mkdir -p $(@D) && $(COMPILE) -c -o $@ $<
+
+# Changed when the command is: then everything is compiled anew.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D); echo '$(COMPILE) $(LINK) $(LDLIBS)' | cmp -s - $@ || \
+		echo '$(COMPILE) $(LINK) $(LDLIBS)' >$@
+
+install: all
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR) $(INCLUDEDIR) $(PKGCONFIGDIR))
+	install -m 755 $(BUILD)/rollcall $(DESTDIR)$(BINDIR)/
+	install -m 644 include/rollcall.h $(DESTDIR)$(INCLUDEDIR)/
+	install -m 644 $(BUILD)/librollcall.a $(BUILD)/librollcall.so.$(VERSION) $(DESTDIR)$(LIBDIR)/
+	ln -sf librollcall.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/librollcall.so
+	sed 's|@PREFIX@|$(PREFIX)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' \
+		src/rollcall.pc.in >$(DESTDIR)$(PKGCONFIGDIR)/rollcall.pc
+	[ -n "$(DESTDIR)" ] || ldconfig || :
+
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/rollcall $(DESTDIR)$(INCLUDEDIR)/rollcall.h \
+		$(DESTDIR)$(LIBDIR)/librollcall.* $(DESTDIR)$(PKGCONFIGDIR)/rollcall.pc
+
+format:
+	$(CLANG_FORMAT) -i include/*.h $(wildcard src/*/*.[ch] tests/*/*.[ch] bench/*.[ch])
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@echo 'make            build the program and the libraries in $(BUILD)/'
+	@echo 'make run        install what the build needs (Debian), build and start; ARGS="--help"'
+	@echo 'make test       install what the tests need (Debian) and run them; PARTS="unit e2e"'
+	@echo 'make install    to PREFIX=$(PREFIX), under DESTDIR=; make uninstall'
+	@echo 'make format     lay out all sources with $(CLANG_FORMAT)'
+	@echo 'make clean      remove $(BUILD)/'
+	@echo 'Variables: V=1 BUILD= CC= CFLAGS= SANITIZE=address,undefined'
+
+.PHONY: all run test tests install uninstall format clean help FORCE
+.SECONDARY:
+
+-include $(patsubst %.o,%.d,$(LIBRARY_OBJECTS) $(PROGRAM_OBJECTS) $(TEST_LIB_OBJECTS) $(addsuffix .o,$(TESTS)))

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * siphash.h - SipHash-2-4, a keyed hash of short messages that a peer who does not know the key
+ * cannot aim at. (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012)
+ */
+#ifndef BASE_SIPHASH_H
+#define BASE_SIPHASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SIPHASH_KEY_BYTES 16
+
+uint64_t siphash(const uint8_t key[static SIPHASH_KEY_BYTES], const void *data, size_t bytes);
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * client.h - what the server keeps of one client: a slot of the connection table.
+ *
+ * It is kept small, because a million of them may be idle: 128 bytes, and no buffers. Everything
+ * else that a client may need for a while (queued output, an unfinished message) hangs off it.
+ */
+#ifndef CLIENT_CLIENT_H
+#define CLIENT_CLIENT_H
+
+#include "client/queue.h"
+#include "rollcall.h"
+
+struct tcp_input;
+struct udp_peer;
+
+/*
+ * The life of a client:
+ *
+ *	  connected                   the peer ended its side, or rollcall_close(), or the drain
+ *	FREE ---> OPEN ------------------------------------------------------> FINISHING
+ *	  ^         |                                                              |
+ *	  |         | error, abort                  queue is empty, peer has ended | queue is empty
+ *	  |         v                                                              v
+ *	  +----- CLOSING <---------------------------------------------------- LINGERING
+ *	disconnected            the peer has ended, or it takes too long
+ *
+ * OPEN: messages are received and sent. FINISHING: no more are received; what is queued is sent.
+ * LINGERING: our side is shut down; what still comes is thrown away, until the peer ends too.
+ * CLOSING: operations in flight are cancelled; when none is left, the socket is closed, and the
+ * slot becomes free. UDP clients go from OPEN to CLOSING.
+ */
+enum client_state {
+	CLIENT_FREE,
+	CLIENT_OPEN,
+	CLIENT_FINISHING,
+	CLIENT_LINGERING,
+	CLIENT_CLOSING,
+};
+
+/* Operations of a TCP client in flight: at most one of each kind. */
+enum {
+	IN_FLIGHT_RECEIVE = 1 << 0,
+	IN_FLIGHT_SEND = 1 << 1,
+	IN_FLIGHT_CANCEL = 1 << 2,
+	IN_FLIGHT_CLOSE = 1 << 3,
+};
+
+enum {
+	CLIENT_TO_FLUSH = 1 << 0,    /* it is among those to flush at the end of the turn */
+	CLIENT_PAUSED = 1 << 1,	     /* its queue is long: it is not received from */
+	CLIENT_PARKED = 1 << 2,	     /* it waits for a receive buffer, or for memory to send with */
+	CLIENT_LAST_INPUT = 1 << 3,  /* only what has arrived already is received */
+	CLIENT_INPUT_ENDED = 1 << 4, /* nothing more will be received */
+	CLIENT_PEER_ENDED = 1 << 5,  /* because the peer has ended its side */
+	CLIENT_SLOW = 1 << 6,	     /* a send did not take all: what is queued is its own copy */
+	CLIENT_WANTS_ROOM = 1 << 7,  /* the service is to be told when the queue has drained */
+	CLIENT_CANCELLED = 1 << 8,   /* a cancel of what is in flight has been asked for */
+	CLIENT_MULTISHOT = 1 << 9,   /* the receive in flight goes on until it is cancelled */
+};
+
+/* Where a client came from: a listener or an endpoint, and the service behind it. */
+struct source {
+	const struct rollcall_service *service;
+	void *context;
+	size_t message_bytes_max;
+	uint16_t index; /* of the listener or the endpoint */
+};
+
+/* The lists that a client can be in at the same time, each with links of its own. */
+enum client_list_kind {
+	LIST_IDLE, /* by the time of its last activity */
+	LIST_WAIT, /* free, or waiting for a buffer, or lingering */
+	LIST_KINDS,
+};
+
+struct client_link {
+	uint32_t previous, next; /* slots */
+};
+
+struct client {
+	uint64_t id;
+	uint8_t state;
+	uint8_t transport;
+	uint8_t in_flight; /* TCP: which operations */
+	uint8_t listed;	   /* in which lists, a bit each */
+	uint16_t flags;
+	uint16_t gather; /* TCP: of the send in flight, or GATHER_NONE */
+	const struct source *source;
+	int reason; /* why it is closing */
+	int fd;	    /* TCP */
+	union {
+		struct {
+			struct queue queue;
+			struct tcp_input *input; /* NULL: nothing is held back */
+		} tcp;
+		struct {
+			struct udp_peer *peer;
+			uint32_t sends; /* in flight, or about to be */
+		} udp;
+	};
+	uint32_t active_ms;
+	struct client_link links[LIST_KINDS];
+	void *data; /* the service's own */
+	uint64_t messages_received;
+	uint64_t bytes_received;
+	uint64_t messages_sent;
+	uint64_t bytes_sent;
+};
+
+/* Memory for an idle client is part of the promise. */
+_Static_assert(sizeof(struct client) <= 128, "a client takes two cache lines");
+
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/core.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* A TCP buffer takes 16 KiB: a large message, or many small ones that came together. */
+#define TCP_BUFFER_BYTES 16384
+#define TCP_BUFFERS 512
+
+/*
+ * A UDP buffer takes the largest datagram, 65,527 bytes, and before it what the kernel puts there
+ * of the sender's address and the address asked.
+ */
+#define UDP_BUFFER_BYTES (65536 + 256)
+#define UDP_BUFFERS 64
+
+int core_init(struct core *core, uint32_t buffers_max)
+{
+	const struct rollcall_options *options = &core->options;
+	int error = table_init(&core->table, options->tcp_clients_max + options->udp_clients_max);
+
+	if (error)
+		return error;
+	core->flush = malloc(core->table.capacity * sizeof(*core->flush));
+	if (!core->flush) {
+		error = -ENOMEM;
+		goto destroy_table;
+	}
+	error = queue_memory_init(&core->memory, options->memory_bytes_max);
+	if (error)
+		goto free_flush;
+	error = buffers_init(&core->buffers[BUFFERS_TCP], core->ring, BUFFERS_TCP, TCP_BUFFER_BYTES,
+			     (uint32_t)min_size(TCP_BUFFERS, buffers_max), buffers_max);
+	if (error)
+		goto destroy_memory;
+	error = buffers_init(&core->buffers[BUFFERS_UDP], core->ring, BUFFERS_UDP, UDP_BUFFER_BYTES,
+			     (uint32_t)min_size(UDP_BUFFERS, buffers_max / 4), buffers_max / 4);
+	if (error)
+		goto destroy_tcp_buffers;
+	core->memory.pools[BUFFERS_TCP] = &core->buffers[BUFFERS_TCP];
+	core->memory.pools[BUFFERS_UDP] = &core->buffers[BUFFERS_UDP];
+	return 0;
+
+destroy_tcp_buffers:
+	buffers_destroy(&core->buffers[BUFFERS_TCP]);
+destroy_memory:
+	queue_memory_destroy(&core->memory);
+free_flush:
+	free(core->flush);
+destroy_table:
+	table_destroy(&core->table);
+	return error;
+}
+
+void core_destroy(struct core *core)
+{
+	buffers_destroy(&core->buffers[BUFFERS_UDP]);
+	buffers_destroy(&core->buffers[BUFFERS_TCP]);
+	queue_memory_destroy(&core->memory);
+	timers_destroy(&core->timers);
+	free(core->flush);
+	table_destroy(&core->table);
+}
+
+void core_flush_later(struct core *core, struct client *client)
+{
+	const uint32_t mask = core->table.capacity - 1;
+
+	if (client->flags & CLIENT_TO_FLUSH)
+		return;
+	client->flags |= CLIENT_TO_FLUSH;
+	core->flush[(core->flush_head + core->flush_count++) & mask] =
+		table_slot(&core->table, client);
+}
+
+struct client *core_flush_next(struct core *core)
+{
+	struct client *client;
+
+	if (core->flush_count == 0)
+		return NULL;
+	client = &core->table.slots[core->flush[core->flush_head]];
+	core->flush_head = (core->flush_head + 1) & (core->table.capacity - 1);
+	core->flush_count--;
+	client->flags &= (uint16_t)~CLIENT_TO_FLUSH;
+	return client;
+}
+
+size_t core_memory_bytes(const struct core *core)
+{
+	return (size_t)core->memory.blocks.used * QUEUE_BLOCK_BYTES + core->input_bytes;
+}
+
+void core_connected(struct core *core, struct client *client)
+{
+	const struct source *source = client->source;
+
+	log_write(&core->log, ROLLCALL_LOG_DEBUG, "client %llu connected: %s",
+		  (unsigned long long)client->id,
+		  client->transport == ROLLCALL_TCP ? "tcp" : "udp");
+	if (source->service->connected)
+		source->service->connected(core->server, client->id, source->context);
+}
+
+void core_received(struct core *core, struct client *client, const void *data, size_t bytes)
+{
+	const struct source *source = client->source;
+
+	client->messages_received++;
+	client->bytes_received += bytes;
+	core->stats.messages_received++;
+	core->stats.bytes_received += bytes;
+	if (source->service->received)
+		source->service->received(core->server, client->id, data, bytes, source->context);
+}
+
+void core_oversized(struct core *core, struct client *client)
+{
+	const struct source *source = client->source;
+
+	if (source->service->oversized)
+		source->service->oversized(core->server, client->id, source->message_bytes_max,
+					   source->context);
+}
+
+void core_drained(struct core *core, struct client *client)
+{
+	const struct source *source = client->source;
+
+	if (source->service->drained)
+		source->service->drained(core->server, client->id, source->context);
+}
+
+void core_disconnected(struct core *core, struct client *client)
+{
+	const struct source *source = client->source;
+
+	if (source->service->disconnected)
+		source->service->disconnected(core->server, client->id, client->reason,
+					      source->context);
+	log_write(&core->log, ROLLCALL_LOG_DEBUG, "client %llu disconnected: %s",
+		  (unsigned long long)client->id, rollcall_reason_text(client->reason));
+	if (client->transport == ROLLCALL_TCP)
+		core->stats.tcp_clients_now--;
+	else
+		core->stats.udp_clients_now--;
+	table_remove(&core->table, client);
+}
+
+void core_count_sent(struct core *core, struct client *client, size_t bytes)
+{
+	client->messages_sent++;
+	client->bytes_sent += bytes;
+	core->stats.messages_sent++;
+	core->stats.bytes_sent += bytes;
+}

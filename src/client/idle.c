@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/idle.h"
+
+static uint32_t milliseconds(uint64_t ns)
+{
+	return (uint32_t)(ns / 1000000);
+}
+
+/* How long a client on the list has been there; unsigned, so right across the wrap of the 32 bits. */
+static uint32_t listed_ms(const struct client *client, uint64_t now_ns)
+{
+	return milliseconds(now_ns) - client->active_ms;
+}
+
+static void look_again(struct idle *idle, uint64_t now_ns)
+{
+	struct client *first = client_list_first(idle->table, &idle->list);
+	uint32_t limit_ms = idle->timeout_ms + idle->timeout_ms / 16;
+	uint32_t passed_ms;
+
+	if (!first)
+		return;
+	passed_ms = listed_ms(first, now_ns);
+	timers_set(idle->timers, &idle->timer,
+		   now_ns + (passed_ms < limit_ms ? limit_ms - passed_ms : 0) * (uint64_t)1000000);
+}
+
+static void on_timer(struct timer *timer)
+{
+	struct idle *idle = container_of(timer, struct idle, timer);
+	uint64_t now_ns = idle->timers->now_ns;
+	struct client *first;
+
+	while ((first = client_list_first(idle->table, &idle->list)) &&
+	       listed_ms(first, now_ns) >= idle->timeout_ms + idle->timeout_ms / 16) {
+		client_list_remove(idle->table, &idle->list, first);
+		idle->expire(idle, first);
+	}
+	look_again(idle, now_ns);
+}
+
+int idle_init(struct idle *idle, struct table *table, struct timers *timers, uint64_t timeout_ms,
+	      void (*expire)(struct idle *idle, struct client *client))
+{
+	*idle = (struct idle){
+		.table = table,
+		.timers = timers,
+		.timeout_ms = (uint32_t)timeout_ms,
+		.timer = { .expired = on_timer },
+		.expire = expire,
+	};
+	client_list_init(&idle->list, LIST_IDLE);
+	return timers_reserve(timers);
+}
+
+void idle_touch(struct idle *idle, struct client *client, uint64_t now_ns)
+{
+	if (idle->timeout_ms == 0)
+		return;
+	if (client_is_listed(client, LIST_IDLE)) {
+		if (listed_ms(client, now_ns) <= idle->timeout_ms / 16)
+			return;
+		client_list_remove(idle->table, &idle->list, client);
+	}
+	client->active_ms = milliseconds(now_ns);
+	client_list_push(idle->table, &idle->list, client);
+	/* Should the timer be set for a client that has moved on since, it finds out when it is due. */
+	if (idle->timer.position == 0)
+		look_again(idle, now_ns);
+}
+
+void idle_remove(struct idle *idle, struct client *client)
+{
+	if (client_is_listed(client, LIST_IDLE))
+		client_list_remove(idle->table, &idle->list, client);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/queue.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* A block begins with its segment, and its bytes follow. */
+static uint8_t *block_memory(struct segment *block)
+{
+	return (uint8_t *)(block + 1);
+}
+
+/* How much more can be copied behind the last byte of the queue. */
+static size_t tail_room(const struct queue *queue)
+{
+	struct segment *tail = queue->tail;
+
+	if (!tail || tail->pool != QUEUE_OWN)
+		return 0;
+	return (size_t)(block_memory(tail) + QUEUE_BLOCK_ROOM - (tail->data + tail->bytes));
+}
+
+int queue_memory_init(struct queue_memory *memory, size_t bytes_max)
+{
+	const uint32_t blocks = (uint32_t)min_size(bytes_max / QUEUE_BLOCK_BYTES, UINT32_MAX);
+	int error = slab_init(&memory->blocks, QUEUE_BLOCK_BYTES, blocks);
+
+	if (error)
+		return error;
+	error = slab_init(&memory->leases, sizeof(struct segment), blocks);
+	if (error)
+		slab_destroy(&memory->blocks);
+	return error;
+}
+
+void queue_memory_destroy(struct queue_memory *memory)
+{
+	slab_destroy(&memory->leases);
+	slab_destroy(&memory->blocks);
+}
+
+static void link_segment(struct queue *queue, struct segment *segment)
+{
+	segment->next = NULL;
+	if (queue->tail)
+		queue->tail->next = segment;
+	else
+		queue->head = segment;
+	queue->tail = segment;
+	queue->segments++;
+}
+
+static bool append_lease(struct queue_memory *memory, struct queue *queue, const struct iovec *part)
+{
+	for (uint8_t pool = 0; pool < QUEUE_POOLS; pool++) {
+		struct segment *tail = queue->tail, *segment;
+		int buffer = buffers_find(memory->pools[pool], part->iov_base, part->iov_len);
+
+		if (buffer < 0)
+			continue;
+		queue->bytes += (uint32_t)part->iov_len;
+		if (tail && tail->pool == pool && tail->buffer == buffer &&
+		    tail->data + tail->bytes == part->iov_base) {
+			tail->bytes += (uint32_t)part->iov_len;
+			return true;
+		}
+		segment = slab_take(&memory->leases);
+		*segment = (struct segment){
+			.data = part->iov_base,
+			.bytes = (uint32_t)part->iov_len,
+			.buffer = (uint16_t)buffer,
+			.pool = pool,
+		};
+		buffers_hold(memory->pools[pool], (uint16_t)buffer);
+		link_segment(queue, segment);
+		return true;
+	}
+	return false;
+}
+
+static void append_copy(struct queue_memory *memory, struct queue *queue, const struct iovec *part)
+{
+	const uint8_t *data = part->iov_base;
+	size_t left = part->iov_len;
+
+	while (left > 0) {
+		size_t room = tail_room(queue), bytes;
+
+		if (room == 0) {
+			struct segment *block = slab_take(&memory->blocks);
+
+			*block = (struct segment){ .data = block_memory(block), .pool = QUEUE_OWN };
+			link_segment(queue, block);
+			room = QUEUE_BLOCK_ROOM;
+		}
+		bytes = min_size(room, left);
+		memcpy(queue->tail->data + queue->tail->bytes, data, bytes);
+		queue->tail->bytes += (uint32_t)bytes;
+		queue->bytes += (uint32_t)bytes;
+		memory->copied_bytes += bytes;
+		data += bytes;
+		left -= bytes;
+	}
+}
+
+/* Whether there is room for all parts, whichever way they are appended. */
+static bool has_room(const struct queue_memory *memory, const struct iovec *parts, unsigned count)
+{
+	size_t blocks = 0;
+
+	if (slab_room(&memory->leases) < count)
+		return false;
+	for (unsigned i = 0; i < count; i++)
+		blocks += 1 + parts[i].iov_len / QUEUE_BLOCK_ROOM;
+	return slab_room(&memory->blocks) >= blocks;
+}
+
+bool queue_append(struct queue_memory *memory, struct queue *queue, const struct iovec *parts,
+		  unsigned count, bool copy)
+{
+	if (!has_room(memory, parts, count))
+		return false;
+	for (unsigned i = 0; i < count; i++) {
+		const struct iovec *part = &parts[i];
+		bool small = part->iov_len <= min_size(QUEUE_COPY_BYTES_MAX, tail_room(queue));
+
+		if (part->iov_len == 0)
+			continue;
+		if (copy || small || !append_lease(memory, queue, part))
+			append_copy(memory, queue, part);
+	}
+	return true;
+}
+
+unsigned queue_gather(const struct queue *queue, struct iovec *pieces, unsigned max)
+{
+	unsigned count = 0;
+
+	for (const struct segment *one = queue->head; one && count < max; one = one->next)
+		pieces[count++] = (struct iovec){ one->data, one->bytes };
+	return count;
+}
+
+static void drop_head(struct queue_memory *memory, struct queue *queue)
+{
+	struct segment *head = queue->head;
+
+	queue->head = head->next;
+	if (!queue->head)
+		queue->tail = NULL;
+	queue->segments--;
+	queue->bytes -= head->bytes;
+	if (head->pool == QUEUE_OWN) {
+		slab_give(&memory->blocks, head);
+		return;
+	}
+	buffers_release(memory->pools[head->pool], head->buffer);
+	slab_give(&memory->leases, head);
+}
+
+void queue_advance(struct queue_memory *memory, struct queue *queue, size_t bytes)
+{
+	CHECK(bytes <= queue->bytes);
+	while (bytes > 0 && bytes >= queue->head->bytes) {
+		bytes -= queue->head->bytes;
+		drop_head(memory, queue);
+	}
+	if (bytes == 0)
+		return;
+	queue->head->data += bytes;
+	queue->head->bytes -= (uint32_t)bytes;
+	queue->bytes -= (uint32_t)bytes;
+}
+
+bool queue_own(struct queue_memory *memory, struct queue *queue)
+{
+	struct queue from = *queue;
+
+	*queue = (struct queue){ 0 };
+	while (from.head) {
+		struct segment *one = from.head;
+		struct iovec part = { one->data, one->bytes };
+
+		if (one->pool == QUEUE_OWN) {
+			from.head = one->next;
+			link_segment(queue, one);
+			queue->bytes += one->bytes;
+			continue;
+		}
+		if (!queue_append(memory, queue, &part, 1, true)) {
+			queue_clear(memory, &from);
+			return false;
+		}
+		drop_head(memory, &from);
+	}
+	return true;
+}
+
+void queue_clear(struct queue_memory *memory, struct queue *queue)
+{
+	while (queue->head)
+		drop_head(memory, queue);
+	*queue = (struct queue){ 0 };
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "ring/op.h"
+
+int table_init(struct table *table, uint32_t capacity)
+{
+	CHECK(capacity > 0 && capacity <= TABLE_CAPACITY_MAX);
+	*table = (struct table){ .capacity = 1 };
+	while (table->capacity < capacity)
+		table->capacity *= 2;
+	client_list_init(&table->free, LIST_WAIT);
+	/* Zeroed by the kernel when first touched: slots never used cost nothing. */
+	table->slots = calloc(table->capacity, sizeof(*table->slots));
+	return table->slots ? 0 : -ENOMEM;
+}
+
+void table_destroy(struct table *table)
+{
+	free(table->slots);
+	table->slots = NULL;
+}
+
+struct client *table_add(struct table *table, enum rollcall_transport transport)
+{
+	struct client *client;
+	uint64_t id;
+
+	if (table->fresh < table->capacity) {
+		id = table->fresh;
+		client = &table->slots[table->fresh++];
+	} else {
+		client = client_list_first(table, &table->free);
+		if (!client)
+			return NULL;
+		client_list_remove(table, &table->free, client);
+		id = client->id;
+	}
+	CHECK(client->state == CLIENT_FREE);
+	*client = (struct client){ .id = id, .state = CLIENT_OPEN, .transport = (uint8_t)transport };
+	return client;
+}
+
+struct client *table_find(const struct table *table, uint64_t id)
+{
+	struct client *client = &table->slots[id & (table->capacity - 1)];
+
+	/* A free slot already has the ID that it will have next. */
+	return client->id == id && client->state != CLIENT_FREE ? client : NULL;
+}
+
+void table_remove(struct table *table, struct client *client)
+{
+	CHECK(client->state != CLIENT_FREE && client->in_flight == 0 && client->listed == 0);
+	CHECK(!(client->flags & CLIENT_TO_FLUSH));
+	client->state = CLIENT_FREE;
+	/* A slot whose IDs are used up is never used again. */
+	if (client->id > OP_ID_MAX - table->capacity)
+		return;
+	client->id += table->capacity;
+	client_list_push(table, &table->free, client);
+}
+
+struct client *table_next(const struct table *table, uint64_t id)
+{
+	uint64_t slot = id == ROLLCALL_NONE ? 0 : (id & (table->capacity - 1)) + 1;
+
+	for (; slot < table->fresh; slot++)
+		if (table->slots[slot].state != CLIENT_FREE)
+			return &table->slots[slot];
+	return NULL;
+}
+
+void client_list_init(struct client_list *list, enum client_list_kind kind)
+{
+	*list = (struct client_list){ .head = SLOT_NONE, .tail = SLOT_NONE, .kind = kind };
+}
+
+void client_list_push(struct table *table, struct client_list *list, struct client *client)
+{
+	struct client_link *link = &client->links[list->kind];
+	uint32_t slot = table_slot(table, client);
+
+	CHECK(!client_is_listed(client, list->kind));
+	client->listed |= (uint8_t)(1u << list->kind);
+	*link = (struct client_link){ .previous = list->tail, .next = SLOT_NONE };
+	if (list->tail == SLOT_NONE)
+		list->head = slot;
+	else
+		table->slots[list->tail].links[list->kind].next = slot;
+	list->tail = slot;
+	list->count++;
+}
+
+void client_list_remove(struct table *table, struct client_list *list, struct client *client)
+{
+	struct client_link link = client->links[list->kind];
+
+	CHECK(client_is_listed(client, list->kind) && list->count > 0);
+	client->listed &= (uint8_t) ~(1u << list->kind);
+	if (link.previous == SLOT_NONE)
+		list->head = link.next;
+	else
+		table->slots[link.previous].links[list->kind].next = link.next;
+	if (link.next == SLOT_NONE)
+		list->tail = link.previous;
+	else
+		table->slots[link.next].links[list->kind].previous = link.previous;
+	list->count--;
+}
+
+struct client *client_list_first(const struct table *table, const struct client_list *list)
+{
+	return list->head == SLOT_NONE ? NULL : &table->slots[list->head];
+}

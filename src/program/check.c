@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+
+#include "program/check.h"
+#include "program/failures.h"
+#include "program/kernel.h"
+
+/* Far more than the library tries; what is above is not shown. */
+#define FEATURES_MAX 64
+
+static void print_features(void)
+{
+	struct rollcall_feature features[FEATURES_MAX];
+	int count = rollcall_features(features, FEATURES_MAX);
+
+	if (count < 0) {
+		printf("The features cannot be tried: %s\n", strerror(-count));
+		return;
+	}
+	printf("%-32s %-6s %-9s %-5s %s\n", "FEATURE", "SINCE", "NEEDED", "USED", "HERE");
+	for (int i = 0; i < count && i < FEATURES_MAX; i++) {
+		const struct rollcall_feature *feature = &features[i];
+
+		printf("%-32s %-6s %-9s %-5s ", feature->name, feature->since,
+		       feature->required ? "required" : "optional",
+		       feature->used && feature->result == 0 ? "yes" : "no");
+		if (feature->result == 0)
+			printf("works\n");
+		else
+			printf("missing (%s)\n", strerror(-feature->result));
+	}
+}
+
+static void limit_text(char text[static 32], uint64_t limit, unsigned unit_shift)
+{
+	if (limit == RLIM_INFINITY)
+		snprintf(text, 32, "unlimited");
+	else
+		snprintf(text, 32, "%" PRIu64 "%s", limit >> unit_shift, unit_shift ? " KiB" : "");
+}
+
+static void print_setting(const char *name, long value, const char *meaning)
+{
+	if (value == KERNEL_UNKNOWN)
+		printf("%-38s not there\n", name);
+	else
+		printf("%-38s %ld%s\n", name, value, meaning);
+}
+
+static const char *io_uring_disabled_text(const struct kernel_facts *facts)
+{
+	switch (facts->io_uring_disabled) {
+	case 0:
+		return ": every process may use io_uring";
+	case 1:
+		return facts->io_uring_exempt ? ": a group may use io_uring, this process too"
+					      : ": a group may use io_uring, this process not";
+	default:
+		return ": no process may use io_uring";
+	}
+}
+
+static void print_limits(const struct kernel_facts *facts)
+{
+	char soft[32], hard[32], memlock[32];
+
+	limit_text(soft, facts->nofile_soft, 0);
+	limit_text(hard, facts->nofile_hard, 0);
+	limit_text(memlock, facts->memlock_bytes, 10);
+	printf("\n%-38s %s\n", "LIMIT", "VALUE");
+	printf("%-38s Linux %s\n", "kernel", facts->release);
+	printf("%-38s soft %s, hard %s: below %s TCP clients\n", "open files (RLIMIT_NOFILE)", soft,
+	       hard, hard);
+	printf("%-38s %s\n", "locked memory (RLIMIT_MEMLOCK)", memlock);
+	print_setting("kernel.io_uring_disabled", facts->io_uring_disabled,
+		      io_uring_disabled_text(facts));
+	print_setting("net.core.somaxconn", facts->somaxconn,
+		      ": clients that wait to be accepted, for each address");
+	printf("%-38s %s\n", "seccomp filter", facts->seccomp ? "yes" : "no");
+}
+
+/* The library says here where it had to make do with less. */
+static void print_log(enum rollcall_log_level level, const char *text, void *context)
+{
+	(void)context;
+	if (level <= ROLLCALL_LOG_WARNING)
+		printf("note: %s\n", text);
+}
+
+int check_run(const struct rollcall_options *options)
+{
+	struct rollcall_options quiet = *options;
+	struct rollcall_server *server;
+	struct kernel_facts facts;
+	struct failure failure;
+	int result;
+
+	kernel_facts_read(&facts);
+	print_features();
+	print_limits(&facts);
+	printf("\n");
+
+	quiet.log = print_log;
+	result = rollcall_create(&server, &quiet);
+	if (result == 0) {
+		rollcall_destroy(server);
+		printf("rollcall can run here\n");
+		return 0;
+	}
+	failure_of_create(&failure, result, &facts);
+	if (failure.cure[0])
+		printf("cure: %s\n", failure.cure);
+	printf("rollcall cannot run here: %s\n", failure.cause);
+	return EX_UNAVAILABLE;
+}

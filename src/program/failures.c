@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+
+#include "program/failures.h"
+
+__attribute__((format(printf, 3, 4))) static void set_cause(struct failure *failure, int exit_code,
+							    const char *format, ...)
+{
+	va_list arguments;
+
+	failure->exit_code = exit_code;
+	failure->cure[0] = '\0';
+	va_start(arguments, format);
+	vsnprintf(failure->cause, sizeof(failure->cause), format, arguments);
+	va_end(arguments);
+}
+
+__attribute__((format(printf, 2, 3))) static void set_cure(struct failure *failure,
+							   const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(failure->cure, sizeof(failure->cure), format, arguments);
+	va_end(arguments);
+}
+
+/* The limits that a listening socket meets as well as a ring. */
+static void out_of_resources(struct failure *failure, int error, const char *what,
+			     const struct kernel_facts *facts)
+{
+	if (error == -EMFILE) {
+		set_cause(failure, EX_OSERR,
+			  "%s: no file descriptor is left: RLIMIT_NOFILE is %" PRIu64, what,
+			  facts->nofile_hard);
+		set_cure(failure, "raise the hard limit: ulimit -Hn (shell), --ulimit nofile= "
+				  "(Docker, Podman), LimitNOFILE= (systemd)");
+	} else if (error == -ENFILE) {
+		set_cause(failure, EX_OSERR, "%s: the whole system has no file descriptor left",
+			  what);
+		set_cure(failure, "raise it: sysctl fs.file-max");
+	} else {
+		set_cause(failure, EX_OSERR, "%s: %s", what, strerror(-error));
+	}
+}
+
+static void too_old(struct failure *failure, const struct kernel_facts *facts)
+{
+	set_cause(failure, EX_UNAVAILABLE,
+		  "the kernel is too old: this is Linux %s, and io_uring needs 6.1 or later here",
+		  facts->release);
+	set_cure(failure, "start a newer kernel; in a container it is the host's that counts");
+}
+
+/* -EPERM and -ENOSYS have several causes; the surest evidence comes first. */
+static void forbidden(struct failure *failure, int error, const struct kernel_facts *facts)
+{
+	if (facts->io_uring_disabled == 2) {
+		set_cause(failure, EX_UNAVAILABLE,
+			  "io_uring is turned off on this machine: kernel.io_uring_disabled is 2");
+		set_cure(failure, "as root: sysctl kernel.io_uring_disabled=0");
+	} else if (facts->io_uring_disabled == 1 && !facts->io_uring_exempt) {
+		set_cause(failure, EX_UNAVAILABLE,
+			  "io_uring is allowed to one group only: kernel.io_uring_disabled is 1, "
+			  "kernel.io_uring_group is %ld",
+			  facts->io_uring_group);
+		set_cure(failure, "run as a member of that group, or as root: "
+				  "sysctl kernel.io_uring_disabled=0");
+	} else if (facts->seccomp) {
+		set_cause(failure, EX_UNAVAILABLE,
+			  "io_uring is blocked by a seccomp filter (%s), as containers have it",
+			  error == -EPERM ? "EPERM, as from Docker" : "ENOSYS, as from Podman");
+		set_cure(failure,
+			 "docker (or podman) run --security-opt seccomp=PROFILE.json, with a "
+			 "profile that allows io_uring_setup, io_uring_enter and "
+			 "io_uring_register");
+	} else if (error == -EPERM) {
+		set_cause(failure, EX_UNAVAILABLE,
+			  "io_uring is forbidden to this process, perhaps by a security module");
+		set_cure(failure, "see the policies of SELinux or AppArmor, and dmesg");
+	} else if (!kernel_is_at_least(facts, 6, 1)) {
+		too_old(failure, facts);
+	} else {
+		set_cause(failure, EX_UNAVAILABLE, "this kernel, Linux %s, has no io_uring",
+			  facts->release);
+		set_cure(failure,
+			 "use a kernel built with CONFIG_IO_URING, outside of sandboxes such "
+			 "as gVisor");
+	}
+}
+
+static void out_of_memory(struct failure *failure, const struct kernel_facts *facts)
+{
+	if (facts->memlock_bytes == RLIM_INFINITY) {
+		set_cause(failure, EX_OSERR, "there is not enough memory to start");
+		set_cure(failure, "free some, or ask for less: --max-clients, --udp-max-clients");
+		return;
+	}
+	set_cause(failure, EX_OSERR,
+		  "there is not enough memory for the smallest rings: RLIMIT_MEMLOCK is %" PRIu64
+		  " KiB, for all processes of this user together",
+		  facts->memlock_bytes >> 10);
+	set_cure(failure, "raise the limit to 8 MiB or more: ulimit -l 8192 (shell), --ulimit "
+			  "memlock=8388608 (Docker, Podman), LimitMEMLOCK=8M (systemd)");
+}
+
+void failure_of_create(struct failure *failure, int error, const struct kernel_facts *facts)
+{
+	switch (error) {
+	case -EPERM:
+	case -ENOSYS:
+	case -EACCES:
+		forbidden(failure, error == -ENOSYS ? error : -EPERM, facts);
+		break;
+	case -EINVAL:
+		if (!kernel_is_at_least(facts, 6, 1)) {
+			too_old(failure, facts);
+			break;
+		}
+		set_cause(failure, EX_UNAVAILABLE,
+			  "the kernel, Linux %s, lacks a feature of io_uring that Linux 6.1 has",
+			  facts->release);
+		set_cure(failure, "see which: rollcall --check");
+		break;
+	case -ENOMEM:
+		out_of_memory(failure, facts);
+		break;
+	default:
+		out_of_resources(failure, error, "the server cannot be made", facts);
+	}
+}
+
+/* "tcp://HOST:PORT" gives "tcp", and "HOST:PORT" at the return value. */
+static const char *split_address(const char *address, char transport[static 4])
+{
+	snprintf(transport, 4, "%s", address);
+	return address + sizeof("tcp://") - 1;
+}
+
+void failure_of_listen(struct failure *failure, int error, const char *address,
+		       const struct kernel_facts *facts)
+{
+	char transport[4], what[320];
+	const char *place = split_address(address, transport);
+
+	snprintf(what, sizeof(what), "cannot listen on %s '%.255s'", transport, place);
+	switch (error) {
+	case -EINVAL:
+		set_cause(failure, EX_USAGE, "%s: the address is malformed", what);
+		set_cure(failure, "write HOST:PORT, [IPv6]:PORT or *:PORT");
+		break;
+	case -ENOENT:
+		set_cause(failure, EX_NOHOST, "%s: the host name does not resolve", what);
+		set_cure(failure, "check the name and the resolver: getent ahosts NAME");
+		break;
+	case -EADDRINUSE:
+		set_cause(failure, EX_OSERR, "%s: the port is in use", what);
+		set_cure(failure, "choose another: --%s HOST:PORT; who has it: ss -lntup",
+			 transport);
+		break;
+	case -EADDRNOTAVAIL:
+		set_cause(failure, EX_OSERR, "%s: not an address of this machine", what);
+		set_cure(failure, "choose one of ip address show, or * for all");
+		break;
+	case -EAFNOSUPPORT:
+		set_cause(failure, EX_OSERR, "%s: this machine has no IPv6", what);
+		set_cure(failure, "choose an IPv4 address");
+		break;
+	case -EACCES:
+	case -EPERM:
+		set_cause(failure, EX_NOPERM,
+			  "%s: the port is privileged: ports below %ld are not for every user",
+			  what, facts->unprivileged_port < 0 ? 1024 : facts->unprivileged_port);
+		set_cure(failure, "choose a higher port, or give CAP_NET_BIND_SERVICE, or lower "
+				  "net.ipv4.ip_unprivileged_port_start");
+		break;
+	case -ENOSPC:
+		set_cause(failure, EX_USAGE, "%s: a server listens on at most 64 addresses", what);
+		set_cure(failure, "name fewer; a host name may stand for several");
+		break;
+	default:
+		out_of_resources(failure, error, what, facts);
+	}
+}
+
+void failure_of_run(struct failure *failure, int error)
+{
+	set_cause(failure, EX_OSERR, "the ring failed: %s", strerror(-error));
+	set_cure(failure, "start again; this points to a bug in rollcall or in the kernel");
+}

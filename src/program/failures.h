@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * failures.h - what a failed call of the library means for the person who started the program: the
+ * cause, the cure, and the exit code. Pure functions of the error and the kernel's facts; any thread.
+ */
+#ifndef PROGRAM_FAILURES_H
+#define PROGRAM_FAILURES_H
+
+#include "program/kernel.h"
+
+struct failure {
+	int exit_code;	 /* of sysexits.h */
+	char cause[512]; /* "io_uring is forbidden: ..." */
+	char cure[512];	 /* what to do about it; empty if nobody knows */
+};
+
+/* For what rollcall_create() returned. */
+void failure_of_create(struct failure *failure, int error, const struct kernel_facts *facts);
+
+/* For what rollcall_listen() returned for `address`, like "tcp://localhost:8080". */
+void failure_of_listen(struct failure *failure, int error, const char *address,
+		       const struct kernel_facts *facts);
+
+/* For what rollcall_run() returned. */
+void failure_of_run(struct failure *failure, int error);
+
+#endif

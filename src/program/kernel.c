@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+#include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "program/kernel.h"
+
+static long read_setting(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	long value;
+
+	if (!file)
+		return KERNEL_UNKNOWN;
+	if (fscanf(file, "%ld", &value) != 1)
+		value = KERNEL_UNKNOWN;
+	fclose(file);
+	return value;
+}
+
+/* Reads a field of /proc/self/status as a number of the base; 0 if it is not there. */
+static uint64_t read_status(const char *field, int base)
+{
+	FILE *file = fopen("/proc/self/status", "re");
+	char line[256];
+	uint64_t value = 0;
+
+	if (!file)
+		return 0;
+	while (fgets(line, sizeof(line), file)) {
+		if (strncmp(line, field, strlen(field)) == 0)
+			value = strtoull(line + strlen(field), NULL, base);
+	}
+	fclose(file);
+	return value;
+}
+
+static bool is_in_group(gid_t wanted)
+{
+	int count = getgroups(0, NULL);
+	gid_t *groups;
+	bool found = getegid() == wanted;
+
+	groups = count > 0 ? calloc((size_t)count, sizeof(*groups)) : NULL;
+	if (groups)
+		count = getgroups(count, groups);
+	for (int i = 0; groups && i < count; i++)
+		found = found || groups[i] == wanted;
+	free(groups);
+	return found;
+}
+
+static uint64_t limit_of(int resource, bool hard)
+{
+	struct rlimit limit;
+
+	if (getrlimit((__rlimit_resource_t)resource, &limit) < 0)
+		return RLIM_INFINITY;
+	return hard ? limit.rlim_max : limit.rlim_cur;
+}
+
+void kernel_facts_read(struct kernel_facts *facts)
+{
+	struct utsname name;
+
+	memset(facts, 0, sizeof(*facts));
+	uname(&name);
+	snprintf(facts->release, sizeof(facts->release), "%s", name.release);
+	sscanf(facts->release, "%u.%u", &facts->major, &facts->minor);
+
+	facts->io_uring_disabled = read_setting("/proc/sys/kernel/io_uring_disabled");
+	facts->io_uring_group = read_setting("/proc/sys/kernel/io_uring_group");
+	/* The kernel's own rule: io_uring_allowed() in io_uring/io_uring.c, Linux 6.6. */
+	facts->io_uring_exempt =
+		(read_status("CapEff:", 16) & (1ULL << CAP_SYS_ADMIN)) ||
+		(facts->io_uring_group >= 0 && is_in_group((gid_t)facts->io_uring_group));
+	facts->seccomp = read_status("Seccomp:", 10) == 2;
+
+	facts->nofile_soft = limit_of(RLIMIT_NOFILE, false);
+	facts->nofile_hard = limit_of(RLIMIT_NOFILE, true);
+	facts->memlock_bytes = limit_of(RLIMIT_MEMLOCK, false);
+	facts->somaxconn = read_setting("/proc/sys/net/core/somaxconn");
+	facts->unprivileged_port = read_setting("/proc/sys/net/ipv4/ip_unprivileged_port_start");
+}
+
+bool kernel_is_at_least(const struct kernel_facts *facts, unsigned major, unsigned minor)
+{
+	return facts->major > major || (facts->major == major && facts->minor >= minor);
+}

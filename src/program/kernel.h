@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kernel.h - what this process can find out about its kernel and its own limits: the evidence for a
+ * failure's cause, and what --check shows. Any thread.
+ */
+#ifndef PROGRAM_KERNEL_H
+#define PROGRAM_KERNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Stands for a setting that is not there or cannot be read. */
+#define KERNEL_UNKNOWN (-1L)
+
+struct kernel_facts {
+	char release[65]; /* "6.1.0-18-amd64" (uname(2)) */
+	unsigned major;
+	unsigned minor;
+
+	/* kernel.io_uring_disabled (6.6): 0 all may use it, 1 only a group, 2 nobody. */
+	long io_uring_disabled;
+	long io_uring_group;
+	/* Whether this process may use io_uring although io_uring_disabled is 1. */
+	bool io_uring_exempt;
+	/* Whether a seccomp filter is at work on this process. */
+	bool seccomp;
+
+	/* Limits of this process; RLIM_INFINITY: none. */
+	uint64_t nofile_soft;
+	uint64_t nofile_hard;
+	uint64_t memlock_bytes;
+
+	long somaxconn;		/* net.core.somaxconn */
+	long unprivileged_port; /* net.ipv4.ip_unprivileged_port_start */
+};
+
+void kernel_facts_read(struct kernel_facts *facts);
+
+/* Whether the kernel's version is at least this one. Distributions backport: only for explanations. */
+bool kernel_is_at_least(const struct kernel_facts *facts, unsigned major, unsigned minor);
+
+#endif

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "program/announcer.h"
+#include "program/check.h"
+#include "program/console.h"
+#include "program/diagnostics.h"
+#include "program/failures.h"
+#include "program/options.h"
+#include "program/settings.h"
+#include "program/signals.h"
+#include "rollcall.h"
+
+/* "tcp://", and the longest host name, brackets and port that make sense. */
+#define URL_BYTES 512
+
+struct program {
+	struct program_options options;
+	struct rollcall_server *server;
+	struct rollcall_service service; /* the chosen one, as the options shape it */
+	struct announcer announcer;
+	struct console console;
+	struct diagnostics diagnostics;
+	struct signals signals;
+};
+
+/*
+ * A descriptor closed by whoever started the program would be given to the ring or to a client, and
+ * the console's lines with it. What stands there instead refuses the console with -EBADF.
+ */
+static void occupy_standard_files(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0)
+			open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+	}
+}
+
+static int fail(struct program *program, const struct failure *failure)
+{
+	diagnostics_say(&program->diagnostics, ROLLCALL_LOG_ERROR, "%s%s%s", failure->cause,
+			failure->cure[0] ? "\n  cure: " : "", failure->cure);
+	return failure->exit_code;
+}
+
+static void console_failed(struct console *console, int error, void *context)
+{
+	(void)console;
+	diagnostics_say(context, ROLLCALL_LOG_WARNING,
+			"no more console lines (--quiet wants none): standard output: %s",
+			strerror(-error));
+}
+
+static int fail_to_create(struct program *program, int error)
+{
+	struct kernel_facts facts;
+	struct failure failure;
+
+	kernel_facts_read(&facts);
+	failure_of_create(&failure, error, &facts);
+	return fail(program, &failure);
+}
+
+static int create(struct program *program)
+{
+	struct rollcall_options library;
+	int result;
+
+	settings_of_server(&program->options, &program->diagnostics, &library);
+	result = rollcall_create(&program->server, &library);
+	return result ? fail_to_create(program, result) : 0;
+}
+
+static int take_signals(struct program *program)
+{
+	int result = signals_start(&program->signals, program->server, &program->diagnostics);
+
+	return result ? fail_to_create(program, result) : 0;
+}
+
+static int listen_on(struct program *program, const char *transport, const char *address)
+{
+	bool quiet = program->options.quiet;
+	struct kernel_facts facts;
+	struct failure failure;
+	char url[URL_BYTES];
+	int result = -EINVAL;
+
+	if ((size_t)snprintf(url, sizeof(url), "%s://%s", transport, address) < sizeof(url))
+		result = rollcall_listen(program->server, url,
+					 quiet ? &program->service : &program->announcer.service,
+					 quiet ? NULL : &program->announcer);
+	if (result == 0)
+		return 0;
+	kernel_facts_read(&facts);
+	failure_of_listen(&failure, result, url, &facts);
+	return fail(program, &failure);
+}
+
+static int listen_on_all(struct program *program, const char *transport,
+			 const struct options_addresses *addresses, const char *usual)
+{
+	if (addresses->count == 0 && !addresses->none)
+		return listen_on(program, transport, usual);
+	for (unsigned i = 0; i < addresses->count; i++) {
+		int code = listen_on(program, transport, addresses->list[i]);
+
+		if (code)
+			return code;
+	}
+	return 0;
+}
+
+/* Runs the server until a signal ends it; the ring carries its console and diagnostics meanwhile. */
+static int run(struct program *program)
+{
+	struct failure failure;
+	int result;
+
+	console_attach(&program->diagnostics.console, program->server);
+	console_attach(&program->console, program->server);
+	if (!program->options.quiet)
+		announcer_waiting(&program->announcer);
+	result = rollcall_run(program->server);
+	console_detach(&program->console);
+	console_detach(&program->diagnostics.console);
+	if (result == 0)
+		return 0;
+	failure_of_run(&failure, result);
+	return fail(program, &failure);
+}
+
+/* Writes what the ring has left, and says what was lost. */
+static void finish_output(struct program *program)
+{
+	console_flush(&program->diagnostics.console);
+	console_flush(&program->console);
+	if (program->console.dropped)
+		diagnostics_say(&program->diagnostics, ROLLCALL_LOG_WARNING,
+				"%" PRIu64 " lines dropped: standard output did not take them",
+				program->console.dropped);
+}
+
+static int serve(struct program *program)
+{
+	const struct program_options *options = &program->options;
+	int code = create(program);
+
+	if (code)
+		return code;
+	settings_of_service(options, &program->service);
+	announcer_init(&program->announcer, &program->service, NULL, &program->console);
+	code = listen_on_all(program, "tcp", &options->tcp, "localhost:8080");
+	if (!code)
+		code = listen_on_all(program, "udp", &options->udp, "localhost:7070");
+	if (!code)
+		code = take_signals(program);
+	if (!code)
+		code = run(program);
+
+	rollcall_destroy(program->server);
+	finish_output(program);
+	return code;
+}
+
+static int print(const char *text)
+{
+	return fputs(text, stdout) < 0 || fflush(stdout) ? EX_IOERR : 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct program program;
+	char message[OPTIONS_MESSAGE_BYTES];
+	struct rollcall_options library;
+	int code;
+
+	occupy_standard_files();
+	signal(SIGPIPE, SIG_IGN);
+
+	code = options_parse(&program.options, argc, argv, message);
+	diagnostics_init(&program.diagnostics, program.options.log_level);
+	console_init(&program.console, STDOUT_FILENO, console_failed, &program.diagnostics);
+	if (code) {
+		diagnostics_say(&program.diagnostics, ROLLCALL_LOG_ERROR, "%s", message);
+		return code;
+	}
+
+	switch (program.options.action) {
+	case OPTIONS_HELP:
+		return print(options_help());
+	case OPTIONS_VERSION:
+		return print("rollcall " ROLLCALL_VERSION "\n");
+	case OPTIONS_CHECK:
+		settings_of_server(&program.options, &program.diagnostics, &library);
+		return check_run(&library);
+	default:
+		return serve(&program);
+	}
+}

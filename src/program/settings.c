@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#include "program/settings.h"
+#include "service/services.h"
+
+/* How far a queue's hard limit is above its soft one, as in the library's defaults, and its end. */
+#define SEND_QUEUE_HARD_FACTOR 4
+#define SEND_QUEUE_HARD_BYTES_MAX ((size_t)1 << 30)
+
+void settings_of_server(const struct program_options *options, struct diagnostics *diagnostics,
+			struct rollcall_options *library)
+{
+	size_t hard = options->send_queue_bytes * SEND_QUEUE_HARD_FACTOR;
+
+	if (hard > SEND_QUEUE_HARD_BYTES_MAX)
+		hard = SEND_QUEUE_HARD_BYTES_MAX;
+	rollcall_options_defaults(library);
+	library->tcp_clients_max = (unsigned)options->tcp_clients_max;
+	library->udp_clients_max = (unsigned)options->udp_clients_max;
+	library->send_queue_bytes = options->send_queue_bytes;
+	if (library->send_queue_bytes_max < hard)
+		library->send_queue_bytes_max = hard;
+	if (library->memory_bytes_max < hard)
+		library->memory_bytes_max = hard;
+	library->tcp_idle_timeout_ms = options->tcp_idle_timeout_ms;
+	library->udp_idle_timeout_ms = options->udp_idle_timeout_ms;
+	library->keepalive_ms = options->keepalive_s * 1000;
+	library->drain_timeout_ms = options->drain_timeout_ms;
+	library->udp_low_ports = options->udp_low_ports;
+	library->log_level = options->log_level;
+	library->log = diagnostics_log;
+	library->log_context = diagnostics;
+}
+
+void settings_of_service(const struct program_options *options, struct rollcall_service *service)
+{
+	static const struct rollcall_service *const services[] = {
+		[OPTIONS_REPLY] = &reply_service,
+		[OPTIONS_ECHO] = &echo_service,
+		[OPTIONS_DISCARD] = &discard_service,
+	};
+	static const enum rollcall_framing framings[] = {
+		[OPTIONS_RAW] = ROLLCALL_RAW,
+		[OPTIONS_LINES] = ROLLCALL_LINES,
+		[OPTIONS_LENGTH] = ROLLCALL_LENGTH,
+	};
+
+	*service = *services[options->service];
+	service->message_bytes_max = options->line_bytes_max;
+	if (options->framing != OPTIONS_FRAMING_OF_SERVICE)
+		service->framing = framings[options->framing];
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "program/signals.h"
+
+static void stop(struct signals *signals, struct rollcall_server *server, const char *name)
+{
+	struct rollcall_stats stats = { .size = sizeof(stats) };
+
+	rollcall_stats(server, &stats);
+	diagnostics_say(signals->diagnostics, ROLLCALL_LOG_INFO,
+			"%s: finishing with %" PRIu64 " clients", name,
+			stats.tcp_clients_now + stats.udp_clients_now);
+	signals->stopping = true;
+	rollcall_stop(server);
+}
+
+static void signal_read(struct rollcall_server *server, struct rollcall_io *io, int result)
+{
+	struct signals *signals = io->context;
+	int number = (int)signals->info.ssi_signo;
+
+	if (result == -ECANCELED)
+		return;
+	if (result < 0 && result != -EINTR) {
+		diagnostics_say(signals->diagnostics, ROLLCALL_LOG_ERROR,
+				"signals cannot be read any more: %s", strerror(-result));
+		sigprocmask(SIG_UNBLOCK, &signals->mask, NULL);
+		return;
+	}
+	if (result == (int)sizeof(signals->info)) {
+		/* The user has lost patience: nothing is tidied up, not even the exit handlers. */
+		if (signals->stopping)
+			_exit(128 + number);
+		stop(signals, server, number == SIGINT ? "SIGINT" : "SIGTERM");
+	}
+	rollcall_read(server, io);
+}
+
+int signals_start(struct signals *signals, struct rollcall_server *server,
+		  struct diagnostics *diagnostics)
+{
+	int result;
+
+	sigemptyset(&signals->mask);
+	sigaddset(&signals->mask, SIGINT);
+	sigaddset(&signals->mask, SIGTERM);
+	signals->fd = signalfd(-1, &signals->mask, SFD_CLOEXEC);
+	if (signals->fd < 0)
+		return -errno;
+	sigprocmask(SIG_BLOCK, &signals->mask, NULL);
+
+	signals->diagnostics = diagnostics;
+	signals->stopping = false;
+	signals->io = (struct rollcall_io){
+		.fd = signals->fd,
+		.data = &signals->info,
+		.bytes = sizeof(signals->info),
+		.done = signal_read,
+		.context = signals,
+	};
+	result = rollcall_read(server, &signals->io);
+	if (result)
+		close(signals->fd);
+	return result;
+}

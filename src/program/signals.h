@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * signals.h - SIGTERM and SIGINT as events of the server's loop: the first stops the server, which
+ * then finishes with its clients; the second ends the process at once. All functions belong to the
+ * server's thread.
+ */
+#ifndef PROGRAM_SIGNALS_H
+#define PROGRAM_SIGNALS_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/signalfd.h>
+
+#include "program/diagnostics.h"
+#include "rollcall.h"
+
+struct signals {
+	int fd;
+	sigset_t mask;
+	struct signalfd_siginfo info;
+	struct rollcall_io io;
+	struct diagnostics *diagnostics;
+	bool stopping;
+};
+
+/*
+ * Blocks both signals and has `server` read them from a signalfd, until the process ends. Returns 0
+ * or -errno. The struct must outlive the server.
+ */
+int signals_start(struct signals *signals, struct rollcall_server *server,
+		  struct diagnostics *diagnostics);
+
+#endif

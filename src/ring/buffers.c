@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+#include "ring/buffers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "base/base.h"
+
+static void give(struct buffers *buffers, uint32_t id)
+{
+	ring_buffers_give(buffers->ring, buffers->group, buffers_data(buffers, (uint16_t)id),
+			  (unsigned)buffers->buffer_bytes, (uint16_t)id);
+}
+
+int buffers_init(struct buffers *buffers, struct ring *ring, uint16_t group, size_t buffer_bytes,
+		 uint32_t count, uint32_t count_max)
+{
+	int error = -ENOMEM;
+
+	CHECK(count > 0 && count <= count_max && count_max <= 32768);
+	*buffers = (struct buffers){
+		.ring = ring,
+		.group = group,
+		.buffer_bytes = buffer_bytes,
+		.count = count,
+		.count_max = count_max,
+	};
+	/* Buffers that the kernel never fills cost address space only. */
+	buffers->memory = mmap(NULL, buffer_bytes * count_max, PROT_READ | PROT_WRITE,
+			       MAP_ANONYMOUS | MAP_PRIVATE | MAP_NORESERVE, -1, 0);
+	if (buffers->memory == MAP_FAILED)
+		return error;
+	buffers->leases = calloc(count_max, sizeof(*buffers->leases));
+	if (!buffers->leases)
+		goto unmap;
+	error = ring_buffers_register(ring, group, count_max);
+	if (error)
+		goto free_leases;
+	for (uint32_t id = 0; id < count; id++)
+		give(buffers, id);
+	return 0;
+
+free_leases:
+	free(buffers->leases);
+unmap:
+	munmap(buffers->memory, buffer_bytes * count_max);
+	return error;
+}
+
+void buffers_destroy(struct buffers *buffers)
+{
+	CHECK(buffers->held == 0);
+	ring_buffers_unregister(buffers->ring, buffers->group);
+	free(buffers->leases);
+	munmap(buffers->memory, buffers->buffer_bytes * buffers->count_max);
+}
+
+uint16_t buffers_take(struct buffers *buffers, uint32_t cqe_flags)
+{
+	uint16_t id = (uint16_t)(cqe_flags >> IORING_CQE_BUFFER_SHIFT);
+
+	CHECK(cqe_flags & IORING_CQE_F_BUFFER);
+	CHECK(id < buffers->count && buffers->leases[id] == 0);
+	buffers->leases[id] = 1;
+	buffers->held++;
+	return id;
+}
+
+uint8_t *buffers_data(const struct buffers *buffers, uint16_t id)
+{
+	return buffers->memory + id * buffers->buffer_bytes;
+}
+
+void buffers_hold(struct buffers *buffers, uint16_t id)
+{
+	CHECK(id < buffers->count && buffers->leases[id] > 0);
+	buffers->leases[id]++;
+}
+
+void buffers_release(struct buffers *buffers, uint16_t id)
+{
+	CHECK(id < buffers->count && buffers->leases[id] > 0);
+	if (--buffers->leases[id] > 0)
+		return;
+	buffers->held--;
+	give(buffers, id);
+}
+
+int buffers_find(const struct buffers *buffers, const void *data, size_t bytes)
+{
+	/* Unsigned: what lies before the memory is far behind its end. */
+	size_t offset = (size_t)((uintptr_t)data - (uintptr_t)buffers->memory);
+	size_t id = offset / buffers->buffer_bytes;
+
+	if (id >= buffers->count || buffers->leases[id] == 0)
+		return -1;
+	if (offset % buffers->buffer_bytes + bytes > buffers->buffer_bytes)
+		return -1;
+	return (int)id;
+}
+
+bool buffers_grow(struct buffers *buffers)
+{
+	uint32_t count = (uint32_t)min_size(2 * (size_t)buffers->count, buffers->count_max);
+
+	if (count == buffers->count)
+		return false;
+	for (uint32_t id = buffers->count; id < count; id++)
+		give(buffers, id);
+	buffers->count = count;
+	return true;
+}

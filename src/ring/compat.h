@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * compat.h - constants that liburing 2.3 (Debian 12) does not have yet; they are the kernel's.
+ */
+#ifndef RING_COMPAT_H
+#define RING_COMPAT_H
+
+#include <liburing.h>
+
+#ifndef IORING_RECVSEND_BUNDLE /* Linux 6.10 */
+#define IORING_RECVSEND_BUNDLE (1U << 4)
+#endif
+
+#ifndef IORING_SETUP_NO_SQARRAY /* Linux 6.6 */
+#define IORING_SETUP_NO_SQARRAY (1U << 16)
+#endif
+
+#ifndef IORING_FEAT_MIN_TIMEOUT /* Linux 6.12 */
+#define IORING_FEAT_MIN_TIMEOUT (1U << 15)
+#endif
+
+/* An enum in newer headers (Linux 6.12), so it cannot be asked for with #ifdef. */
+#define PBUF_RING_INCREMENTAL 2
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+#include "ring/ring.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "base/base.h"
+
+struct buffer_group {
+	struct io_uring_buf_ring *entries;
+	unsigned count;
+};
+
+struct ring {
+	struct io_uring uring;
+	struct buffer_group groups[RING_GROUPS_MAX];
+};
+
+int ring_create(struct ring **out, unsigned sq_entries, unsigned cq_entries)
+{
+	/*
+	 * DEFER_TASKRUN (6.1): completions are made only while we wait for them, so nothing arrives
+	 * between the end of a batch and the next submission. SUBMIT_ALL: one SQE that the
+	 * kernel refuses does not hold back those behind it.
+	 */
+	struct io_uring_params params = {
+		.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+			 IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE,
+		.cq_entries = cq_entries,
+	};
+	struct ring *ring = calloc(1, sizeof(*ring));
+	int error;
+
+	if (!ring)
+		return -ENOMEM;
+	error = io_uring_queue_init_params(sq_entries, &ring->uring, &params);
+	if (error) {
+		free(ring);
+		return error;
+	}
+	/* Saves the look-up of the file at each system call. Where it fails, nothing is lost. */
+	io_uring_register_ring_fd(&ring->uring);
+	*out = ring;
+	return 0;
+}
+
+void ring_destroy(struct ring *ring)
+{
+	for (uint16_t group = 0; group < RING_GROUPS_MAX; group++)
+		ring_buffers_unregister(ring, group);
+	io_uring_queue_exit(&ring->uring);
+	free(ring);
+}
+
+struct io_uring_sqe *ring_sqe(struct ring *ring)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
+
+	if (sqe)
+		return sqe;
+	io_uring_submit(&ring->uring);
+	return io_uring_get_sqe(&ring->uring);
+}
+
+int ring_submit_and_wait(struct ring *ring, uint64_t wait_ns)
+{
+	struct __kernel_timespec wait = {
+		.tv_sec = (long long)(wait_ns / 1000000000),
+		.tv_nsec = (long long)(wait_ns % 1000000000),
+	};
+	struct io_uring_cqe *first;
+	int result;
+
+	/* With DEFER_TASKRUN only a wait runs the completions' work: so wait for one, if for 0 ns. */
+	if (wait_ns == UINT64_MAX)
+		result = io_uring_submit_and_wait(&ring->uring, 1);
+	else
+		result = io_uring_submit_and_wait_timeout(&ring->uring, &first, 1, &wait, NULL);
+
+	switch (result) {
+	case -ETIME:
+	case -EINTR:
+	case -EBUSY:  /* the CQ has overflowed: take completions, then submit again */
+	case -EAGAIN: /* the kernel is short of memory for requests: the SQEs stay queued */
+		return 0;
+	default:
+		return result < 0 ? result : 0;
+	}
+}
+
+bool ring_take(struct ring *ring, struct io_uring_cqe *cqe)
+{
+	struct io_uring_cq *cq = &ring->uring.cq;
+	unsigned head = *cq->khead;
+
+	if (head == io_uring_smp_load_acquire(cq->ktail))
+		return false;
+	*cqe = cq->cqes[head & *cq->kring_mask];
+	io_uring_smp_store_release(cq->khead, head + 1);
+	return true;
+}
+
+int ring_buffers_register(struct ring *ring, uint16_t group, unsigned entries)
+{
+	struct buffer_group *to = &ring->groups[group];
+	size_t bytes = entries * sizeof(struct io_uring_buf);
+	struct io_uring_buf_reg registration = { .ring_entries = entries, .bgid = group };
+	int error;
+
+	CHECK(group < RING_GROUPS_MAX && !to->entries);
+	to->entries = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
+	if (to->entries == MAP_FAILED) {
+		to->entries = NULL;
+		return -ENOMEM;
+	}
+	to->count = entries;
+	registration.ring_addr = (uintptr_t)to->entries;
+	error = io_uring_register_buf_ring(&ring->uring, &registration, 0);
+	if (error) {
+		munmap(to->entries, bytes);
+		to->entries = NULL;
+	}
+	return error;
+}
+
+void ring_buffers_unregister(struct ring *ring, uint16_t group)
+{
+	struct buffer_group *from = &ring->groups[group];
+
+	if (!from->entries)
+		return;
+	io_uring_unregister_buf_ring(&ring->uring, group);
+	munmap(from->entries, from->count * sizeof(struct io_uring_buf));
+	from->entries = NULL;
+}
+
+void ring_buffers_give(struct ring *ring, uint16_t group, void *buffer, unsigned bytes, uint16_t id)
+{
+	struct buffer_group *to = &ring->groups[group];
+
+	io_uring_buf_ring_add(to->entries, buffer, bytes, id, (int)to->count - 1, 0);
+	io_uring_buf_ring_advance(to->entries, 1);
+}
+
+uint64_t ring_clock_ns(struct ring *ring)
+{
+	struct timespec now;
+
+	(void)ring;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+void ring_pause(uint64_t ns)
+{
+	const struct timespec pause = {
+		.tv_sec = (time_t)(ns / 1000000000),
+		.tv_nsec = (long)(ns % 1000000000),
+	};
+
+	nanosleep(&pause, NULL);
+}
+
+void ring_random(struct ring *ring, void *to, size_t bytes)
+{
+	(void)ring;
+	/* Up to 256 bytes come whole, without an interruption (getrandom(2)). */
+	CHECK(getrandom(to, bytes, 0) == (ssize_t)bytes);
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+#include "ring/socket.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static int from_resolver(const char *host, const char *service, struct address *addresses,
+			 unsigned max)
+{
+	const struct addrinfo hints = {
+		.ai_family = AF_UNSPEC,
+		.ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+	};
+	struct addrinfo *list;
+	unsigned count = 0;
+	int error = getaddrinfo(host, service, &hints, &list);
+
+	if (error)
+		return error == EAI_MEMORY ? -ENOMEM : -ENOENT;
+	for (struct addrinfo *one = list; one && count < max; one = one->ai_next) {
+		if (one->ai_family != AF_INET && one->ai_family != AF_INET6)
+			continue;
+		memcpy(&addresses[count].any, one->ai_addr, one->ai_addrlen);
+		addresses[count++].bytes = one->ai_addrlen;
+	}
+	freeaddrinfo(list);
+	return count ? (int)count : -ENOENT;
+}
+
+int socket_resolve(struct ring *ring, const char *host, uint16_t port, struct address *addresses,
+		   unsigned max)
+{
+	const char *hosts[2] = { host, NULL };
+	unsigned count = 0;
+	char service[8];
+
+	(void)ring;
+	/* localhost is always both loopback addresses, whatever a hosts file says (RFC 6761, 6.3). */
+	if (strcmp(host, "localhost") == 0) {
+		hosts[0] = "127.0.0.1";
+		hosts[1] = "::1";
+	} else if (strcmp(host, "*") == 0) {
+		hosts[0] = "0.0.0.0";
+		hosts[1] = "::";
+	}
+	snprintf(service, sizeof(service), "%u", port);
+	for (int i = 0; i < 2 && hosts[i]; i++) {
+		int found = from_resolver(hosts[i], service, addresses + count, max - count);
+
+		if (found < 0)
+			return found;
+		count += (unsigned)found;
+	}
+	return (int)count;
+}
+
+static int set(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof(value)) ? -errno : 0;
+}
+
+static int open_bound(const struct address *address, int type, int (*prepare)(int, const void *),
+		      const void *argument)
+{
+	int fd = socket(address->any.sa_family, type | SOCK_CLOEXEC, 0);
+	int error = 0;
+
+	if (fd < 0)
+		return -errno;
+	/* IPv4 has a socket of its own, so that addresses always have their plain form. */
+	if (address->any.sa_family == AF_INET6)
+		error = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	if (!error)
+		error = prepare(fd, argument);
+	if (!error && bind(fd, &address->any, address->bytes))
+		error = -errno;
+	if (!error && type == SOCK_STREAM && listen(fd, SOCKET_BACKLOG))
+		error = -errno;
+	if (!error)
+		return fd;
+	close(fd);
+	return error;
+}
+
+/* A silent client is probed six times, 10 s apart; unacknowledged data is given as long. */
+#define KEEPALIVE_PROBES 6
+#define KEEPALIVE_INTERVAL_S 10
+
+static int prepare_tcp(int fd, const void *argument)
+{
+	const uint64_t idle_s = *(const uint64_t *)argument / 1000;
+	const int give_up_ms = (int)(1000 * (idle_s + KEEPALIVE_PROBES * KEEPALIVE_INTERVAL_S));
+	int error = set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+
+	if (!error)
+		error = set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	if (error || !idle_s)
+		return error;
+	if ((error = set(fd, SOL_SOCKET, SO_KEEPALIVE, 1)) ||
+	    (error = set(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)idle_s)) ||
+	    (error = set(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S)) ||
+	    (error = set(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES)))
+		return error;
+	return set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, give_up_ms);
+}
+
+int socket_listen(struct ring *ring, const struct address *address, uint64_t keepalive_ms)
+{
+	(void)ring;
+	return open_bound(address, SOCK_STREAM, prepare_tcp, &keepalive_ms);
+}
+
+static int prepare_udp(int fd, const void *argument)
+{
+	const struct address *address = argument;
+
+	if (!address_is_wildcard(address))
+		return 0;
+	if (address->any.sa_family == AF_INET)
+		return set(fd, IPPROTO_IP, IP_PKTINFO, 1);
+	return set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+}
+
+int socket_bind_udp(struct ring *ring, const struct address *address)
+{
+	(void)ring;
+	return open_bound(address, SOCK_DGRAM, prepare_udp, address);
+}
+
+int socket_local_address(struct ring *ring, int fd, struct address *address)
+{
+	(void)ring;
+	address->bytes = sizeof(address->v6);
+	return getsockname(fd, &address->any, &address->bytes) ? -errno : 0;
+}
+
+int socket_peer_address(struct ring *ring, int fd, struct address *address)
+{
+	(void)ring;
+	address->bytes = sizeof(address->v6);
+	return getpeername(fd, &address->any, &address->bytes) ? -errno : 0;
+}
+
+void socket_shutdown(struct ring *ring, int fd)
+{
+	(void)ring;
+	/* It fails only when the connection is gone already; its receive says so. */
+	shutdown(fd, SHUT_WR);
+}
+
+void socket_reset_on_close(struct ring *ring, int fd)
+{
+	const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+
+	(void)ring;
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+}
+
+void socket_close(struct ring *ring, int fd)
+{
+	(void)ring;
+	close(fd);
+}
+
+int socket_event(struct ring *ring)
+{
+	int fd = eventfd(0, EFD_CLOEXEC);
+
+	(void)ring;
+	return fd < 0 ? -errno : fd;
+}
+
+void socket_event_raise(int fd)
+{
+	const uint64_t one = 1;
+
+	/* The count stays far from its maximum, so this neither blocks nor fails. */
+	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+uint64_t socket_limit_raise(struct ring *ring)
+{
+	struct rlimit limit;
+
+	(void)ring;
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return 1024;
+	if (limit.rlim_cur < limit.rlim_max) {
+		const struct rlimit raised = { limit.rlim_max, limit.rlim_max };
+
+		if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+			return raised.rlim_cur;
+	}
+	return limit.rlim_cur;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * socket.h - the other half of the seam: the few system calls that are not worth a trip through the
+ * ring, or that it cannot do. None of them blocks, but for name resolution at the start.
+ *
+ * They take the ring so that a simulated one can keep its simulated sockets.
+ */
+#ifndef RING_SOCKET_H
+#define RING_SOCKET_H
+
+#include "base/address.h"
+#include "ring/ring.h"
+
+/*
+ * The addresses of a host name, each with the given port; "*" stands for every address of the
+ * machine. Returns how many, up to max; -ENOENT: it does not resolve; -ENOMEM.
+ */
+int socket_resolve(struct ring *ring, const char *host, uint16_t port, struct address *addresses,
+		   unsigned max);
+
+/*
+ * A listening TCP socket. What it is set to, its clients inherit: TCP_NODELAY, and probes after
+ * keepalive_ms of silence (0: none). Returns the descriptor or what socket(2), bind(2) or listen(2) say.
+ */
+int socket_listen(struct ring *ring, const struct address *address, uint64_t keepalive_ms);
+
+/* Clients that wait to be accepted; the kernel lowers it to net.core.somaxconn. */
+#define SOCKET_BACKLOG 4096
+
+/*
+ * A bound UDP socket. On a wildcard address each datagram comes with the address that it was sent
+ * to (ip(7), IP_PKTINFO; RFC 3542, section 6).
+ */
+int socket_bind_udp(struct ring *ring, const struct address *address);
+
+/* The address of this or of the other end. -ENOTCONN: the connection is no more. */
+int socket_local_address(struct ring *ring, int fd, struct address *address);
+int socket_peer_address(struct ring *ring, int fd, struct address *address);
+
+/* Ends the sending direction: the peer reads to the end. The ring's own operation for this
+ * would take a worker thread. */
+void socket_shutdown(struct ring *ring, int fd);
+
+/* Makes the close that follows reset the connection (socket(7), SO_LINGER of 0). */
+void socket_reset_on_close(struct ring *ring, int fd);
+
+void socket_close(struct ring *ring, int fd);
+
+/* An event that any thread can raise; reading 8 bytes from the descriptor takes it back. */
+int socket_event(struct ring *ring);
+void socket_event_raise(int fd);
+
+/* Raises the limit of open descriptors as far as it goes, and returns it. */
+uint64_t socket_limit_raise(struct ring *ring);
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * clients.c - what services can do with a client, whichever way it came.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "server/server.h"
+#include "tcp/connection.h"
+
+#define PARTS_MAX 16
+#define MESSAGE_BYTES_MAX ((size_t)1 << 30)
+
+int rollcall_send(struct rollcall_server *server, rollcall_client id, const void *data,
+		  size_t bytes)
+{
+	const struct iovec part = { (void *)data, bytes };
+
+	return rollcall_sendv(server, id, &part, 1);
+}
+
+int rollcall_sendv(struct rollcall_server *server, rollcall_client id, const struct iovec *parts,
+		   unsigned count)
+{
+	struct client *client = table_find(&server->core.table, id);
+	size_t bytes = 0;
+
+	if (!client)
+		return -ENOENT;
+	if (count > PARTS_MAX)
+		return -EINVAL;
+	for (unsigned i = 0; i < count; i++) {
+		if (parts[i].iov_len > MESSAGE_BYTES_MAX - bytes)
+			return -EINVAL;
+		bytes += parts[i].iov_len;
+	}
+	if (client->transport == ROLLCALL_TCP)
+		return connection_send(&server->tcp, client, parts, count);
+	return udp_send(&server->udp, client, parts, count);
+}
+
+int rollcall_close(struct rollcall_server *server, rollcall_client id)
+{
+	struct client *client = table_find(&server->core.table, id);
+
+	if (!client)
+		return -ENOENT;
+	if (client->transport == ROLLCALL_TCP)
+		connection_close(&server->tcp, client, -ECANCELED);
+	else
+		udp_close(&server->udp, client, -ECANCELED);
+	return 0;
+}
+
+int rollcall_abort(struct rollcall_server *server, rollcall_client id)
+{
+	struct client *client = table_find(&server->core.table, id);
+
+	if (!client)
+		return -ENOENT;
+	if (client->transport == ROLLCALL_TCP)
+		connection_abort(&server->tcp, client, -ECONNABORTED, true);
+	else
+		udp_close(&server->udp, client, -ECONNABORTED);
+	return 0;
+}
+
+static void find_address(struct rollcall_server *server, const struct client *client,
+			 struct rollcall_client_info *info)
+{
+	struct address address = { 0 };
+
+	if (client->transport == ROLLCALL_UDP)
+		udp_address(client, &address);
+	else if (socket_peer_address(server->core.ring, client->fd, &address))
+		return;
+	memcpy(&info->address, &address.any, address.bytes);
+	info->address_bytes = address.bytes;
+}
+
+int rollcall_client_info(struct rollcall_server *server, rollcall_client id,
+			 struct rollcall_client_info *info)
+{
+	struct client *client = table_find(&server->core.table, id);
+	struct rollcall_client_info found = { .size = sizeof(found) };
+
+	if (!client)
+		return -ENOENT;
+	if (info->size < offsetof(struct rollcall_client_info, address))
+		return -EINVAL;
+	found.transport = (enum rollcall_transport)client->transport;
+	found.messages_received = client->messages_received;
+	found.messages_sent = client->messages_sent;
+	found.bytes_received = client->bytes_received;
+	found.bytes_sent = client->bytes_sent;
+	if (client->transport == ROLLCALL_TCP)
+		found.queued_bytes = client->tcp.queue.bytes;
+	find_address(server, client, &found);
+	found.size = min_size(info->size, sizeof(found));
+	memcpy(info, &found, found.size);
+	return 0;
+}
+
+rollcall_client rollcall_client_next(struct rollcall_server *server, rollcall_client id)
+{
+	struct client *client = table_next(&server->core.table, id);
+
+	return client ? client->id : ROLLCALL_NONE;
+}
+
+int rollcall_set_data(struct rollcall_server *server, rollcall_client id, void *data)
+{
+	struct client *client = table_find(&server->core.table, id);
+
+	if (!client)
+		return -ENOENT;
+	client->data = data;
+	return 0;
+}
+
+void *rollcall_data(struct rollcall_server *server, rollcall_client id)
+{
+	struct client *client = table_find(&server->core.table, id);
+
+	return client ? client->data : NULL;
+}
+
+int rollcall_stats(struct rollcall_server *server, struct rollcall_stats *stats)
+{
+	struct rollcall_stats now = server->core.stats;
+
+	if (stats->size < offsetof(struct rollcall_stats, turns))
+		return -EINVAL;
+	now.size = min_size(stats->size, sizeof(now));
+	now.bytes_copied = server->core.memory.copied_bytes;
+	now.memory_bytes_now = core_memory_bytes(&server->core);
+	memcpy(stats, &now, now.size);
+	return 0;
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * listen.c - from the address that a user names to the sockets that listen.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/server.h"
+
+#define MESSAGE_BYTES_DEFAULT 65536
+#define MESSAGE_BYTES_MAX ((size_t)1 << 30)
+
+/* Addresses of one name. */
+#define ADDRESSES_MAX 16
+
+/* How often a free port that is taken for another address of the name is changed. */
+#define PORT_TRIES 16
+
+static int open_listener(struct rollcall_server *server, const struct source *source,
+			 const struct address *address)
+{
+	struct listener *listener = calloc(1, sizeof(*listener));
+	int error;
+
+	if (!listener)
+		return -ENOMEM;
+	listener->source = *source;
+	listener->source.index = (uint16_t)server->listener_count;
+	error = listener_open(listener, &server->tcp, address);
+	if (error)
+		free(listener);
+	else
+		server->listeners[server->listener_count++] = listener;
+	return error;
+}
+
+static int open_endpoint(struct rollcall_server *server, const struct source *source,
+			 const struct address *address)
+{
+	struct endpoint *endpoint = calloc(1, sizeof(*endpoint));
+	int error;
+
+	if (!endpoint)
+		return -ENOMEM;
+	endpoint->source = *source;
+	endpoint->source.index = (uint16_t)server->endpoint_count;
+	endpoint->all = server->endpoints;
+	endpoint->all_count = &server->endpoint_count;
+	error = endpoint_open(endpoint, &server->udp, address);
+	if (error)
+		free(endpoint);
+	else
+		server->endpoints[server->endpoint_count++] = endpoint;
+	return error;
+}
+
+static unsigned count_open(const struct rollcall_server *server)
+{
+	return server->listener_count + server->endpoint_count;
+}
+
+/* Closes the newest ones, of which nothing is in flight yet. */
+static void close_newest(struct rollcall_server *server, enum rollcall_transport transport,
+			 unsigned count)
+{
+	while (count-- > 0) {
+		if (transport == ROLLCALL_TCP) {
+			listener_destroy(server->listeners[--server->listener_count]);
+			free(server->listeners[server->listener_count]);
+		} else {
+			endpoint_destroy(server->endpoints[--server->endpoint_count]);
+			free(server->endpoints[server->endpoint_count]);
+		}
+	}
+}
+
+static uint16_t newest_port(const struct rollcall_server *server, enum rollcall_transport transport)
+{
+	if (transport == ROLLCALL_TCP)
+		return address_port(&server->listeners[server->listener_count - 1]->address);
+	return address_port(&server->endpoints[server->endpoint_count - 1]->address);
+}
+
+/* A machine may lack one family of addresses: IPv6 switched off, or no ::1. */
+static bool is_missing(int error)
+{
+	return error == -EADDRNOTAVAIL || error == -EAFNOSUPPORT;
+}
+
+/* Opens all addresses of a name, or none. */
+static int open_all(struct rollcall_server *server, const struct address_name *name,
+		    struct address *addresses, int count, const struct source *source)
+{
+	const unsigned before = count_open(server);
+	int error = 0, missing = 0;
+
+	for (int i = 0; i < count && !error; i++) {
+		if (name->port == 0 && count_open(server) > before)
+			address_set_port(&addresses[i], newest_port(server, name->transport));
+		if (count_open(server) == SERVER_ADDRESSES_MAX)
+			error = -ENOSPC;
+		else if (name->transport == ROLLCALL_TCP)
+			error = open_listener(server, source, &addresses[i]);
+		else
+			error = open_endpoint(server, source, &addresses[i]);
+		if (is_missing(error)) {
+			missing = error;
+			error = 0;
+		}
+	}
+	if (error)
+		close_newest(server, name->transport, count_open(server) - before);
+	else if (count_open(server) == before)
+		error = missing;
+	return error;
+}
+
+static void format_open(const struct rollcall_server *server, unsigned index,
+			char text[static ADDRESS_TEXT_BYTES + 4])
+{
+	const bool tcp = index < server->listener_count;
+	const struct address *address =
+		tcp ? &server->listeners[index]->address
+		    : &server->endpoints[index - server->listener_count]->address;
+
+	strcpy(text, tcp ? "tcp " : "udp ");
+	address_format(address, text + 4);
+}
+
+static void log_newest(const struct rollcall_server *server, enum rollcall_transport transport,
+		       unsigned count)
+{
+	const unsigned end = transport == ROLLCALL_TCP ? server->listener_count
+						       : count_open(server);
+	char text[ADDRESS_TEXT_BYTES + 4];
+
+	for (unsigned i = end - count; i < end; i++) {
+		format_open(server, i, text);
+		log_write(&server->core.log, ROLLCALL_LOG_INFO, "listening on %s", text);
+	}
+}
+
+static bool is_service(const struct rollcall_service *service)
+{
+	return service && service->size == sizeof(*service) &&
+	       service->framing <= ROLLCALL_LENGTH &&
+	       service->message_bytes_max <= MESSAGE_BYTES_MAX;
+}
+
+int rollcall_listen(struct rollcall_server *server, const char *text,
+		    const struct rollcall_service *service, void *context)
+{
+	const unsigned before = count_open(server);
+	struct address addresses[ADDRESSES_MAX];
+	struct address_name name;
+	struct source source = { .service = service, .context = context };
+	int count, error;
+
+	if (server->state != SERVER_RUNNING)
+		return -ESHUTDOWN;
+	if (!is_service(service) || address_parse(text, &name))
+		return -EINVAL;
+	source.message_bytes_max =
+		service->message_bytes_max ? service->message_bytes_max : MESSAGE_BYTES_DEFAULT;
+	for (int tries = 0; tries < PORT_TRIES; tries++) {
+		count = socket_resolve(server->core.ring, name.host, name.port, addresses,
+				       ADDRESSES_MAX);
+		if (count < 0)
+			return count;
+		error = open_all(server, &name, addresses, count, &source);
+		if (error != -EADDRINUSE || name.port != 0)
+			break;
+	}
+	if (!error)
+		log_newest(server, name.transport, count_open(server) - before);
+	return error;
+}
+
+int rollcall_listening(struct rollcall_server *server, unsigned index, char *text, size_t bytes)
+{
+	char line[ADDRESS_TEXT_BYTES + 4];
+
+	if (index >= count_open(server))
+		return -ENOENT;
+	format_open(server, index, line);
+	return (size_t)snprintf(text, bytes, "%s", line) < bytes ? 0 : -ENOSPC;
+}

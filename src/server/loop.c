@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * loop.c - the turn of the loop, and the one switch that sends each completion to its layer.
+ */
+#include <errno.h>
+
+#include "ring/op.h"
+#include "server/server.h"
+#include "tcp/connection.h"
+
+static struct client *client_of(struct rollcall_server *server, uint64_t id)
+{
+	struct client *client = table_find(&server->core.table, id);
+
+	/* A slot is freed only when nothing of it is in flight. */
+	CHECK(client);
+	return client;
+}
+
+static void dispatch(struct rollcall_server *server, const struct io_uring_cqe *cqe)
+{
+	const uint64_t id = op_id(cqe->user_data);
+	struct tcp *tcp = &server->tcp;
+
+	switch (op_kind(cqe->user_data)) {
+	case OP_TCP_RECEIVE:
+		connection_on_receive(tcp, client_of(server, id), cqe);
+		break;
+	case OP_TCP_SEND:
+		connection_on_send(tcp, client_of(server, id), cqe);
+		break;
+	case OP_TCP_CANCEL:
+		connection_on_cancel(tcp, client_of(server, id));
+		break;
+	case OP_TCP_CLOSE:
+		connection_on_close(tcp, client_of(server, id));
+		break;
+	case OP_TCP_ACCEPT:
+		listener_on_accept(server->listeners[id], cqe);
+		break;
+	case OP_TCP_ACCEPT_CANCEL:
+		listener_on_cancel(server->listeners[id]);
+		break;
+	case OP_UDP_RECEIVE:
+		endpoint_on_receive(server->endpoints[id], cqe);
+		break;
+	case OP_UDP_CANCEL:
+		endpoint_on_cancel(server->endpoints[id]);
+		break;
+	case OP_UDP_SEND:
+		udp_on_send(&server->udp, id, cqe);
+		break;
+	case OP_WAKE:
+		posts_on_wake(&server->posts, server);
+		break;
+	case OP_FILE:
+		files_on_done(&server->files, server, id, cqe);
+		break;
+	case OP_WAKE_CANCEL:
+	case OP_FILE_CANCEL:
+		break;
+	default:
+		CHECK(!"a completion of an operation that was never started");
+	}
+}
+
+static bool flush_clients(struct rollcall_server *server)
+{
+	struct client *client;
+
+	while ((client = core_flush_next(&server->core))) {
+		if (client->transport == ROLLCALL_UDP) {
+			udp_flush_client(&server->udp, client);
+		} else if (!connection_flush(&server->tcp, client)) {
+			core_flush_later(&server->core, client);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Fills in the SQEs that this turn has made necessary. false: the submission queue is full. */
+static bool flush(struct rollcall_server *server)
+{
+	connection_unpark(&server->tcp);
+	for (unsigned i = 0; i < server->listener_count; i++)
+		if (!listener_flush(server->listeners[i]))
+			return false;
+	for (unsigned i = 0; i < server->endpoint_count; i++)
+		if (!endpoint_flush(server->endpoints[i]))
+			return false;
+	return flush_clients(server) && udp_flush(&server->udp) &&
+	       posts_flush(&server->posts, server->core.ring) &&
+	       files_flush(&server->files, server->core.ring);
+}
+
+static uint64_t wait_ns(const struct rollcall_server *server)
+{
+	const uint64_t deadline_ns = timers_next(&server->core.timers);
+
+	if (server->unflushed)
+		return 0;
+	if (deadline_ns == UINT64_MAX)
+		return UINT64_MAX;
+	return deadline_ns > server->core.now_ns ? deadline_ns - server->core.now_ns : 0;
+}
+
+int server_turn(struct rollcall_server *server, uint64_t wait_max_ns)
+{
+	struct core *core = &server->core;
+	struct io_uring_cqe cqe;
+	int error;
+
+	/* What was done before the loop, and between its turns, is not flushed yet. */
+	server->unflushed = !flush(server);
+	error = ring_submit_and_wait(core->ring, min_size(wait_ns(server), wait_max_ns));
+	if (error)
+		return error;
+	core->now_ns = ring_clock_ns(core->ring);
+	core->stats.turns++;
+	while (ring_take(core->ring, &cqe)) {
+		core->stats.completions++;
+		dispatch(server, &cqe);
+	}
+	timers_run(&core->timers, core->now_ns);
+	return 0;
+}

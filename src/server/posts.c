@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/posts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "ring/op.h"
+#include "ring/socket.h"
+#include "server/server.h"
+
+struct post {
+	struct post *next;
+	void (*call)(struct rollcall_server *server, void *context);
+	void *context;
+};
+
+int posts_init(struct posts *posts, struct ring *ring)
+{
+	*posts = (struct posts){ .event = socket_event(ring) };
+	return posts->event < 0 ? posts->event : 0;
+}
+
+int rollcall_post(struct rollcall_server *server,
+		  void (*call)(struct rollcall_server *server, void *context), void *context)
+{
+	struct posts *posts = &server->posts;
+	struct post *post = malloc(sizeof(*post)), *below;
+
+	if (!post)
+		return -ENOMEM;
+	*post = (struct post){ .call = call, .context = context };
+	below = atomic_load(&posts->newest);
+	do {
+		post->next = below;
+	} while (!atomic_compare_exchange_weak(&posts->newest, &below, post));
+	/* From here on the post may have run and be gone. */
+	if (!below)
+		socket_event_raise(posts->event);
+	return 0;
+}
+
+static void run_posted(struct posts *posts, struct rollcall_server *server)
+{
+	struct post *newest = atomic_exchange(&posts->newest, NULL), *oldest = NULL;
+
+	while (newest) {
+		struct post *next = newest->next;
+
+		newest->next = oldest;
+		oldest = newest;
+		newest = next;
+	}
+	while (oldest) {
+		struct post *next = oldest->next;
+
+		oldest->call(server, oldest->context);
+		free(oldest);
+		oldest = next;
+	}
+}
+
+void posts_close(struct posts *posts)
+{
+	posts->closing = true;
+}
+
+bool posts_flush(struct posts *posts, struct ring *ring)
+{
+	struct io_uring_sqe *sqe;
+
+	if (posts->closing ? !posts->armed || posts->cancelled : posts->armed)
+		return true;
+	sqe = ring_sqe(ring);
+	if (!sqe)
+		return false;
+	if (posts->closing) {
+		io_uring_prep_cancel64(sqe, op_pack(OP_WAKE, 0), 0);
+		sqe->user_data = op_pack(OP_WAKE_CANCEL, 0);
+		posts->cancelled = true;
+	} else {
+		io_uring_prep_read(sqe, posts->event, &posts->count, sizeof(posts->count), 0);
+		sqe->user_data = op_pack(OP_WAKE, 0);
+		posts->armed = true;
+	}
+	return true;
+}
+
+void posts_on_wake(struct posts *posts, struct rollcall_server *server)
+{
+	posts->armed = false;
+	run_posted(posts, server);
+}
+
+void posts_destroy(struct posts *posts, struct rollcall_server *server, struct ring *ring)
+{
+	run_posted(posts, server);
+	socket_close(ring, posts->event);
+}

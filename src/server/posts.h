@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * posts.h - calls from other threads: the only thing here that more than one thread touches.
+ *
+ * A post goes onto a stack with one atomic exchange. The server's thread takes the whole stack and turns
+ * it round. An eventfd, read through the ring, wakes the server; it is raised only by the post that
+ * finds the stack empty.
+ */
+#ifndef SERVER_POSTS_H
+#define SERVER_POSTS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rollcall.h"
+
+struct post;
+struct ring;
+
+struct posts {
+	_Atomic(struct post *) newest;
+	int event;
+	bool armed;	/* the read of the event is in flight */
+	bool closing;	/* it is not to be started again */
+	bool cancelled; /* and a cancel of it has been asked for */
+	uint64_t count; /* where it reads to */
+};
+
+/* -EMFILE, -ENFILE, -ENOMEM */
+int posts_init(struct posts *posts, struct ring *ring);
+
+/* Runs what was posted. The read of the event must not be in flight. */
+void posts_destroy(struct posts *posts, struct rollcall_server *server, struct ring *ring);
+
+/* Ends the read of the event. */
+void posts_close(struct posts *posts);
+
+/* Starts the operation that the state asks for. false: the submission queue is full. */
+bool posts_flush(struct posts *posts, struct ring *ring);
+
+/* The event was read: runs what was posted, in the order of posting. */
+void posts_on_wake(struct posts *posts, struct rollcall_server *server);
+
+#endif

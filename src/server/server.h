@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * server.h - the whole server: where TCP and UDP meet.
+ *
+ *	RUNNING --rollcall_stop()--> DRAINING --again, or too late--> ABORTING
+ *	   |                            |                                 |
+ *	   |                            +---------- all gone -------------+--> rollcall_run() returns
+ */
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+#include "client/core.h"
+#include "server/files.h"
+#include "server/posts.h"
+#include "tcp/listener.h"
+#include "udp/endpoint.h"
+
+#define SERVER_ADDRESSES_MAX 64
+
+enum server_state {
+	SERVER_RUNNING,
+	SERVER_DRAINING,
+	SERVER_ABORTING,
+};
+
+struct rollcall_server {
+	struct core core;
+	struct tcp tcp;
+	struct udp udp;
+	struct listener *listeners[SERVER_ADDRESSES_MAX];
+	unsigned listener_count;
+	struct endpoint *endpoints[SERVER_ADDRESSES_MAX];
+	unsigned endpoint_count;
+	struct posts posts;
+	struct files files;
+	enum server_state state;
+	struct timer drain_timer;
+	bool unflushed; /* the submission queue was full: go on without waiting */
+};
+
+/* One turn, with a wait of wait_max_ns at most. Fails as ring_submit_and_wait(). */
+int server_turn(struct rollcall_server *server, uint64_t wait_max_ns);
+
+/* Sets up the timer of the drain. -ENOMEM */
+int server_drain_init(struct rollcall_server *server);
+
+/* Ends all clients at once, and takes no more. */
+void server_abort(struct rollcall_server *server);
+
+/* Frees the timers of services that were not stopped. */
+void server_destroy_timers(struct rollcall_server *server);
+
+/* Whether clients are left, or operations that have to end before the server can. */
+bool server_is_busy(const struct rollcall_server *server);
+
+#endif

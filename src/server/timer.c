@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * timer.c - timers of the services.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "server/server.h"
+
+struct rollcall_timer {
+	struct timer timer;
+	struct rollcall_server *server;
+	uint64_t every_ns; /* 0: once */
+	void (*expired)(struct rollcall_server *server, void *context);
+	void *context;
+	bool expiring; /* its expired() is being called */
+	bool stopped;  /* in it */
+};
+
+static void release(struct rollcall_timer *timer)
+{
+	timers_unreserve(&timer->server->core.timers);
+	free(timer);
+}
+
+static void on_timer(struct timer *base)
+{
+	struct rollcall_timer *timer = container_of(base, struct rollcall_timer, timer);
+	struct core *core = &timer->server->core;
+
+	timer->expiring = true;
+	timer->expired(timer->server, timer->context);
+	timer->expiring = false;
+	if (timer->stopped || timer->every_ns == 0)
+		release(timer);
+	else
+		timers_set(&core->timers, &timer->timer, core->now_ns + timer->every_ns);
+}
+
+/* Far enough not to matter, and without an overflow of nanoseconds: 34 years. */
+static uint64_t milliseconds(uint64_t ms)
+{
+	return (ms < (uint64_t)1 << 40 ? ms : (uint64_t)1 << 40) * 1000000;
+}
+
+int rollcall_timer_start(struct rollcall_server *server, struct rollcall_timer **out,
+			 uint64_t after_ms, uint64_t every_ms,
+			 void (*expired)(struct rollcall_server *server, void *context),
+			 void *context)
+{
+	struct core *core = &server->core;
+	struct rollcall_timer *timer = malloc(sizeof(*timer));
+
+	if (!timer)
+		return -ENOMEM;
+	if (timers_reserve(&core->timers)) {
+		free(timer);
+		return -ENOMEM;
+	}
+	*timer = (struct rollcall_timer){
+		.timer = { .expired = on_timer },
+		.server = server,
+		.every_ns = milliseconds(every_ms),
+		.expired = expired,
+		.context = context,
+	};
+	timers_set(&core->timers, &timer->timer, ring_clock_ns(core->ring) + milliseconds(after_ms));
+	*out = timer;
+	return 0;
+}
+
+void rollcall_timer_stop(struct rollcall_server *server, struct rollcall_timer *timer)
+{
+	if (timer->expiring) {
+		timer->stopped = true;
+		return;
+	}
+	timers_clear(&server->core.timers, &timer->timer);
+	release(timer);
+}
+
+void server_destroy_timers(struct rollcall_server *server)
+{
+	struct timers *timers = &server->core.timers;
+
+	while (timers->count > 0) {
+		struct timer *timer = timers->heap[0];
+
+		timers_clear(timers, timer);
+		if (timer->expired == on_timer)
+			release(container_of(timer, struct rollcall_timer, timer));
+	}
+}

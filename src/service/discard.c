@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+#include "service/services.h"
+
+/* Without a function for them, messages are counted and dropped. */
+const struct rollcall_service discard_service = {
+	.size = sizeof(struct rollcall_service),
+	.framing = ROLLCALL_RAW,
+};

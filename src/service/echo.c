@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "service/services.h"
+
+static void received(struct rollcall_server *server, rollcall_client client, const void *data,
+		     size_t bytes, void *context)
+{
+	(void)context;
+	/* An echo with a gap would be worse than none at all. */
+	if (rollcall_send(server, client, data, bytes) == -ENOBUFS)
+		rollcall_abort(server, client);
+}
+
+const struct rollcall_service echo_service = {
+	.size = sizeof(struct rollcall_service),
+	.framing = ROLLCALL_RAW,
+	.received = received,
+};

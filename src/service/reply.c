@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdio.h>
+
+#include "service/services.h"
+
+#define PREFIX "Received: "
+
+static void received(struct rollcall_server *server, rollcall_client client, const void *data,
+		     size_t bytes, void *context)
+{
+	static const char too_long[] = "Error: too long for an answer in one datagram\n";
+	const struct iovec answer[] = { { (void *)PREFIX, sizeof(PREFIX) - 1 },
+					{ (void *)data, bytes } };
+	int error = rollcall_sendv(server, client, answer, 2);
+
+	(void)context;
+	if (error == -EMSGSIZE)
+		rollcall_send(server, client, too_long, sizeof(too_long) - 1);
+	else if (error == -ENOBUFS)
+		/* An answer left out would be worse than none at all. */
+		rollcall_abort(server, client);
+}
+
+static void oversized(struct rollcall_server *server, rollcall_client client, size_t bytes_max,
+		      void *context)
+{
+	char text[64];
+	int bytes = snprintf(text, sizeof(text), "Error: line longer than %zu bytes\n", bytes_max);
+
+	(void)context;
+	rollcall_send(server, client, text, (size_t)bytes);
+}
+
+const struct rollcall_service reply_service = {
+	.size = sizeof(struct rollcall_service),
+	.framing = ROLLCALL_LINES,
+	.loop_prefix = PREFIX,
+	.received = received,
+	.oversized = oversized,
+};

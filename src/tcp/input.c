@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+#include "tcp/input.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tcp/framing.h"
+
+/* The first room for an unfinished message; it doubles. */
+#define MESSAGE_ROOM_BYTES 256
+
+static bool is_ready(const struct client *client)
+{
+	return client->state == CLIENT_OPEN && !(client->flags & CLIENT_PAUSED);
+}
+
+static struct tcp_input *kept(struct client *client)
+{
+	if (!client->tcp.input)
+		client->tcp.input = calloc(1, sizeof(*client->tcp.input));
+	return client->tcp.input;
+}
+
+/* Gives the memory back as soon as nothing is kept: most clients keep nothing most of the time. */
+static void release_if_empty(struct tcp *tcp, struct client *client)
+{
+	struct tcp_input *input = client->tcp.input;
+
+	if (!input || input->message_bytes > 0 || input->backlog.bytes > 0)
+		return;
+	tcp->core->input_bytes -= input->message_room;
+	free(input->message);
+	free(input);
+	client->tcp.input = NULL;
+}
+
+static int hold_message(struct tcp *tcp, struct client *client, const void *data, size_t bytes)
+{
+	struct tcp_input *input = kept(client);
+	size_t room, total;
+	uint8_t *message;
+
+	if (!input)
+		return -ENOBUFS;
+	room = input->message_room;
+	total = input->message_bytes + bytes;
+	if (total > room) {
+		room = room ? room : MESSAGE_ROOM_BYTES;
+		while (room < total)
+			room *= 2;
+		if (core_memory_bytes(tcp->core) + room - input->message_room >
+		    tcp->core->options.memory_bytes_max)
+			return -ENOBUFS;
+		message = realloc(input->message, room);
+		if (!message)
+			return -ENOBUFS;
+		tcp->core->input_bytes += room - input->message_room;
+		input->message = message;
+		input->message_room = room;
+	}
+	memcpy(input->message + input->message_bytes, data, bytes);
+	input->message_bytes = total;
+	return 0;
+}
+
+static void deliver(struct tcp *tcp, struct client *client, const uint8_t *data, size_t bytes)
+{
+	if (client->source->service->framing == ROLLCALL_LENGTH) {
+		data += FRAMING_LENGTH_BYTES;
+		bytes -= FRAMING_LENGTH_BYTES;
+	}
+	core_received(tcp->core, client, data, bytes);
+}
+
+/* Takes the next bytes of one message; returns how many, or a negative errno value. */
+static ssize_t take_one(struct tcp *tcp, struct client *client, const uint8_t *data, size_t bytes)
+{
+	const struct source *source = client->source;
+	struct tcp_input *input = client->tcp.input;
+	struct framing_input framing = { .next = data, .next_bytes = bytes };
+	bool whole;
+	ssize_t taken;
+	int error;
+
+	if (input && input->message_bytes > 0) {
+		framing.held = input->message;
+		framing.held_bytes = input->message_bytes;
+	}
+	taken = framing_take(source->service->framing, source->message_bytes_max, &framing, &whole);
+	if (taken < 0) {
+		core_oversized(tcp->core, client);
+		return taken;
+	}
+	if (whole && framing.held_bytes == 0) {
+		deliver(tcp, client, data, (size_t)taken);
+		return taken;
+	}
+	error = hold_message(tcp, client, data, (size_t)taken);
+	if (error)
+		return error;
+	if (whole) {
+		input = client->tcp.input;
+		deliver(tcp, client, input->message, input->message_bytes);
+		input->message_bytes = 0;
+	}
+	return taken;
+}
+
+/* Takes bytes until they are used up or the client is not to be served on; returns what is left. */
+static ssize_t take_all(struct tcp *tcp, struct client *client, const uint8_t *data, size_t bytes)
+{
+	while (bytes > 0 && is_ready(client)) {
+		ssize_t taken = take_one(tcp, client, data, bytes);
+
+		if (taken < 0)
+			return taken;
+		data += taken;
+		bytes -= (size_t)taken;
+	}
+	return (ssize_t)bytes;
+}
+
+/* What cannot be handed over now is copied, so that it holds no buffer that others need. */
+static int hold_back(struct tcp *tcp, struct client *client, const void *data, size_t bytes)
+{
+	struct tcp_input *input = kept(client);
+	struct iovec part = { (void *)data, bytes };
+
+	if (!input || !queue_append(&tcp->core->memory, &input->backlog, &part, 1, true))
+		return -ENOBUFS;
+	return 0;
+}
+
+int input_receive(struct tcp *tcp, struct client *client, const void *data, size_t bytes)
+{
+	ssize_t left = (ssize_t)bytes;
+
+	if (!input_is_held(client))
+		left = take_all(tcp, client, data, bytes);
+	if (left > 0 && client->state == CLIENT_OPEN)
+		left = hold_back(tcp, client, (const uint8_t *)data + (bytes - (size_t)left),
+				 (size_t)left);
+	release_if_empty(tcp, client);
+	return left < 0 ? (int)left : 0;
+}
+
+int input_resume(struct tcp *tcp, struct client *client)
+{
+	struct tcp_input *input = client->tcp.input;
+	ssize_t left = 0;
+
+	while (left == 0 && input_is_held(client) && is_ready(client)) {
+		struct segment *first = input->backlog.head;
+		size_t bytes = first->bytes;
+
+		left = take_all(tcp, client, first->data, bytes);
+		if (left >= 0)
+			queue_advance(&tcp->core->memory, &input->backlog, bytes - (size_t)left);
+	}
+	release_if_empty(tcp, client);
+	return left < 0 ? (int)left : 0;
+}
+
+void input_end(struct tcp *tcp, struct client *client)
+{
+	struct tcp_input *input = client->tcp.input;
+
+	if (!input || input->message_bytes == 0)
+		return;
+	if (client->source->service->framing == ROLLCALL_LINES)
+		deliver(tcp, client, input->message, input->message_bytes);
+	input->message_bytes = 0;
+	release_if_empty(tcp, client);
+}
+
+bool input_is_held(const struct client *client)
+{
+	return client->tcp.input && client->tcp.input->backlog.bytes > 0;
+}
+
+void input_clear(struct tcp *tcp, struct client *client)
+{
+	if (!client->tcp.input)
+		return;
+	queue_clear(&tcp->core->memory, &client->tcp.input->backlog);
+	client->tcp.input->message_bytes = 0;
+	release_if_empty(tcp, client);
+}

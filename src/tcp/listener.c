@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+#include "tcp/listener.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "ring/op.h"
+#include "tcp/connection.h"
+
+static void on_retry(struct timer *timer)
+{
+	container_of(timer, struct listener, retry)->paused = false;
+}
+
+int listener_open(struct listener *listener, struct tcp *tcp, const struct address *address)
+{
+	struct core *core = tcp->core;
+	int error = timers_reserve(&core->timers);
+
+	if (error)
+		return error;
+	listener->tcp = tcp;
+	listener->address = *address;
+	listener->retry.expired = on_retry;
+	listener->waiting = malloc(LISTENER_WAITING_MAX * sizeof(*listener->waiting));
+	if (!listener->waiting) {
+		error = -ENOMEM;
+		goto unreserve;
+	}
+	listener->fd = socket_listen(core->ring, address, core->options.keepalive_ms);
+	if (listener->fd < 0) {
+		error = listener->fd;
+		goto free_waiting;
+	}
+	error = socket_local_address(core->ring, listener->fd, &listener->address);
+	if (!error)
+		return 0;
+	socket_close(core->ring, listener->fd);
+free_waiting:
+	free(listener->waiting);
+unreserve:
+	timers_unreserve(&core->timers);
+	return error;
+}
+
+static int take_waiting(struct listener *listener)
+{
+	int fd = listener->waiting[listener->waiting_head];
+
+	listener->waiting_head = (listener->waiting_head + 1) % LISTENER_WAITING_MAX;
+	listener->waiting_count--;
+	return fd;
+}
+
+static void keep_waiting(struct listener *listener, int fd)
+{
+	uint32_t place = (listener->waiting_head + listener->waiting_count) % LISTENER_WAITING_MAX;
+
+	listener->waiting[place] = fd;
+	listener->waiting_count++;
+}
+
+void listener_close(struct listener *listener)
+{
+	listener->closed = true;
+	timers_clear(&listener->tcp->core->timers, &listener->retry);
+	while (listener->waiting_count > 0)
+		socket_close(listener->tcp->core->ring, take_waiting(listener));
+}
+
+void listener_destroy(struct listener *listener)
+{
+	listener_close(listener);
+	if (listener->fd >= 0)
+		socket_close(listener->tcp->core->ring, listener->fd);
+	free(listener->waiting);
+	timers_unreserve(&listener->tcp->core->timers);
+}
+
+static bool is_full(const struct listener *listener)
+{
+	const struct core *core = listener->tcp->core;
+
+	return core->stats.tcp_clients_now >= core->options.tcp_clients_max;
+}
+
+static bool wants_accept(struct listener *listener)
+{
+	if (listener->paused && listener->paused_at_closes != listener->tcp->closes)
+		listener->paused = false;
+	return !listener->closed && !listener->paused && listener->waiting_count == 0 &&
+	       !is_full(listener);
+}
+
+static bool start_accept(struct listener *listener)
+{
+	struct io_uring_sqe *sqe = ring_sqe(listener->tcp->core->ring);
+
+	if (!sqe)
+		return false;
+	/* No address: a multishot accept overwrites it with the next (Linux 5.19). */
+	io_uring_prep_multishot_accept(sqe, listener->fd, NULL, NULL, SOCK_CLOEXEC);
+	sqe->user_data = op_pack(OP_TCP_ACCEPT, listener->source.index);
+	listener->armed = true;
+	listener->cancelled = false;
+	return true;
+}
+
+static bool start_cancel(struct listener *listener)
+{
+	struct io_uring_sqe *sqe = ring_sqe(listener->tcp->core->ring);
+
+	if (!sqe)
+		return false;
+	io_uring_prep_cancel64(sqe, op_pack(OP_TCP_ACCEPT, listener->source.index), 0);
+	sqe->user_data = op_pack(OP_TCP_ACCEPT_CANCEL, listener->source.index);
+	listener->cancelled = true;
+	listener->cancelling = true;
+	if (!listener->closed)
+		listener->tcp->core->stats.accept_pauses++;
+	return true;
+}
+
+bool listener_flush(struct listener *listener)
+{
+	while (listener->waiting_count > 0 && !is_full(listener))
+		connection_open(listener->tcp, &listener->source, take_waiting(listener));
+	if (wants_accept(listener))
+		return listener->armed || start_accept(listener);
+	if (listener->armed)
+		return listener->cancelled || start_cancel(listener);
+	if (listener->closed && !listener->cancelling && listener->fd >= 0) {
+		socket_close(listener->tcp->core->ring, listener->fd);
+		listener->fd = -1;
+	}
+	return true;
+}
+
+/* For lack of descriptors or memory: trying again at once would fail again, and spin. */
+static void pause_accept(struct listener *listener, int error)
+{
+	struct core *core = listener->tcp->core;
+
+	listener->paused = true;
+	listener->paused_at_closes = listener->tcp->closes;
+	core->stats.accept_pauses++;
+	timers_set(&core->timers, &listener->retry, core->now_ns + LISTENER_RETRY_NS);
+	if (!listener->warned)
+		log_write(&core->log, ROLLCALL_LOG_WARNING,
+			  "cannot accept clients now: %s; they wait until others leave",
+			  rollcall_reason_text(error));
+	listener->warned = true;
+}
+
+static void on_error(struct listener *listener, int error)
+{
+	switch (error) {
+	case -ECANCELED:    /* as we asked */
+	case -EINTR:
+	case -EAGAIN:
+	case -ECONNABORTED: /* the client has gone while it waited (accept(2)) */
+		return;
+	default:
+		if (!listener->closed)
+			pause_accept(listener, error);
+	}
+}
+
+void listener_on_accept(struct listener *listener, const struct io_uring_cqe *cqe)
+{
+	struct core *core = listener->tcp->core;
+
+	if (!(cqe->flags & IORING_CQE_F_MORE))
+		listener->armed = false;
+	if (cqe->res < 0) {
+		on_error(listener, cqe->res);
+		return;
+	}
+	listener->warned = false;
+	if (core->refusing)
+		socket_close(core->ring, cqe->res);
+	else if (listener->waiting_count == 0 && !is_full(listener))
+		connection_open(listener->tcp, &listener->source, cqe->res);
+	else if (!listener->closed && listener->waiting_count < LISTENER_WAITING_MAX)
+		keep_waiting(listener, cqe->res);
+	else
+		socket_close(core->ring, cqe->res);
+}
+
+void listener_on_cancel(struct listener *listener)
+{
+	listener->cancelling = false;
+}

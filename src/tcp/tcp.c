@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#include "tcp/tcp.h"
+
+#include <errno.h>
+
+#include "tcp/connection.h"
+
+static void on_idle(struct idle *idle, struct client *client)
+{
+	connection_close(container_of(idle, struct tcp, idle), client, -ETIME);
+}
+
+static void on_finishing_too_long(struct idle *idle, struct client *client)
+{
+	connection_abort(container_of(idle, struct tcp, finishing), client, -ETIMEDOUT, true);
+}
+
+static void on_lingering_too_long(struct idle *idle, struct client *client)
+{
+	connection_abort(container_of(idle, struct tcp, lingering), client, 0, false);
+}
+
+static void on_parked_too_long(struct timer *timer)
+{
+	struct tcp *tcp = container_of(timer, struct tcp, parked_timer);
+	struct client *client;
+
+	while ((client = client_list_first(&tcp->core->table, &tcp->parked))) {
+		client_list_remove(&tcp->core->table, &tcp->parked, client);
+		client->flags &= (uint16_t)~CLIENT_PARKED;
+		core_flush_later(tcp->core, client);
+	}
+}
+
+int tcp_init(struct tcp *tcp, struct core *core)
+{
+	struct table *table = &core->table;
+	struct timers *timers = &core->timers;
+	int error;
+
+	*tcp = (struct tcp){ .core = core, .parked_timer = { .expired = on_parked_too_long } };
+	client_list_init(&tcp->parked, LIST_WAIT);
+	if ((error = timers_reserve(timers)) ||
+	    (error = idle_init(&tcp->idle, table, timers, core->options.tcp_idle_timeout_ms,
+			       on_idle)) ||
+	    (error = idle_init(&tcp->finishing, table, timers, TCP_FINISH_MS,
+			       on_finishing_too_long)) ||
+	    (error = idle_init(&tcp->lingering, table, timers, TCP_LINGER_MS,
+			       on_lingering_too_long)))
+		return error;
+	return slab_init(&tcp->gathers, sizeof(struct gather), GATHERS);
+}
+
+void tcp_destroy(struct tcp *tcp)
+{
+	slab_destroy(&tcp->gathers);
+}

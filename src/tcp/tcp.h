@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tcp.h - what all TCP clients of a server share.
+ */
+#ifndef TCP_TCP_H
+#define TCP_TCP_H
+
+#include "client/core.h"
+#include "client/idle.h"
+
+/* The pieces of one send, for as long as it is in flight. */
+#define GATHER_PIECES 64
+#define GATHERS 4096
+#define GATHER_NONE UINT16_MAX
+
+_Static_assert(GATHERS < GATHER_NONE, "a gather's number fits into 16 bits");
+
+struct gather {
+	struct msghdr message;
+	struct iovec pieces[GATHER_PIECES];
+};
+
+/* How long a finishing client may take nothing of what is queued for it. */
+#define TCP_FINISH_MS 30000
+
+/* How long a client may take to end its side after we have ended ours. */
+#define TCP_LINGER_MS 2000
+
+/* How long to wait for memory before trying again, when nothing else announces it. */
+#define TCP_RETRY_NS 50000000
+
+struct tcp {
+	struct core *core;
+	struct slab gathers;
+	struct client_list parked; /* wait for a buffer or memory, the first come first */
+	struct timer parked_timer;
+	struct idle idle;
+	struct idle finishing;
+	struct idle lingering;
+	uint64_t closes;	/* each gives back a descriptor and some memory */
+	uint64_t grown_in_turn; /* the pool of buffers */
+};
+
+/* -ENOMEM */
+int tcp_init(struct tcp *tcp, struct core *core);
+void tcp_destroy(struct tcp *tcp);
+
+#endif
