@@ -82,7 +82,9 @@ struct client *core_flush_next(struct core *core)
 		return NULL;
 	client = &core->table.slots[core->flush[core->flush_head]];
 	core->flush_head = (core->flush_head + 1) & (core->table.capacity - 1);
-	core->flush_count--;
+	/* Starting over keeps to the pages that are in use already. */
+	if (--core->flush_count == 0)
+		core->flush_head = 0;
 	client->flags &= (uint16_t)~CLIENT_TO_FLUSH;
 	return client;
 }
