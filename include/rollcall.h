@@ -178,7 +178,8 @@ struct rollcall_options {
 	uint64_t udp_idle_timeout_ms;
 
 	/* Probes a silent TCP client after so long, to find out that it has vanished, in milliseconds,
-	 * whole seconds; 60,000 by default, 0: never. (tcp(7), TCP_KEEPIDLE, TCP_USER_TIMEOUT) */
+	 * rounded up to seconds; 60,000 by default, 0: never, at most 32,767,000. (tcp(7), TCP_KEEPIDLE,
+	 * TCP_USER_TIMEOUT) */
 	uint64_t keepalive_ms;
 
 	/* How long rollcall_stop() waits for clients to take their answers; 5,000 by default. */
@@ -271,8 +272,9 @@ ROLLCALL_EXPORT void rollcall_destroy(struct rollcall_server *server);
  * here as anywhere on its way; then 0 is returned and it is counted in the statistics. Errors:
  *	-ENOENT		the client is gone
  *	-EPIPE		it is being closed
- *	-ENOBUFS	TCP: the queue is at its hard limit, or memory at its; nothing was queued
- *	-EMSGSIZE	UDP: more than 65,507 bytes (65,527 over IPv6)
+ *	-ENOBUFS	TCP: the queue is at its hard limit, or memory at its; nothing was queued, and
+ *			drained() tells when to try again
+ *	-EMSGSIZE	UDP: more than 65,507 bytes (65,527 over IPv6); TCP: more than the hard limit
  *	-EINVAL		more than 2^30 bytes, or `count` above 16
  */
 ROLLCALL_EXPORT int rollcall_send(struct rollcall_server *server, rollcall_client client,
@@ -299,7 +301,8 @@ struct rollcall_client_info {
 	size_t size;
 	enum rollcall_transport transport;
 
-	/* The client's address; of length 0 if a TCP client's connection no longer has one. */
+	/* The client's address; of length 0 if it has none any more: in disconnected(), and once a TCP
+	 * connection was reset. Whoever wants it then keeps it from connected(). */
 	struct sockaddr_storage address;
 	socklen_t address_bytes;
 

@@ -27,7 +27,7 @@ static int parse_port(const char *text, uint16_t *port)
 
 int address_parse(const char *text, struct address_name *name)
 {
-	const char *host, *end;
+	const char *host, *end, *port;
 
 	if (strncmp(text, "tcp://", 6) == 0)
 		name->transport = ROLLCALL_TCP;
@@ -41,17 +41,19 @@ int address_parse(const char *text, struct address_name *name)
 		end = strchr(++host, ']');
 		if (!end || end[1] != ':' || !memchr(host, ':', (size_t)(end - host)))
 			return -EINVAL;
+		port = end + 2;
 	} else {
 		/* An IPv6 address without brackets has no port that could be told from it. */
 		end = strchr(host, ':');
 		if (!end || strchr(end + 1, ':'))
 			return -EINVAL;
+		port = end + 1;
 	}
 	if (end == host || (size_t)(end - host) >= sizeof(name->host))
 		return -EINVAL;
 	memcpy(name->host, host, (size_t)(end - host));
 	name->host[end - host] = '\0';
-	return parse_port(strrchr(end, ':') + 1, &name->port);
+	return parse_port(port, &name->port);
 }
 
 void address_format(const struct address *address, char text[static ADDRESS_TEXT_BYTES])

@@ -7,13 +7,15 @@
 /* Under AddressSanitizer the objects that are free are poisoned; elsewhere its macros do nothing. */
 #include <sanitizer/asan_interface.h>
 
+#include "base/memory.h"
+
 int slab_init(struct slab *slab, size_t object_bytes, uint32_t limit)
 {
 	*slab = (struct slab){
 		.object_bytes = (object_bytes + 15) & ~(size_t)15,
 		.limit = limit,
 	};
-	slab->memory = malloc(slab->object_bytes * limit);
+	slab->memory = memory_reserve(slab->object_bytes * limit);
 	if (!slab->memory)
 		return -ENOMEM;
 	ASAN_POISON_MEMORY_REGION(slab->memory, slab->object_bytes * limit);
@@ -25,7 +27,7 @@ void slab_destroy(struct slab *slab)
 	CHECK(slab->used == 0);
 	if (slab->memory)
 		ASAN_UNPOISON_MEMORY_REGION(slab->memory, slab->object_bytes * slab->limit);
-	free(slab->memory);
+	memory_release(slab->memory, slab->object_bytes * slab->limit);
 	slab->memory = NULL;
 }
 

@@ -49,7 +49,7 @@ enum {
 enum {
 	CLIENT_TO_FLUSH = 1 << 0,    /* it is among those to flush at the end of the turn */
 	CLIENT_PAUSED = 1 << 1,	     /* its queue is long: it is not received from */
-	CLIENT_PARKED = 1 << 2,	     /* it waits for a receive buffer, or for memory to send with */
+	CLIENT_PARKED = 1 << 2,	     /* its receive waits for a buffer */
 	CLIENT_LAST_INPUT = 1 << 3,  /* only what has arrived already is received */
 	CLIENT_INPUT_ENDED = 1 << 4, /* nothing more will be received */
 	CLIENT_PEER_ENDED = 1 << 5,  /* because the peer has ended its side */
@@ -57,6 +57,8 @@ enum {
 	CLIENT_WANTS_ROOM = 1 << 7,  /* the service is to be told when the queue has drained */
 	CLIENT_CANCELLED = 1 << 8,   /* a cancel of what is in flight has been asked for */
 	CLIENT_MULTISHOT = 1 << 9,   /* the receive in flight goes on until it is cancelled */
+	CLIENT_STARVED = 1 << 11,    /* both its receive and its send wait for the kernel's memory */
+	CLIENT_GOT_INPUT = 1 << 10,  /* the receive in flight, or the last one, has brought some */
 };
 
 /* Where a client came from: a listener or an endpoint, and the service behind it. */
@@ -70,7 +72,7 @@ struct source {
 /* The lists that a client can be in at the same time, each with links of its own. */
 enum client_list_kind {
 	LIST_IDLE, /* by the time of its last activity */
-	LIST_WAIT, /* free, or waiting for a buffer, or lingering */
+	LIST_WAIT, /* free, or waiting for a buffer or memory */
 	LIST_KINDS,
 };
 

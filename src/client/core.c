@@ -2,11 +2,13 @@
 #include "client/core.h"
 
 #include <errno.h>
-#include <stdlib.h>
+
+#include "base/memory.h"
 
 /* A TCP buffer takes 16 KiB: a large message, or many small ones that came together. */
 #define TCP_BUFFER_BYTES 16384
 #define TCP_BUFFERS 512
+#define TCP_BUFFERS_MAX 8192
 
 /*
  * A UDP buffer takes the largest datagram, 65,527 bytes, and before it what the kernel puts there
@@ -14,40 +16,33 @@
  */
 #define UDP_BUFFER_BYTES (65536 + 256)
 #define UDP_BUFFERS 64
+#define UDP_BUFFERS_MAX 2048
 
-int core_init(struct core *core, uint32_t buffers_max)
+/* So much can be started in a turn, and so much can complete in it. */
+#define SQ_ENTRIES 4096
+#define CQ_ENTRIES 16384
+
+int core_init(struct core *core)
 {
 	const struct rollcall_options *options = &core->options;
 	int error = table_init(&core->table, options->tcp_clients_max + options->udp_clients_max);
 
 	if (error)
 		return error;
-	core->flush = malloc(core->table.capacity * sizeof(*core->flush));
+	core->flush = memory_reserve(core->table.capacity * sizeof(*core->flush));
 	if (!core->flush) {
 		error = -ENOMEM;
 		goto destroy_table;
 	}
 	error = queue_memory_init(&core->memory, options->memory_bytes_max);
 	if (error)
-		goto free_flush;
-	error = buffers_init(&core->buffers[BUFFERS_TCP], core->ring, BUFFERS_TCP, TCP_BUFFER_BYTES,
-			     (uint32_t)min_size(TCP_BUFFERS, buffers_max), buffers_max);
-	if (error)
-		goto destroy_memory;
-	error = buffers_init(&core->buffers[BUFFERS_UDP], core->ring, BUFFERS_UDP, UDP_BUFFER_BYTES,
-			     (uint32_t)min_size(UDP_BUFFERS, buffers_max / 4), buffers_max / 4);
-	if (error)
-		goto destroy_tcp_buffers;
+		goto release_flush;
 	core->memory.pools[BUFFERS_TCP] = &core->buffers[BUFFERS_TCP];
 	core->memory.pools[BUFFERS_UDP] = &core->buffers[BUFFERS_UDP];
 	return 0;
 
-destroy_tcp_buffers:
-	buffers_destroy(&core->buffers[BUFFERS_TCP]);
-destroy_memory:
-	queue_memory_destroy(&core->memory);
-free_flush:
-	free(core->flush);
+release_flush:
+	memory_release(core->flush, core->table.capacity * sizeof(*core->flush));
 destroy_table:
 	table_destroy(&core->table);
 	return error;
@@ -55,12 +50,38 @@ destroy_table:
 
 void core_destroy(struct core *core)
 {
-	buffers_destroy(&core->buffers[BUFFERS_UDP]);
-	buffers_destroy(&core->buffers[BUFFERS_TCP]);
 	queue_memory_destroy(&core->memory);
 	timers_destroy(&core->timers);
-	free(core->flush);
+	memory_release(core->flush, core->table.capacity * sizeof(*core->flush));
 	table_destroy(&core->table);
+}
+
+int core_open_ring(struct core *core, unsigned halvings)
+{
+	const uint32_t tcp_max = TCP_BUFFERS_MAX >> halvings, udp_max = UDP_BUFFERS_MAX >> halvings;
+	int error = ring_create(&core->ring, SQ_ENTRIES >> halvings, CQ_ENTRIES >> halvings);
+
+	if (error)
+		return error;
+	error = buffers_init(&core->buffers[BUFFERS_TCP], core->ring, BUFFERS_TCP, TCP_BUFFER_BYTES,
+			     (uint32_t)min_size(TCP_BUFFERS, tcp_max), tcp_max);
+	if (error)
+		goto destroy_ring;
+	error = buffers_init(&core->buffers[BUFFERS_UDP], core->ring, BUFFERS_UDP, UDP_BUFFER_BYTES,
+			     (uint32_t)min_size(UDP_BUFFERS, udp_max), udp_max);
+	if (!error)
+		return 0;
+	buffers_destroy(&core->buffers[BUFFERS_TCP]);
+destroy_ring:
+	ring_destroy(core->ring);
+	return error;
+}
+
+void core_close_ring(struct core *core)
+{
+	buffers_destroy(&core->buffers[BUFFERS_UDP]);
+	buffers_destroy(&core->buffers[BUFFERS_TCP]);
+	ring_destroy(core->ring);
 }
 
 void core_flush_later(struct core *core, struct client *client)

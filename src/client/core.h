@@ -41,12 +41,18 @@ struct core {
 	struct rollcall_stats stats;
 };
 
-/*
- * Makes the table, the buffers (so many of each kind at most, a power of two) and the memory of the
- * queues; ring, options and log must be set. -ENOMEM.
- */
-int core_init(struct core *core, uint32_t buffers_max);
+/* Makes the table and the memory of the queues, for the options, which must be set. -ENOMEM. */
+int core_init(struct core *core);
 void core_destroy(struct core *core);
+
+/*
+ * Makes the ring and the buffers: all that counts against RLIMIT_MEMLOCK, in sizes that are halved so
+ * many times, up to CORE_HALVINGS_MAX. -ENOMEM, or as ring_create().
+ */
+int core_open_ring(struct core *core, unsigned halvings);
+void core_close_ring(struct core *core);
+
+#define CORE_HALVINGS_MAX 7
 
 /* Marks a client for the end of the turn. */
 void core_flush_later(struct core *core, struct client *client);

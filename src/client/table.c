@@ -2,8 +2,8 @@
 #include "client/table.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
+#include "base/memory.h"
 #include "ring/op.h"
 
 int table_init(struct table *table, uint32_t capacity)
@@ -14,13 +14,13 @@ int table_init(struct table *table, uint32_t capacity)
 		table->capacity *= 2;
 	client_list_init(&table->free, LIST_WAIT);
 	/* Zeroed by the kernel when first touched: slots never used cost nothing. */
-	table->slots = calloc(table->capacity, sizeof(*table->slots));
+	table->slots = memory_reserve(table->capacity * sizeof(*table->slots));
 	return table->slots ? 0 : -ENOMEM;
 }
 
 void table_destroy(struct table *table)
 {
-	free(table->slots);
+	memory_release(table->slots, table->capacity * sizeof(*table->slots));
 	table->slots = NULL;
 }
 

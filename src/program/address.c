@@ -25,8 +25,8 @@ static const char *bracket_fault(const char *text)
 
 	if (!close)
 		return "has no closing bracket: write [IPv6]:PORT, like [::1]:8080";
-	if (close == text + 1)
-		return "has nothing in its brackets: write [IPv6]:PORT, like [::1]:8080";
+	if (!memchr(text, ':', (size_t)(close - text)))
+		return "has no IPv6 address in its brackets: write [IPv6]:PORT, like [::1]:8080";
 	if (close[1] != ':')
 		return port_missing;
 	return port_fault(close + 2);

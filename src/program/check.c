@@ -4,10 +4,14 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "program/check.h"
 #include "program/failures.h"
 #include "program/kernel.h"
+
+/* The kernel gives a ring's locked memory back some time after it was closed (Linux 6.18: 11 ms). */
+#define RING_EXIT_US 50000
 
 /* Far more than the library tries; what is above is not shown. */
 #define FEATURES_MAX 64
@@ -104,6 +108,7 @@ int check_run(const struct rollcall_options *options)
 	print_limits(&facts);
 	printf("\n");
 
+	usleep(RING_EXIT_US);
 	quiet.log = print_log;
 	result = rollcall_create(&server, &quiet);
 	if (result == 0) {

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "program/console.h"
@@ -160,15 +161,20 @@ static void start_write(struct console *console)
 }
 
 /*
- * Writes some bytes without blocking for longer than FLUSH_WAIT_MS: a pipe that polls as writable has
- * room for PIPE_BUF bytes (pipe(7)).
+ * Writes some bytes without blocking for longer than FLUSH_WAIT_MS. What takes bytes at once gets
+ * them: the last page of a pipe has room that poll(2) does not tell of. What does not, or does not
+ * know RWF_NOWAIT, is polled: a pipe that is writable then has room for PIPE_BUF bytes (pipe(7)).
  */
-static ssize_t write_directly(int fd, const char *data, size_t bytes)
+static ssize_t write_directly(int fd, char *data, size_t bytes)
 {
+	const struct iovec part = { data, bytes };
 	struct pollfd poll_fd = { .fd = fd, .events = POLLOUT };
-	int ready = poll(&poll_fd, 1, FLUSH_WAIT_MS);
-	ssize_t result;
+	ssize_t result = pwritev2(fd, &part, 1, -1, RWF_NOWAIT);
+	int ready;
 
+	if (result > 0)
+		return result;
+	ready = poll(&poll_fd, 1, FLUSH_WAIT_MS);
 	if (ready == 0)
 		return -ETIMEDOUT;
 	if (ready < 0)

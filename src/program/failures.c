@@ -39,7 +39,7 @@ static void out_of_resources(struct failure *failure, int error, const char *wha
 		set_cause(failure, EX_OSERR,
 			  "%s: no file descriptor is left: RLIMIT_NOFILE is %" PRIu64, what,
 			  facts->nofile_hard);
-		set_cure(failure, "raise the hard limit: ulimit -Hn (shell), --ulimit nofile= "
+		set_cure(failure, "raise the limit: ulimit -n (shell), --ulimit nofile= "
 				  "(Docker, Podman), LimitNOFILE= (systemd)");
 	} else if (error == -ENFILE) {
 		set_cause(failure, EX_OSERR, "%s: the whole system has no file descriptor left",

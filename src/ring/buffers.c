@@ -3,9 +3,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "base/base.h"
+#include "base/memory.h"
 
 static void give(struct buffers *buffers, uint32_t id)
 {
@@ -27,13 +27,12 @@ int buffers_init(struct buffers *buffers, struct ring *ring, uint16_t group, siz
 		.count_max = count_max,
 	};
 	/* Buffers that the kernel never fills cost address space only. */
-	buffers->memory = mmap(NULL, buffer_bytes * count_max, PROT_READ | PROT_WRITE,
-			       MAP_ANONYMOUS | MAP_PRIVATE | MAP_NORESERVE, -1, 0);
-	if (buffers->memory == MAP_FAILED)
+	buffers->memory = memory_reserve(buffer_bytes * count_max);
+	if (!buffers->memory)
 		return error;
 	buffers->leases = calloc(count_max, sizeof(*buffers->leases));
 	if (!buffers->leases)
-		goto unmap;
+		goto release;
 	error = ring_buffers_register(ring, group, count_max);
 	if (error)
 		goto free_leases;
@@ -43,8 +42,8 @@ int buffers_init(struct buffers *buffers, struct ring *ring, uint16_t group, siz
 
 free_leases:
 	free(buffers->leases);
-unmap:
-	munmap(buffers->memory, buffer_bytes * count_max);
+release:
+	memory_release(buffers->memory, buffer_bytes * count_max);
 	return error;
 }
 
@@ -53,7 +52,7 @@ void buffers_destroy(struct buffers *buffers)
 	CHECK(buffers->held == 0);
 	ring_buffers_unregister(buffers->ring, buffers->group);
 	free(buffers->leases);
-	munmap(buffers->memory, buffers->buffer_bytes * buffers->count_max);
+	memory_release(buffers->memory, buffers->buffer_bytes * buffers->count_max);
 }
 
 uint16_t buffers_take(struct buffers *buffers, uint32_t cqe_flags)

@@ -95,7 +95,7 @@ static int open_bound(const struct address *address, int type, int (*prepare)(in
 
 static int prepare_tcp(int fd, const void *argument)
 {
-	const uint64_t idle_s = *(const uint64_t *)argument / 1000;
+	const uint64_t idle_s = (*(const uint64_t *)argument + 999) / 1000;
 	const int give_up_ms = (int)(1000 * (idle_s + KEEPALIVE_PROBES * KEEPALIVE_INTERVAL_S));
 	int error = set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 
@@ -186,11 +186,10 @@ void socket_event_raise(int fd)
 		;
 }
 
-uint64_t socket_limit_raise(struct ring *ring)
+uint64_t socket_limit_raise(void)
 {
 	struct rlimit limit;
 
-	(void)ring;
 	if (getrlimit(RLIMIT_NOFILE, &limit))
 		return 1024;
 	if (limit.rlim_cur < limit.rlim_max) {

@@ -51,6 +51,6 @@ int socket_event(struct ring *ring);
 void socket_event_raise(int fd);
 
 /* Raises the limit of open descriptors as far as it goes, and returns it. */
-uint64_t socket_limit_raise(struct ring *ring);
+uint64_t socket_limit_raise(void);
 
 #endif

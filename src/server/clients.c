@@ -72,7 +72,7 @@ static void find_address(struct rollcall_server *server, const struct client *cl
 
 	if (client->transport == ROLLCALL_UDP)
 		udp_address(client, &address);
-	else if (socket_peer_address(server->core.ring, client->fd, &address))
+	else if (client->fd < 0 || socket_peer_address(server->core.ring, client->fd, &address))
 		return;
 	memcpy(&info->address, &address.any, address.bytes);
 	info->address_bytes = address.bytes;

@@ -25,6 +25,7 @@ void server_abort(struct rollcall_server *server)
 	struct client *client = NULL;
 
 	server->state = SERVER_ABORTING;
+	server->unflushed = true;
 	server->core.refusing = true;
 	timers_clear(&server->core.timers, &server->drain_timer);
 	take_no_more(server);
@@ -60,6 +61,7 @@ static void drain(struct rollcall_server *server)
 	struct client *client = NULL;
 
 	server->state = SERVER_DRAINING;
+	server->unflushed = true;
 	core->draining = true;
 	take_no_more(server);
 	while ((client = next_client(server, client)))
@@ -110,9 +112,13 @@ bool server_is_busy(const struct rollcall_server *server)
 int rollcall_run(struct rollcall_server *server)
 {
 	server->core.now_ns = ring_clock_ns(server->core.ring);
-	while (server->state == SERVER_RUNNING || server_is_busy(server)) {
-		int error = server_turn(server, UINT64_MAX);
+	for (;;) {
+		int error;
 
+		server_flush(server);
+		if (server->state != SERVER_RUNNING && !server_is_busy(server))
+			break;
+		error = server_turn(server, UINT64_MAX);
 		if (error)
 			return error;
 		if (server->state != SERVER_RUNNING)

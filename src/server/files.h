@@ -5,11 +5,11 @@
 #ifndef SERVER_FILES_H
 #define SERVER_FILES_H
 
-#include <linux/io_uring.h>
 #include <stdbool.h>
 
 #include "rollcall.h"
 
+struct io_uring_cqe;
 struct ring;
 
 #define FILES_MAX 16

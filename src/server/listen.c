@@ -173,9 +173,11 @@ int rollcall_listen(struct rollcall_server *server, const char *text,
 		if (error != -EADDRINUSE || name.port != 0)
 			break;
 	}
-	if (!error)
-		log_newest(server, name.transport, count_open(server) - before);
-	return error;
+	if (error)
+		return error;
+	server->unflushed = true;
+	log_newest(server, name.transport, count_open(server) - before);
+	return 0;
 }
 
 int rollcall_listening(struct rollcall_server *server, unsigned index, char *text, size_t bytes)

@@ -51,16 +51,14 @@ static void dispatch(struct rollcall_server *server, const struct io_uring_cqe *
 		udp_on_send(&server->udp, id, cqe);
 		break;
 	case OP_WAKE:
-		posts_on_wake(&server->posts, server);
+		posts_on_wake(&server->posts, server, cqe);
 		break;
 	case OP_FILE:
 		files_on_done(&server->files, server, id, cqe);
 		break;
 	case OP_WAKE_CANCEL:
 	case OP_FILE_CANCEL:
-		break;
-	default:
-		CHECK(!"a completion of an operation that was never started");
+		break; /* the operation's own completion is what counts */
 	}
 }
 
@@ -79,19 +77,27 @@ static bool flush_clients(struct rollcall_server *server)
 	return true;
 }
 
-/* Fills in the SQEs that this turn has made necessary. false: the submission queue is full. */
-static bool flush(struct rollcall_server *server)
+/* false: the submission queue is full. */
+static bool flush_all(struct rollcall_server *server)
 {
 	connection_unpark(&server->tcp);
 	for (unsigned i = 0; i < server->listener_count; i++)
 		if (!listener_flush(server->listeners[i]))
 			return false;
+	if (!flush_clients(server))
+		return false;
 	for (unsigned i = 0; i < server->endpoint_count; i++)
 		if (!endpoint_flush(server->endpoints[i]))
 			return false;
-	return flush_clients(server) && udp_flush(&server->udp) &&
-	       posts_flush(&server->posts, server->core.ring) &&
+	return udp_flush(&server->udp) && posts_flush(&server->posts, server->core.ring) &&
 	       files_flush(&server->files, server->core.ring);
+}
+
+void server_flush(struct rollcall_server *server)
+{
+	server->unflushed = false;
+	if (!flush_all(server))
+		server->unflushed = true;
 }
 
 static uint64_t wait_ns(const struct rollcall_server *server)
@@ -109,11 +115,7 @@ int server_turn(struct rollcall_server *server, uint64_t wait_max_ns)
 {
 	struct core *core = &server->core;
 	struct io_uring_cqe cqe;
-	int error;
-
-	/* What was done before the loop, and between its turns, is not flushed yet. */
-	server->unflushed = !flush(server);
-	error = ring_submit_and_wait(core->ring, min_size(wait_ns(server), wait_max_ns));
+	int error = ring_submit_and_wait(core->ring, min_size(wait_ns(server), wait_max_ns));
 	if (error)
 		return error;
 	core->now_ns = ring_clock_ns(core->ring);

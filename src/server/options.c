@@ -10,6 +10,9 @@
 #define BYTES_MAX ((size_t)1 << 30)
 #define TIME_MS_MAX INT32_MAX
 
+/* The most that TCP_KEEPIDLE takes, 32,767 s (tcp(7)). */
+#define KEEPALIVE_MS_MAX 32767000
+
 static const struct rollcall_options defaults = {
 	.size = sizeof(struct rollcall_options),
 	.tcp_clients_max = 65536,
@@ -51,7 +54,7 @@ int options_take(struct rollcall_options *to, const struct rollcall_options *fro
 	    !is_between(to->memory_bytes_max, 1 << 20, (uint64_t)1 << 40) ||
 	    !is_between(to->udp_idle_timeout_ms, 1, TIME_MS_MAX) ||
 	    !is_between(to->log_level, ROLLCALL_LOG_ERROR, ROLLCALL_LOG_DEBUG) ||
-	    to->tcp_idle_timeout_ms > TIME_MS_MAX || to->keepalive_ms > TIME_MS_MAX ||
+	    to->tcp_idle_timeout_ms > TIME_MS_MAX || to->keepalive_ms > KEEPALIVE_MS_MAX ||
 	    to->drain_timeout_ms > TIME_MS_MAX)
 		return -EINVAL;
 	return 0;

@@ -14,9 +14,18 @@ struct post {
 	void *context;
 };
 
-int posts_init(struct posts *posts, struct ring *ring)
+static void on_retry(struct timer *timer)
 {
-	*posts = (struct posts){ .event = socket_event(ring) };
+	container_of(timer, struct posts, retry)->paused = false;
+}
+
+int posts_init(struct posts *posts, struct core *core)
+{
+	int error = timers_reserve(&core->timers);
+
+	if (error)
+		return error;
+	*posts = (struct posts){ .event = socket_event(core->ring), .retry.expired = on_retry };
 	return posts->event < 0 ? posts->event : 0;
 }
 
@@ -68,7 +77,7 @@ bool posts_flush(struct posts *posts, struct ring *ring)
 {
 	struct io_uring_sqe *sqe;
 
-	if (posts->closing ? !posts->armed || posts->cancelled : posts->armed)
+	if (posts->closing ? !posts->armed || posts->cancelled : posts->armed || posts->paused)
 		return true;
 	sqe = ring_sqe(ring);
 	if (!sqe)
@@ -85,9 +94,16 @@ bool posts_flush(struct posts *posts, struct ring *ring)
 	return true;
 }
 
-void posts_on_wake(struct posts *posts, struct rollcall_server *server)
+void posts_on_wake(struct posts *posts, struct rollcall_server *server,
+		   const struct io_uring_cqe *cqe)
 {
+	struct core *core = &server->core;
+
 	posts->armed = false;
+	if (cqe->res < 0 && !posts->closing) {
+		posts->paused = true;
+		timers_set(&core->timers, &posts->retry, core->now_ns + POSTS_RETRY_NS);
+	}
 	run_posted(posts, server);
 }
 

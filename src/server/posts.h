@@ -13,10 +13,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/timers.h"
 #include "rollcall.h"
 
+struct core;
+struct io_uring_cqe;
 struct post;
 struct ring;
+
+/* After a read of the event has failed. */
+#define POSTS_RETRY_NS 50000000
 
 struct posts {
 	_Atomic(struct post *) newest;
@@ -24,11 +30,13 @@ struct posts {
 	bool armed;	/* the read of the event is in flight */
 	bool closing;	/* it is not to be started again */
 	bool cancelled; /* and a cancel of it has been asked for */
+	bool paused;	/* it has failed: for a moment it is not started again */
 	uint64_t count; /* where it reads to */
+	struct timer retry;
 };
 
 /* -EMFILE, -ENFILE, -ENOMEM */
-int posts_init(struct posts *posts, struct ring *ring);
+int posts_init(struct posts *posts, struct core *core);
 
 /* Runs what was posted. The read of the event must not be in flight. */
 void posts_destroy(struct posts *posts, struct rollcall_server *server, struct ring *ring);
@@ -40,6 +48,7 @@ void posts_close(struct posts *posts);
 bool posts_flush(struct posts *posts, struct ring *ring);
 
 /* The event was read: runs what was posted, in the order of posting. */
-void posts_on_wake(struct posts *posts, struct rollcall_server *server);
+void posts_on_wake(struct posts *posts, struct rollcall_server *server,
+		   const struct io_uring_cqe *cqe);
 
 #endif

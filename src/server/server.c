@@ -9,12 +9,6 @@
 
 #include "server/options.h"
 
-/* Sizes of the rings, when memory may be locked as it takes; each try after ENOMEM halves them. */
-#define SQ_ENTRIES 4096
-#define CQ_ENTRIES 16384
-#define BUFFERS_MAX 8192
-#define HALVINGS_MAX 7
-
 /* The kernel gives back the memory of a ring some time after it was closed. */
 #define HALVING_PAUSE_NS 20000000
 
@@ -27,7 +21,7 @@
 
 static void limit_clients(struct core *core)
 {
-	uint64_t descriptors = socket_limit_raise(core->ring);
+	uint64_t descriptors = socket_limit_raise();
 	uint64_t clients = descriptors > 2 * DESCRIPTORS_RESERVED
 				   ? descriptors - DESCRIPTORS_RESERVED
 				   : (descriptors + 1) / 2;
@@ -41,35 +35,42 @@ static void limit_clients(struct core *core)
 	core->options.tcp_clients_max = (unsigned)clients;
 }
 
-/* The ring and all that the kernel shares with us, in one size. */
-static int init_core(struct rollcall_server *server, unsigned halvings)
+static int open_ring(struct core *core)
 {
-	struct core *core = &server->core;
-	int error = ring_create(&core->ring, SQ_ENTRIES >> halvings, CQ_ENTRIES >> halvings);
+	unsigned halvings = 0;
+	int error = core_open_ring(core, halvings);
 
-	if (error)
-		return error;
-	limit_clients(core);
-	error = core_init(core, BUFFERS_MAX >> halvings);
-	if (error)
-		ring_destroy(core->ring);
+	while (error == -ENOMEM && halvings < CORE_HALVINGS_MAX) {
+		ring_pause(HALVING_PAUSE_NS);
+		error = core_open_ring(core, ++halvings);
+	}
+	if (!error && halvings > 0)
+		log_write(&core->log, ROLLCALL_LOG_WARNING,
+			  "the limit of locked memory is small: rings of 1/%u of their size (raise "
+			  "it with ulimit -l)",
+			  1u << halvings);
 	return error;
 }
 
-static int init_core_halving(struct rollcall_server *server)
+/* What needs the core: the transports, and what wakes the loop. */
+static int init_parts(struct rollcall_server *server)
 {
-	unsigned halvings = 0;
-	int error = init_core(server, halvings);
+	struct core *core = &server->core;
+	int error = server_drain_init(server);
 
-	while (error == -ENOMEM && halvings < HALVINGS_MAX) {
-		ring_pause(HALVING_PAUSE_NS);
-		error = init_core(server, ++halvings);
-	}
-	if (!error && halvings > 0)
-		log_write(&server->core.log, ROLLCALL_LOG_WARNING,
-			  "the limit of locked memory is small: rings of %u and %u entries instead "
-			  "of %u and %u (raise it with ulimit -l)",
-			  SQ_ENTRIES >> halvings, CQ_ENTRIES >> halvings, SQ_ENTRIES, CQ_ENTRIES);
+	if (!error)
+		error = tcp_init(&server->tcp, core);
+	if (error)
+		return error;
+	error = udp_init(&server->udp, core);
+	if (error)
+		goto destroy_tcp;
+	error = posts_init(&server->posts, core);
+	if (!error)
+		return 0;
+	udp_destroy(&server->udp);
+destroy_tcp:
+	tcp_destroy(&server->tcp);
 	return error;
 }
 
@@ -88,31 +89,24 @@ int rollcall_create(struct rollcall_server **out, const struct rollcall_options 
 		goto free_server;
 	core->log = (struct log){ core->options.log, core->options.log_context,
 				  core->options.log_level };
-	error = init_core_halving(server);
+	limit_clients(core);
+	error = core_init(core);
 	if (error)
 		goto free_server;
-	error = server_drain_init(server);
-	if (!error)
-		error = tcp_init(&server->tcp, core);
+	error = open_ring(core);
 	if (error)
 		goto destroy_core;
-	error = udp_init(&server->udp, core);
+	error = init_parts(server);
 	if (error)
-		goto destroy_tcp;
-	error = posts_init(&server->posts, core->ring);
-	if (error)
-		goto destroy_udp;
+		goto close_ring;
 	core->now_ns = ring_clock_ns(core->ring);
 	*out = server;
 	return 0;
 
-destroy_udp:
-	udp_destroy(&server->udp);
-destroy_tcp:
-	tcp_destroy(&server->tcp);
+close_ring:
+	core_close_ring(core);
 destroy_core:
 	core_destroy(core);
-	ring_destroy(core->ring);
 free_server:
 	free(server);
 	return error;
@@ -124,6 +118,7 @@ static bool settle(struct rollcall_server *server)
 	server_abort(server);
 	posts_close(&server->posts);
 	for (unsigned turns = 0; turns < SETTLE_TURNS_MAX; turns++) {
+		server_flush(server);
 		if (!server_is_busy(server) && !files_are_busy(&server->files) &&
 		    !server->posts.armed)
 			return true;
@@ -153,7 +148,7 @@ void rollcall_destroy(struct rollcall_server *server)
 	server_destroy_timers(server);
 	udp_destroy(&server->udp);
 	tcp_destroy(&server->tcp);
+	core_close_ring(core);
 	core_destroy(core);
-	ring_destroy(core->ring);
 	free(server);
 }

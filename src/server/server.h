@@ -35,10 +35,13 @@ struct rollcall_server {
 	struct files files;
 	enum server_state state;
 	struct timer drain_timer;
-	bool unflushed; /* the submission queue was full: go on without waiting */
+	bool unflushed; /* there is more to flush: the next turn does not wait */
 };
 
-/* One turn, with a wait of wait_max_ns at most. Fails as ring_submit_and_wait(). */
+/* Fills in the SQEs that have become necessary; may end UDP clients. */
+void server_flush(struct rollcall_server *server);
+
+/* One turn: wait, for wait_max_ns at most, dispatch, timers. Fails as ring_submit_and_wait(). */
 int server_turn(struct rollcall_server *server, uint64_t wait_max_ns);
 
 /* Sets up the timer of the drain. -ENOMEM */

@@ -39,6 +39,45 @@ void connection_open(struct tcp *tcp, const struct source *source, int fd)
 		connection_drain(tcp, client);
 }
 
+/* ---- Waiting for buffers or memory ---- */
+
+/* Until a buffer is free: connection_unpark(). */
+static void park(struct tcp *tcp, struct client *client)
+{
+	if (!has(client, CLIENT_PARKED | CLIENT_STARVED))
+		client_list_push(&tcp->core->table, &tcp->parked, client);
+	set(client, CLIENT_PARKED);
+}
+
+/* For a while: trying again at once would fail again, and spin. */
+static void starve(struct tcp *tcp, struct client *client)
+{
+	struct core *core = tcp->core;
+
+	if (has(client, CLIENT_STARVED))
+		return;
+	if (has(client, CLIENT_PARKED))
+		client_list_remove(&core->table, &tcp->parked, client);
+	set(client, CLIENT_STARVED);
+	client_list_push(&core->table, &tcp->starved, client);
+	if (tcp->starved_timer.position == 0)
+		timers_set(&core->timers, &tcp->starved_timer, core->now_ns + TCP_RETRY_NS);
+}
+
+void connection_unpark(struct tcp *tcp)
+{
+	struct core *core = tcp->core;
+	uint32_t free_buffers = buffers_free(&core->buffers[BUFFERS_TCP]);
+
+	while (free_buffers-- > 0 && tcp->parked.count > 0) {
+		struct client *client = client_list_first(&core->table, &tcp->parked);
+
+		client_list_remove(&core->table, &tcp->parked, client);
+		clear(client, CLIENT_PARKED);
+		core_flush_later(core, client);
+	}
+}
+
 /* ---- Ending ---- */
 
 static void leave_lists(struct tcp *tcp, struct client *client)
@@ -49,10 +88,11 @@ static void leave_lists(struct tcp *tcp, struct client *client)
 								: &tcp->lingering;
 
 	idle_remove(idle, client);
-	if (has(client, CLIENT_PARKED)) {
+	if (has(client, CLIENT_STARVED))
+		client_list_remove(&tcp->core->table, &tcp->starved, client);
+	else if (has(client, CLIENT_PARKED))
 		client_list_remove(&tcp->core->table, &tcp->parked, client);
-		clear(client, CLIENT_PARKED);
-	}
+	clear(client, CLIENT_STARVED | CLIENT_PARKED);
 }
 
 static void enter(struct tcp *tcp, struct client *client, enum client_state state)
@@ -107,6 +147,15 @@ static bool is_queue_long(const struct core *core, const struct client *client)
 	       (blocks->used > blocks->limit / 2 && bytes > 4 * QUEUE_BLOCK_BYTES);
 }
 
+/* The service is told when there is room: when a send has completed, or else after a while. */
+static void refuse_send(struct tcp *tcp, struct client *client)
+{
+	set(client, CLIENT_WANTS_ROOM);
+	tcp->core->stats.sends_refused++;
+	if (client->tcp.queue.bytes == 0)
+		starve(tcp, client);
+}
+
 int connection_send(struct tcp *tcp, struct client *client, const struct iovec *parts,
 		    unsigned count)
 {
@@ -128,11 +177,12 @@ int connection_send(struct tcp *tcp, struct client *client, const struct iovec *
 		parts = framed;
 		count++;
 	}
+	if (bytes > core->options.send_queue_bytes_max)
+		return -EMSGSIZE;
 	/* Behind a send that was blocked, references to shared buffers could last for long. */
 	if (queue->bytes + bytes > core->options.send_queue_bytes_max ||
 	    !queue_append(&core->memory, queue, parts, count, has(client, CLIENT_SLOW))) {
-		set(client, CLIENT_WANTS_ROOM);
-		core->stats.sends_refused++;
+		refuse_send(tcp, client);
 		return -ENOBUFS;
 	}
 	core_count_sent(core, client, bytes);
@@ -147,7 +197,7 @@ int connection_send(struct tcp *tcp, struct client *client, const struct iovec *
 static bool wants_send(const struct client *client)
 {
 	return client->tcp.queue.bytes > 0 && client->state < CLIENT_LINGERING &&
-	       !(client->in_flight & IN_FLIGHT_SEND) && !has(client, CLIENT_PARKED);
+	       !(client->in_flight & IN_FLIGHT_SEND) && !has(client, CLIENT_STARVED);
 }
 
 /*
@@ -177,32 +227,6 @@ static bool start_send(struct tcp *tcp, struct client *client)
 	sqe->user_data = op_pack(OP_TCP_SEND, client->id);
 	client->in_flight |= IN_FLIGHT_SEND;
 	return true;
-}
-
-static void park(struct tcp *tcp, struct client *client)
-{
-	struct core *core = tcp->core;
-
-	if (has(client, CLIENT_PARKED))
-		return;
-	set(client, CLIENT_PARKED);
-	client_list_push(&core->table, &tcp->parked, client);
-	if (tcp->parked_timer.position == 0)
-		timers_set(&core->timers, &tcp->parked_timer, core->now_ns + TCP_RETRY_NS);
-}
-
-void connection_unpark(struct tcp *tcp)
-{
-	struct core *core = tcp->core;
-	uint32_t free_buffers = buffers_free(&core->buffers[BUFFERS_TCP]);
-
-	while (free_buffers-- > 0 && tcp->parked.count > 0) {
-		struct client *client = client_list_first(&core->table, &tcp->parked);
-
-		client_list_remove(&core->table, &tcp->parked, client);
-		clear(client, CLIENT_PARKED);
-		core_flush_later(core, client);
-	}
 }
 
 /* The queue has become shorter: the client may be received from again. */
@@ -237,7 +261,7 @@ void connection_on_send(struct tcp *tcp, struct client *client, const struct io_
 	if (client->state == CLIENT_CLOSING)
 		return;
 	if (result == -ENOMEM || result == -ENOBUFS)
-		park(tcp, client);
+		starve(tcp, client);
 	else if (result < 0 && result != -EAGAIN && result != -EINTR) {
 		connection_abort(tcp, client, result, false);
 		return;
@@ -263,7 +287,7 @@ void connection_on_send(struct tcp *tcp, struct client *client, const struct io_
 static bool wants_receive(const struct client *client)
 {
 	if (client->in_flight & IN_FLIGHT_RECEIVE ||
-	    has(client, CLIENT_INPUT_ENDED | CLIENT_PARKED))
+	    has(client, CLIENT_INPUT_ENDED | CLIENT_PARKED | CLIENT_STARVED))
 		return false;
 	return client->state == CLIENT_LINGERING ||
 	       (client->state == CLIENT_OPEN && !has(client, CLIENT_PAUSED));
@@ -271,7 +295,7 @@ static bool wants_receive(const struct client *client)
 
 static bool start_receive(struct tcp *tcp, struct client *client)
 {
-	/* MSG_DONTWAIT ends the multishot with EAGAIN when all that has arrived is received. */
+	/* MSG_DONTWAIT ends the multishot with EAGAIN rather than to wait. */
 	bool last = client->state == CLIENT_OPEN && has(client, CLIENT_LAST_INPUT);
 	struct io_uring_sqe *sqe = ring_sqe(tcp->core->ring);
 
@@ -282,7 +306,7 @@ static bool start_receive(struct tcp *tcp, struct client *client)
 	sqe->buf_group = BUFFERS_TCP;
 	sqe->user_data = op_pack(OP_TCP_RECEIVE, client->id);
 	client->in_flight |= IN_FLIGHT_RECEIVE;
-	clear(client, CLIENT_CANCELLED | CLIENT_MULTISHOT);
+	clear(client, CLIENT_CANCELLED | CLIENT_MULTISHOT | CLIENT_GOT_INPUT);
 	if (!last)
 		set(client, CLIENT_MULTISHOT);
 	return true;
@@ -327,10 +351,12 @@ static void on_receive_error(struct tcp *tcp, struct client *client, int error)
 		park(tcp, client);
 		break;
 	case -ENOMEM:
-		park(tcp, client);
+		starve(tcp, client);
 		break;
-	case -EAGAIN: /* all that had arrived is received */
-		if (client->state == CLIENT_OPEN && has(client, CLIENT_LAST_INPUT))
+	case -EAGAIN:
+		/* Also after 32 rounds of one that had more to receive (Linux 6.8): then go on. */
+		if (client->state == CLIENT_OPEN && has(client, CLIENT_LAST_INPUT) &&
+		    !has(client, CLIENT_GOT_INPUT))
 			set(client, CLIENT_INPUT_ENDED);
 		break;
 	default:
@@ -350,6 +376,7 @@ void connection_on_receive(struct tcp *tcp, struct client *client, const struct 
 	if (cqe->flags & IORING_CQE_F_BUFFER) {
 		uint16_t buffer = buffers_take(buffers, cqe->flags);
 
+		set(client, CLIENT_GOT_INPUT);
 		if (cqe->res > 0)
 			on_bytes(tcp, client, buffer, (size_t)cqe->res);
 		buffers_release(buffers, buffer);
@@ -411,6 +438,8 @@ static bool start_close(struct tcp *tcp, struct client *client)
 	io_uring_prep_close(sqe, client->fd);
 	sqe->user_data = op_pack(OP_TCP_CLOSE, client->id);
 	client->in_flight |= IN_FLIGHT_CLOSE;
+	/* The number may soon be another client's. */
+	client->fd = -1;
 	return true;
 }
 
@@ -437,6 +466,9 @@ static void resume_input(struct tcp *tcp, struct client *client)
 /* Moves on to the next state, if the time has come. */
 static void advance(struct tcp *tcp, struct client *client)
 {
+	if (has(client, CLIENT_WANTS_ROOM) && client->tcp.queue.bytes == 0 &&
+	    !has(client, CLIENT_STARVED))
+		after_send(tcp, client);
 	if (client->state == CLIENT_OPEN && input_is_held(client) && !has(client, CLIENT_PAUSED))
 		resume_input(tcp, client);
 	if (client->state == CLIENT_OPEN && has(client, CLIENT_INPUT_ENDED) &&

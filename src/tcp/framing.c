@@ -37,7 +37,8 @@ static ssize_t take_length(size_t message_bytes_max, const struct framing_input 
 	size_t total, taken;
 	uint32_t length;
 
-	memcpy(prefix, input->held, held);
+	if (held > 0)
+		memcpy(prefix, input->held, held);
 	memcpy(prefix + held, input->next, missing);
 	if (held + missing < sizeof(prefix)) {
 		*whole = false;

@@ -20,14 +20,14 @@ static void on_lingering_too_long(struct idle *idle, struct client *client)
 	connection_abort(container_of(idle, struct tcp, lingering), client, 0, false);
 }
 
-static void on_parked_too_long(struct timer *timer)
+static void on_starved_long_enough(struct timer *timer)
 {
-	struct tcp *tcp = container_of(timer, struct tcp, parked_timer);
+	struct tcp *tcp = container_of(timer, struct tcp, starved_timer);
 	struct client *client;
 
-	while ((client = client_list_first(&tcp->core->table, &tcp->parked))) {
-		client_list_remove(&tcp->core->table, &tcp->parked, client);
-		client->flags &= (uint16_t)~CLIENT_PARKED;
+	while ((client = client_list_first(&tcp->core->table, &tcp->starved))) {
+		client_list_remove(&tcp->core->table, &tcp->starved, client);
+		client->flags &= (uint16_t) ~(CLIENT_STARVED | CLIENT_PARKED);
 		core_flush_later(tcp->core, client);
 	}
 }
@@ -38,8 +38,9 @@ int tcp_init(struct tcp *tcp, struct core *core)
 	struct timers *timers = &core->timers;
 	int error;
 
-	*tcp = (struct tcp){ .core = core, .parked_timer = { .expired = on_parked_too_long } };
+	*tcp = (struct tcp){ .core = core, .starved_timer = { .expired = on_starved_long_enough } };
 	client_list_init(&tcp->parked, LIST_WAIT);
+	client_list_init(&tcp->starved, LIST_WAIT);
 	if ((error = timers_reserve(timers)) ||
 	    (error = idle_init(&tcp->idle, table, timers, core->options.tcp_idle_timeout_ms,
 			       on_idle)) ||

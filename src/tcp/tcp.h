@@ -26,14 +26,15 @@ struct gather {
 /* How long a client may take to end its side after we have ended ours. */
 #define TCP_LINGER_MS 2000
 
-/* How long to wait for memory before trying again, when nothing else announces it. */
+/* How long to wait for the kernel's memory before trying again: nothing announces it. */
 #define TCP_RETRY_NS 50000000
 
 struct tcp {
 	struct core *core;
 	struct slab gathers;
-	struct client_list parked; /* wait for a buffer or memory, the first come first */
-	struct timer parked_timer;
+	struct client_list parked;  /* wait for a buffer, and not for memory */
+	struct client_list starved; /* wait for memory, and perhaps for a buffer */
+	struct timer starved_timer;
 	struct idle idle;
 	struct idle finishing;
 	struct idle lingering;

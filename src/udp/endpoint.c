@@ -60,6 +60,14 @@ void endpoint_destroy(struct endpoint *endpoint)
 	socket_close(endpoint->udp->core->ring, endpoint->fd);
 }
 
+bool endpoint_is_busy(const struct endpoint *endpoint)
+{
+	const bool refusing = endpoint->udp->core->refusing;
+	const bool more = refusing ? !endpoint->aborted : endpoint->closed && !endpoint->drained;
+
+	return endpoint->armed || endpoint->cancelling || more;
+}
+
 /* ---- Starting operations ---- */
 
 static bool start_receive(struct endpoint *endpoint)
@@ -70,7 +78,8 @@ static bool start_receive(struct endpoint *endpoint)
 		return false;
 	endpoint->armed = true;
 	endpoint->last = endpoint->closed;
-	/* MSG_DONTWAIT ends the multishot with EAGAIN when all that has arrived is received. */
+	endpoint->got_some = false;
+	/* MSG_DONTWAIT ends the multishot with EAGAIN rather than to wait. */
 	io_uring_prep_recvmsg_multishot(sqe, endpoint->fd, &endpoint->layout,
 					endpoint->last ? MSG_DONTWAIT : 0);
 	sqe->flags |= IOSQE_BUFFER_SELECT;
@@ -85,7 +94,11 @@ static bool start_cancel(struct endpoint *endpoint)
 
 	if (!sqe)
 		return false;
-	io_uring_prep_cancel64(sqe, op_pack(OP_UDP_RECEIVE, endpoint->source.index), 0);
+	endpoint->aborted = endpoint->udp->core->refusing;
+	if (endpoint->aborted)
+		io_uring_prep_cancel_fd(sqe, endpoint->fd, IORING_ASYNC_CANCEL_ALL);
+	else
+		io_uring_prep_cancel64(sqe, op_pack(OP_UDP_RECEIVE, endpoint->source.index), 0);
 	sqe->user_data = op_pack(OP_UDP_CANCEL, endpoint->source.index);
 	endpoint->cancelled = true;
 	endpoint->cancelling = true;
@@ -94,6 +107,8 @@ static bool start_cancel(struct endpoint *endpoint)
 
 bool endpoint_flush(struct endpoint *endpoint)
 {
+	if (endpoint->udp->core->refusing)
+		return endpoint->aborted || endpoint->cancelling || start_cancel(endpoint);
 	if (endpoint->starved && buffers_free(&endpoint->udp->core->buffers[BUFFERS_UDP]) > 0)
 		endpoint->starved = false;
 	if (endpoint->armed) {
@@ -101,8 +116,7 @@ bool endpoint_flush(struct endpoint *endpoint)
 
 		return !stop || start_cancel(endpoint);
 	}
-	if (endpoint->drained || endpoint->starved || endpoint->paused ||
-	    endpoint->udp->core->refusing)
+	if (endpoint->drained || endpoint->starved || endpoint->paused)
 		return true;
 	return start_receive(endpoint);
 }
@@ -238,8 +252,9 @@ static void on_error(struct endpoint *endpoint, int error)
 	case -ECANCELED: /* as we asked */
 	case -EINTR:
 		break;
-	case -EAGAIN: /* all that had arrived is received */
-		endpoint->drained = endpoint->last;
+	case -EAGAIN:
+		/* Also after 32 rounds of one that had more to receive (Linux 6.8): then go on. */
+		endpoint->drained = endpoint->last && !endpoint->got_some;
 		break;
 	case -ENOBUFS: /* until a buffer returns */
 		core->stats.buffers_exhausted++;
@@ -261,6 +276,7 @@ void endpoint_on_receive(struct endpoint *endpoint, const struct io_uring_cqe *c
 	if (cqe->flags & IORING_CQE_F_BUFFER) {
 		uint16_t buffer = buffers_take(buffers, cqe->flags);
 
+		endpoint->got_some = true;
 		if (cqe->res > 0 && !endpoint->udp->core->refusing)
 			receive(endpoint, buffers_data(buffers, buffer), cqe->res);
 		buffers_release(buffers, buffer);

@@ -15,8 +15,10 @@ struct endpoint {
 	bool wildcard; /* datagrams come with the address that was asked */
 	bool armed;    /* the receive is in flight */
 	bool last;     /* it is for what has arrived already */
+	bool got_some; /* it has brought some */
 	bool cancelled;
 	bool cancelling;
+	bool aborted; /* all that is in flight was asked to end, sends too */
 	bool starved; /* no buffer was left */
 	bool paused;  /* after an error, for a moment */
 	bool closed;
@@ -43,11 +45,8 @@ void endpoint_close(struct endpoint *endpoint);
 /* Frees what it holds; nothing may be in flight, its clients' datagrams included. */
 void endpoint_destroy(struct endpoint *endpoint);
 
-/* Whether the kernel still has an operation of it. */
-static inline bool endpoint_is_busy(const struct endpoint *endpoint)
-{
-	return endpoint->armed || endpoint->cancelling;
-}
+/* Whether the kernel still has an operation of it, or will have. */
+bool endpoint_is_busy(const struct endpoint *endpoint);
 
 /* Starts the operations that the state asks for. false: the submission queue is full. */
 bool endpoint_flush(struct endpoint *endpoint);

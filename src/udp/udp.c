@@ -50,11 +50,13 @@ struct client *udp_client(struct udp *udp, struct endpoint *endpoint, const stru
 		idle_touch(&udp->idle, client, core->now_ns);
 		return client;
 	}
-	if (slab_room(&udp->peers.slab) == 0 ||
-	    !(client = table_add(&core->table, ROLLCALL_UDP))) {
+	/* Clients that are closing count too, until their slots are free. */
+	if (core->stats.udp_clients_now >= core->options.udp_clients_max) {
 		core->stats.udp_full++;
 		return NULL;
 	}
+	client = table_add(&core->table, ROLLCALL_UDP);
+	CHECK(client);
 	client->udp.peer = peers_add(&udp->peers, key, client->id);
 	client->source = &endpoint->source;
 	client->fd = endpoint->fd;
@@ -183,13 +185,16 @@ int udp_send(struct udp *udp, struct client *client, const struct iovec *parts, 
 
 bool udp_flush(struct udp *udp)
 {
+	/* At the very end nothing may wait for a socket that takes no more. */
+	const unsigned flags = MSG_NOSIGNAL | (udp->core->refusing ? MSG_DONTWAIT : 0);
+
 	while (udp->first) {
 		struct datagram *datagram = udp->first;
 		struct io_uring_sqe *sqe = ring_sqe(udp->core->ring);
 
 		if (!sqe)
 			return false;
-		io_uring_prep_sendmsg(sqe, datagram->fd, &datagram->message, MSG_NOSIGNAL);
+		io_uring_prep_sendmsg(sqe, datagram->fd, &datagram->message, flags);
 		sqe->user_data = op_pack(OP_UDP_SEND, slab_index(&udp->slots, datagram));
 		udp->first = datagram->next;
 	}
