@@ -95,7 +95,8 @@ int rollcall_client_info(struct rollcall_server *server, rollcall_client id,
 	found.bytes_sent = client->bytes_sent;
 	if (client->transport == ROLLCALL_TCP)
 		found.queued_bytes = client->tcp.queue.bytes;
-	find_address(server, client, &found);
+	if (info->size > offsetof(struct rollcall_client_info, address))
+		find_address(server, client, &found);
 	found.size = min_size(info->size, sizeof(found));
 	memcpy(info, &found, found.size);
 	return 0;

@@ -81,11 +81,14 @@ static bool flush_clients(struct rollcall_server *server)
 static bool flush_all(struct rollcall_server *server)
 {
 	connection_unpark(&server->tcp);
-	for (unsigned i = 0; i < server->listener_count; i++)
-		if (!listener_flush(server->listeners[i]))
+	/* A client that goes makes room for one that waits, who has something to do at once. */
+	do {
+		if (!flush_clients(server))
 			return false;
-	if (!flush_clients(server))
-		return false;
+		for (unsigned i = 0; i < server->listener_count; i++)
+			if (!listener_flush(server->listeners[i]))
+				return false;
+	} while (server->core.flush_count > 0);
 	for (unsigned i = 0; i < server->endpoint_count; i++)
 		if (!endpoint_flush(server->endpoints[i]))
 			return false;

@@ -142,9 +142,17 @@ static bool is_queue_long(const struct core *core, const struct client *client)
 	const uint32_t bytes = client->tcp.queue.bytes;
 	const struct slab *blocks = &core->memory.blocks;
 
-	/* When memory gets short, clients that have much queued go without more. */
+	/* When memory gets short, clients that have much queued are not read from. */
 	return bytes > core->options.send_queue_bytes ||
 	       (blocks->used > blocks->limit / 2 && bytes > 4 * QUEUE_BLOCK_BYTES);
+}
+
+/* The last quarter of the memory is for clients that take their answers: the others go without. */
+static bool is_memory_kept(const struct core *core, const struct client *client)
+{
+	const struct slab *blocks = &core->memory.blocks;
+
+	return has(client, CLIENT_SLOW) && blocks->used > blocks->limit - blocks->limit / 4;
 }
 
 /* The service is told when there is room: when a send has completed, or else after a while. */
@@ -181,7 +189,7 @@ int connection_send(struct tcp *tcp, struct client *client, const struct iovec *
 		return -EMSGSIZE;
 	/* Behind a send that was blocked, references to shared buffers could last for long. */
 	if (queue->bytes + bytes > core->options.send_queue_bytes_max ||
-	    !queue_append(&core->memory, queue, parts, count, has(client, CLIENT_SLOW))) {
+	    is_memory_kept(core, client) || !queue_append(&core->memory, queue, parts, count, has(client, CLIENT_SLOW))) {
 		refuse_send(tcp, client);
 		return -ENOBUFS;
 	}
@@ -448,7 +456,7 @@ void connection_on_close(struct tcp *tcp, struct client *client)
 	/* Whatever close(2) says, the descriptor is gone. */
 	client->in_flight &= (uint8_t)~IN_FLIGHT_CLOSE;
 	tcp->closes++;
-	core_disconnected(tcp->core, client);
+	core_flush_later(tcp->core, client);
 }
 
 /* ---- The end of a turn ---- */
@@ -498,7 +506,11 @@ bool connection_flush(struct tcp *tcp, struct client *client)
 		return false;
 	if (wants_send(client) && !start_send(tcp, client))
 		return false;
-	if (client->state == CLIENT_CLOSING && client->in_flight == 0)
+	if (client->state != CLIENT_CLOSING || client->in_flight != 0)
+		return true;
+	if (client->fd >= 0)
 		return start_close(tcp, client);
+	/* Only here, where it is in no list any more, a client can go. */
+	core_disconnected(tcp->core, client);
 	return true;
 }
