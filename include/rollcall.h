@@ -119,7 +119,8 @@ struct rollcall_service {
 	 *	-ECANCELED	rollcall_close()
 	 *	-ECONNABORTED	rollcall_abort()
 	 *	-ECONNRESET	TCP: the client reset the connection; also -EPIPE
-	 *	-ETIMEDOUT	TCP: the client vanished (keepalive or unacknowledged data)
+	 *	-ETIMEDOUT	TCP: the client vanished (it answers no probes, or acknowledges nothing), or
+	 *			took nothing of what was queued for 30 s while it was being closed
 	 *	-ETIME		it was idle for longer than the idle timeout
 	 *	-EMSGSIZE	its message was too long
 	 *	-ENOBUFS	no memory left for its input or output
@@ -178,8 +179,8 @@ struct rollcall_options {
 	uint64_t udp_idle_timeout_ms;
 
 	/* Probes a silent TCP client after so long, to find out that it has vanished, in milliseconds,
-	 * rounded up to seconds; 60,000 by default, 0: never, at most 32,767,000. (tcp(7), TCP_KEEPIDLE,
-	 * TCP_USER_TIMEOUT) */
+	 * rounded up to seconds; 60,000 by default, 0: never, at most 32,767,000. Six probes in as
+	 * much time again end it. (tcp(7), TCP_KEEPIDLE) */
 	uint64_t keepalive_ms;
 
 	/* How long rollcall_stop() waits for clients to take their answers; 5,000 by default. */
@@ -338,7 +339,7 @@ ROLLCALL_EXPORT void *rollcall_data(struct rollcall_server *server, rollcall_cli
 /*
  * Runs call(server, context) on the server's thread, soon, in the order of posting. May be called
  * from any thread, as long as the server is not destroyed. -ENOMEM: no memory. What is posted after
- * rollcall_run() has returned runs in rollcall_destroy().
+ * rollcall_run() has returned runs in rollcall_destroy(); what that posts in turn does not.
  */
 ROLLCALL_EXPORT int rollcall_post(struct rollcall_server *server,
 				  void (*call)(struct rollcall_server *server, void *context),
@@ -364,7 +365,8 @@ ROLLCALL_EXPORT void rollcall_timer_stop(struct rollcall_server *server,
  * server's ring, so that it never blocks the server. The struct and the memory belong to the caller
  * and must stay until done() was called, with the number of bytes moved, which may be fewer than asked for, or
  * a negative errno value; -ECANCELED: the server is being destroyed. Reads and writes are at the
- * file's own position. rollcall_run() waits for writes, not for reads, before it returns.
+ * file's own position. A write to a broken pipe raises SIGPIPE, as write(2) does: ignore it, and -EPIPE
+ * comes. rollcall_run() waits for writes, not for reads, before it returns.
  */
 struct rollcall_io {
 	int fd;

@@ -89,14 +89,13 @@ static int open_bound(const struct address *address, int type, int (*prepare)(in
 	return error;
 }
 
-/* A silent client is probed six times, 10 s apart; unacknowledged data is given as long. */
+/* A silent client is probed so often, in as much time as it has been silent. */
 #define KEEPALIVE_PROBES 6
-#define KEEPALIVE_INTERVAL_S 10
 
 static int prepare_tcp(int fd, const void *argument)
 {
 	const uint64_t idle_s = (*(const uint64_t *)argument + 999) / 1000;
-	const int give_up_ms = (int)(1000 * (idle_s + KEEPALIVE_PROBES * KEEPALIVE_INTERVAL_S));
+	const uint64_t interval_s = (idle_s + KEEPALIVE_PROBES - 1) / KEEPALIVE_PROBES;
 	int error = set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 
 	if (!error)
@@ -105,10 +104,10 @@ static int prepare_tcp(int fd, const void *argument)
 		return error;
 	if ((error = set(fd, SOL_SOCKET, SO_KEEPALIVE, 1)) ||
 	    (error = set(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)idle_s)) ||
-	    (error = set(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S)) ||
-	    (error = set(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES)))
+	    (error = set(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)interval_s)))
 		return error;
-	return set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, give_up_ms);
+	/* TCP_USER_TIMEOUT would also end who is there, but has stopped reading for a while. */
+	return set(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
 }
 
 int socket_listen(struct ring *ring, const struct address *address, uint64_t keepalive_ms)

@@ -48,7 +48,8 @@ int rollcall_post(struct rollcall_server *server,
 	return 0;
 }
 
-static void run_posted(struct posts *posts, struct rollcall_server *server)
+/* Takes all that was posted, the oldest first. */
+static struct post *take(struct posts *posts)
 {
 	struct post *newest = atomic_exchange(&posts->newest, NULL), *oldest = NULL;
 
@@ -59,6 +60,13 @@ static void run_posted(struct posts *posts, struct rollcall_server *server)
 		oldest = newest;
 		newest = next;
 	}
+	return oldest;
+}
+
+static void run_posted(struct posts *posts, struct rollcall_server *server)
+{
+	struct post *oldest = take(posts);
+
 	while (oldest) {
 		struct post *next = oldest->next;
 
@@ -109,6 +117,14 @@ void posts_on_wake(struct posts *posts, struct rollcall_server *server,
 
 void posts_destroy(struct posts *posts, struct rollcall_server *server, struct ring *ring)
 {
+	struct post *left;
+
 	run_posted(posts, server);
+	for (left = take(posts); left;) {
+		struct post *next = left->next;
+
+		free(left);
+		left = next;
+	}
 	socket_close(ring, posts->event);
 }

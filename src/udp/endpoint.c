@@ -140,7 +140,8 @@ static void find_asked_address(struct io_uring_recvmsg_out *out, struct msghdr *
 			struct in_pktinfo info;
 
 			memcpy(&info, CMSG_DATA(header), sizeof(info));
-			memcpy(key->local, &info.ipi_addr, sizeof(info.ipi_addr));
+			/* Ours also where a broadcast address was asked (ip(7)). */
+			memcpy(key->local, &info.ipi_spec_dst, sizeof(info.ipi_spec_dst));
 		} else if (header->cmsg_level == IPPROTO_IPV6 &&
 			   header->cmsg_type == IPV6_PKTINFO) {
 			struct in6_pktinfo info;
