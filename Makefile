@@ -19,8 +19,9 @@ CLANG_FORMAT ?= clang-format-14
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion
 SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-COMPILE = $(CC) -std=gnu11 -D_GNU_SOURCE= $(WARNINGS) -fPIC -fvisibility=hidden $(SANITIZER) -Iinclude -Isrc \
-	  -MMD -MP $(CPPFLAGS) $(CFLAGS)
+INCLUDES = -Iinclude -Isrc
+COMPILE = $(CC) -std=gnu11 -D_GNU_SOURCE= $(WARNINGS) -fPIC -fvisibility=hidden $(SANITIZER) \
+	  $(INCLUDES) -MMD -MP $(CPPFLAGS) $(CFLAGS)
 LINK = $(CC) $(SANITIZER) $(CFLAGS) $(LDFLAGS)
 
 VERSION := $(shell sed -n 's/^.define ROLLCALL_VERSION "\(.*\)"/\1/p' include/rollcall.h)
@@ -30,6 +31,7 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)))
 LIBRARY_OBJECTS := $(call objects,$(patsubst %,src/%/*.c,base ring client tcp udp server))
 PROGRAM_OBJECTS := $(call objects,src/service/*.c src/program/*.c)
 TEST_LIB_OBJECTS := $(call objects,tests/lib/*.c)
+SIM_OBJECTS := $(call objects,tests/lib/sim*.c tests/sim/*.c)
 TESTS := $(patsubst %.o,%,$(call objects,tests/unit/test_*.c tests/contract/test_*.c))
 
 # Quiet, unless V=1.
@@ -48,7 +50,12 @@ test:
 	@tests/install-packages build test
 	@exec tests/run $(PARTS)
 
-tests: $(TESTS)
+tests: $(TESTS) $(BUILD)/rollcall-sim
+
+# On and on, with seeds that were never run before.
+soak: $(BUILD)/rollcall-sim
+	@first=$$(date +%s)000000; while $(BUILD)/rollcall-sim --seeds $$first-$$((first + 9999)); do \
+		first=$$((first + 10000)); done
 
 $(BUILD)/rollcall: $(PROGRAM_OBJECTS) $(BUILD)/librollcall.a
 	$(call say,LINK,$@)$(LINK) -o $@ $^ $(LDLIBS)
@@ -69,17 +76,20 @@ $(BUILD)/librollcall.so.$(VERSION): $(LIBRARY_OBJECTS) src/librollcall.map
 	$(call say,LINK,$@)$(LINK) -shared -Wl,-soname,$(SONAME) -o $@ $(LIBRARY_OBJECTS) \
 		-Wl,--version-script=src/librollcall.map $(LDLIBS)
 
-# Tests see every module. An archive gives only what is still missing: a test that brings functions
-# of its own, such as a simulated ring, gets them instead of the library's.
+# Tests see every module, and get from an archive only what they do not define themselves. They have
+# the real ring; the simulator brings a simulated one.
 $(BUILD)/objects.a: $(LIBRARY_OBJECTS) $(filter-out %/main.o,$(PROGRAM_OBJECTS))
 $(BUILD)/tests/lib.a: $(TEST_LIB_OBJECTS)
 $(BUILD)/objects.a $(BUILD)/tests/lib.a:
 	$(call say,AR,$@)mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
 
-$(TESTS): %: %.o $(BUILD)/tests/lib.a $(BUILD)/objects.a
-	$(call say,LINK,$@)$(LINK) -o $@ $^ $(LDLIBS) -lcmocka
+$(TESTS): %: %.o $(BUILD)/objects.a $(BUILD)/tests/lib.a
+	$(call say,LINK,$@)$(LINK) -o $@ $^ $(BUILD)/objects.a $(LDLIBS) -lcmocka
 
-$(BUILD)/tests/%.o: private CPPFLAGS += -Itests
+$(BUILD)/rollcall-sim: $(SIM_OBJECTS) $(BUILD)/objects.a
+	$(call say,LINK,$@)$(LINK) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/tests/%.o: private INCLUDES += -Itests
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	$(call say,CC,$<)mkdir -p $(@D) && $(COMPILE) -c -o $@ $<
@@ -114,12 +124,14 @@ help:
 	@echo 'make            build the program and the libraries in $(BUILD)/'
 	@echo 'make run        install what the build needs (Debian), build and start; ARGS="--help"'
 	@echo 'make test       install what the tests need (Debian) and run them; PARTS="unit e2e"'
+	@echo 'make soak       run the server on a simulated kernel until a seed fails'
 	@echo 'make install    to PREFIX=$(PREFIX), under DESTDIR=; make uninstall'
 	@echo 'make format     lay out all sources with $(CLANG_FORMAT)'
 	@echo 'make clean      remove $(BUILD)/'
 	@echo 'Variables: V=1 BUILD= CC= CFLAGS= SANITIZE=address,undefined'
 
-.PHONY: all run test tests install uninstall format clean help FORCE
+.PHONY: all run test tests soak install uninstall format clean help FORCE
 .SECONDARY:
 
--include $(patsubst %.o,%.d,$(LIBRARY_OBJECTS) $(PROGRAM_OBJECTS) $(TEST_LIB_OBJECTS) $(addsuffix .o,$(TESTS)))
+-include $(patsubst %.o,%.d,$(LIBRARY_OBJECTS) $(PROGRAM_OBJECTS) $(TEST_LIB_OBJECTS) $(SIM_OBJECTS) \
+	$(addsuffix .o,$(TESTS)))

@@ -12,10 +12,16 @@ static uint32_t listed_ms(const struct client *client, uint64_t now_ns)
 	return milliseconds(now_ns) - client->active_ms;
 }
 
+/* A millisecond more, since both ends are cut to milliseconds. */
+static uint32_t limit_of(const struct idle *idle)
+{
+	return idle->timeout_ms + idle->timeout_ms / 16 + 1;
+}
+
 static void look_again(struct idle *idle, uint64_t now_ns)
 {
 	struct client *first = client_list_first(idle->table, &idle->list);
-	uint32_t limit_ms = idle->timeout_ms + idle->timeout_ms / 16;
+	const uint32_t limit_ms = limit_of(idle);
 	uint32_t passed_ms;
 
 	if (!first)
@@ -32,7 +38,7 @@ static void on_timer(struct timer *timer)
 	struct client *first;
 
 	while ((first = client_list_first(idle->table, &idle->list)) &&
-	       listed_ms(first, now_ns) >= idle->timeout_ms + idle->timeout_ms / 16) {
+	       listed_ms(first, now_ns) >= limit_of(idle)) {
 		client_list_remove(idle->table, &idle->list, first);
 		idle->expire(idle, first);
 	}

@@ -2,6 +2,7 @@
 #include "ring/ring.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -16,6 +17,7 @@ struct buffer_group {
 
 struct ring {
 	struct io_uring uring;
+	pthread_t owner;
 	struct buffer_group groups[RING_GROUPS_MAX];
 };
 
@@ -43,6 +45,7 @@ int ring_create(struct ring **out, unsigned sq_entries, unsigned cq_entries)
 	}
 	/* Saves the look-up of the file at each system call. Where it fails, nothing is lost. */
 	io_uring_register_ring_fd(&ring->uring);
+	ring->owner = pthread_self();
 	*out = ring;
 	return 0;
 }
@@ -74,6 +77,9 @@ int ring_submit_and_wait(struct ring *ring, uint64_t wait_ns)
 	struct io_uring_cqe *first;
 	int result;
 
+	/* The registered descriptor is a number of the thread's own: another thread's is another ring. */
+	if (!pthread_equal(ring->owner, pthread_self()))
+		return -EEXIST;
 	/* With DEFER_TASKRUN only a wait runs the completions' work: so wait for one, if for 0 ns. */
 	if (wait_ns == UINT64_MAX)
 		result = io_uring_submit_and_wait(&ring->uring, 1);
@@ -86,6 +92,8 @@ int ring_submit_and_wait(struct ring *ring, uint64_t wait_ns)
 	case -EBUSY:  /* the CQ has overflowed: take completions, then submit again */
 	case -EAGAIN: /* the kernel is short of memory for requests: the SQEs stay queued */
 		return 0;
+	case -EINVAL: /* a forked process has not registered it */
+		return -EEXIST;
 	default:
 		return result < 0 ? result : 0;
 	}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+#include "lib/sim.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "lib/sim_kernel.h"
+
+const char *const sim_fault_names[SIM_FAULTS] = {
+	[SIM_LATE] = "operation late",
+	[SIM_MULTISHOT_END] = "multishot ends with a good result",
+	[SIM_NO_BUFFERS] = "receive: ENOBUFS",
+	[SIM_SHORT_RECEIVE] = "receive: short",
+	[SIM_EARLY_EAGAIN] = "receive: EAGAIN too early",
+	[SIM_SHORT_SEND] = "send: short",
+	[SIM_ACCEPT_EMFILE] = "accept: EMFILE",
+	[SIM_ACCEPT_ENFILE] = "accept: ENFILE",
+	[SIM_ACCEPT_ENOBUFS] = "accept: ENOBUFS",
+	[SIM_ACCEPT_ENOMEM] = "accept: ENOMEM",
+	[SIM_ACCEPT_ECONNABORTED] = "accept: ECONNABORTED",
+	[SIM_SEND_EPIPE] = "send: EPIPE",
+	[SIM_SEND_ECONNRESET] = "send: ECONNRESET",
+	[SIM_SEND_ENOMEM] = "send: ENOMEM",
+	[SIM_SEND_ENOBUFS] = "send: ENOBUFS",
+	[SIM_RECEIVE_ENOMEM] = "receive: ENOMEM",
+	[SIM_RECEIVE_ECONNRESET] = "receive: ECONNRESET",
+	[SIM_CANCEL_LATE] = "cancel too late",
+	[SIM_CQ_OVERFLOW] = "completion queue full",
+	[SIM_ENTER_EINTR] = "enter: EINTR",
+	[SIM_ENTER_EBUSY] = "enter: EBUSY",
+	[SIM_ENTER_EAGAIN] = "enter: EAGAIN",
+	[SIM_SQ_FULL] = "submission queue full",
+	[SIM_TIMEOUT_LATE] = "timeout late",
+	[SIM_UDP_LOSS] = "datagram lost",
+	[SIM_UDP_DUPLICATE] = "datagram doubled",
+	[SIM_UDP_REORDER] = "datagram overtaken",
+	[SIM_UDP_TRUNCATE] = "datagram cut",
+	[SIM_UDP_SEND_ERROR] = "datagram: send fails",
+	[SIM_UDP_RECEIVE_ERROR] = "datagram: receive fails",
+};
+
+struct sim *sim_current;
+
+/* SplitMix64 spreads the seed; xoroshiro128+ goes on from it (Blackman and Vigna, 2018). */
+static uint64_t spread(uint64_t *state)
+{
+	uint64_t z = *state += 0x9e3779b97f4a7c15;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	return z ^ z >> 31;
+}
+
+static uint64_t rotate(uint64_t word, int bits)
+{
+	return word << bits | word >> (64 - bits);
+}
+
+static uint64_t next_random(struct sim *sim)
+{
+	const uint64_t a = sim->random[0], result = a + sim->random[1];
+	const uint64_t b = sim->random[1] ^ a;
+
+	sim->random[0] = rotate(a, 24) ^ b ^ b << 16;
+	sim->random[1] = rotate(b, 37);
+	return result;
+}
+
+struct sim *sim_begin(const struct sim_settings *settings, sim_world world, void *context)
+{
+	struct sim *sim = calloc(1, sizeof(*sim));
+	uint64_t state = settings->seed;
+
+	CHECK(sim && !sim_current);
+	sim->settings = *settings;
+	sim->world = world;
+	sim->context = context;
+	sim->random[0] = spread(&state);
+	sim->random[1] = spread(&state);
+	sim->now_ns = 1000000000;
+	sim_current = sim;
+	return sim;
+}
+
+void sim_end(struct sim *sim)
+{
+	for (int fd = 0; fd < SIM_FILES_MAX; fd++)
+		if (sim->files[fd].kind != SIM_FREE)
+			sim_fail(sim, "descriptor %d is left open", fd);
+	if (sim->ring)
+		sim_fail(sim, "the ring is left");
+	sim_network_end(sim);
+	free(sim);
+	sim_current = NULL;
+}
+
+uint64_t sim_now_ns(const struct sim *sim)
+{
+	return sim->now_ns;
+}
+
+const uint64_t *sim_fired(const struct sim *sim)
+{
+	return sim->fired;
+}
+
+uint32_t sim_random(struct sim *sim, uint32_t limit)
+{
+	return (uint32_t)((next_random(sim) >> 32) * limit >> 32);
+}
+
+bool sim_chance(struct sim *sim, enum sim_fault fault)
+{
+	if (sim->settings.chance[fault] == 0 ||
+	    sim_random(sim, 65536) >= sim->settings.chance[fault])
+		return false;
+	sim->fired[fault]++;
+	sim_trace(sim, "  fault: %s", sim_fault_names[fault]);
+	return true;
+}
+
+void sim_trace(struct sim *sim, const char *format, ...)
+{
+	va_list arguments;
+
+	if (!sim->settings.trace)
+		return;
+	va_start(arguments, format);
+	vprintf(format, arguments);
+	va_end(arguments);
+	putchar('\n');
+}
+
+void sim_fail(struct sim *sim, const char *format, ...)
+{
+	va_list arguments;
+
+	fflush(stdout);
+	fprintf(stderr, "seed %llu, %llu us: ", (unsigned long long)sim->settings.seed,
+		(unsigned long long)(sim->now_ns / 1000));
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+	abort();
+}

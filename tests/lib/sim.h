@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sim.h - a simulated kernel behind ring.h and socket.h: ring, network and clock, from one seed.
+ *
+ * The server runs unchanged on it. It enters the simulation in ring_submit_and_wait(): there SQEs
+ * are carried out, the people outside (the world) act, time passes, and completions are posted. Nothing else moves,
+ * so a run is a function of its seed. By chance, with probabilities that can be set, the simulated kernel does
+ * whatever a real one may do. One simulation at a time; everything in one thread.
+ */
+#ifndef TESTS_LIB_SIM_H
+#define TESTS_LIB_SIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/address.h"
+
+/* What can go wrong, or at least differently. Each is counted when it happens. */
+enum sim_fault {
+	SIM_LATE,		/* an operation is not tried for a while */
+	SIM_MULTISHOT_END,	/* a multishot ends with a good result */
+	SIM_NO_BUFFERS,		/* a receive finds no buffer, though there may be some */
+	SIM_SHORT_RECEIVE,	/* fewer bytes than have arrived */
+	SIM_EARLY_EAGAIN,	/* MSG_DONTWAIT: EAGAIN though there is more (32 rounds, Linux 6.8) */
+	SIM_SHORT_SEND,		/* fewer bytes than would fit */
+	SIM_ACCEPT_EMFILE,
+	SIM_ACCEPT_ENFILE,
+	SIM_ACCEPT_ENOBUFS,
+	SIM_ACCEPT_ENOMEM,
+	SIM_ACCEPT_ECONNABORTED,
+	SIM_SEND_EPIPE,		/* the connection breaks while it is sent on */
+	SIM_SEND_ECONNRESET,
+	SIM_SEND_ENOMEM,
+	SIM_SEND_ENOBUFS,
+	SIM_RECEIVE_ENOMEM,
+	SIM_RECEIVE_ECONNRESET,	/* the connection breaks while it is received from */
+	SIM_CANCEL_LATE,	/* a cancel loses: EALREADY, and the operation completes by itself */
+	SIM_CQ_OVERFLOW,	/* the completion queue was full (not by chance: it is made small) */
+	SIM_ENTER_EINTR,
+	SIM_ENTER_EBUSY,	/* nothing is submitted, completions have to be taken first */
+	SIM_ENTER_EAGAIN,	/* nothing is submitted, memory is short */
+	SIM_SQ_FULL,		/* no SQE, though the queue was submitted */
+	SIM_TIMEOUT_LATE,	/* a wait takes longer than asked */
+	SIM_UDP_LOSS,
+	SIM_UDP_DUPLICATE,
+	SIM_UDP_REORDER,
+	SIM_UDP_TRUNCATE,	/* a datagram is marked as cut */
+	SIM_UDP_SEND_ERROR,
+	SIM_UDP_RECEIVE_ERROR,
+	SIM_FAULTS,
+};
+
+extern const char *const sim_fault_names[SIM_FAULTS];
+
+struct sim_settings {
+	uint64_t seed;
+	uint32_t chance[SIM_FAULTS]; /* of 65,536 */
+	unsigned sq_entries_max, cq_entries_max; /* smaller than asked for */
+	unsigned descriptors_max;		 /* open at a time */
+	size_t socket_bytes;			 /* what a connection holds in each direction */
+	bool trace;
+};
+
+struct sim;
+
+/* Called once in each wait: the people outside act. Returns when to call at the latest, in ns. */
+typedef uint64_t (*sim_world)(void *context);
+
+/* Begins a simulation; ring_create() finds it. */
+struct sim *sim_begin(const struct sim_settings *settings, sim_world world, void *context);
+
+/* Ends it; checks that everything was given back. */
+void sim_end(struct sim *sim);
+
+uint64_t sim_now_ns(const struct sim *sim);
+const uint64_t *sim_fired(const struct sim *sim);
+
+/* A random number below `limit`, from the seed. */
+uint32_t sim_random(struct sim *sim, uint32_t limit);
+
+/* Whether a fault happens now; counts it if so. */
+bool sim_chance(struct sim *sim, enum sim_fault fault);
+
+/* One line of the trace. */
+void sim_trace(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Ends the process: what should never happen has happened. */
+void sim_fail(struct sim *sim, const char *format, ...)
+	__attribute__((format(printf, 2, 3), noreturn));
+
+/* ---- TCP as the people outside see it ---- */
+
+struct sim_connection;
+
+/* Connects to a listening address; NULL: nobody listens, or the backlog is full. */
+struct sim_connection *sim_connect(struct sim *sim, const struct address *to);
+
+/* Writes; returns how many bytes there was room for, or -EPIPE: the connection is broken. */
+int sim_write(struct sim_connection *connection, const void *data, size_t bytes);
+
+/* Reads; 0: the server has ended its side; -EAGAIN: nothing now; -ECONNRESET. */
+int sim_read(struct sim_connection *connection, void *data, size_t bytes);
+
+/* Ends our side. */
+void sim_shutdown(struct sim_connection *connection);
+
+/* Breaks the connection. */
+void sim_reset(struct sim_connection *connection);
+
+/* Whether the server has accepted it. */
+bool sim_is_accepted(const struct sim_connection *connection);
+
+/* Whether the simulated kernel broke the connection by a fault. */
+bool sim_was_broken(const struct sim_connection *connection);
+
+/* Lets go of it; it is reset if it has not ended in order. */
+void sim_release(struct sim_connection *connection);
+
+/* ---- UDP ---- */
+
+/* Sends a datagram, which may get lost, doubled, or overtaken. */
+void sim_send_datagram(struct sim *sim, const struct address *from, const struct address *to,
+		       const void *data, size_t bytes);
+
+/* Called for each datagram that the server sent and that arrives. */
+typedef void (*sim_arrival)(void *context, const struct address *from, const struct address *to,
+			    const void *data, size_t bytes);
+void sim_on_datagram(struct sim *sim, sim_arrival arrival);
+
+#endif

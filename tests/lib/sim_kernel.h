@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sim_kernel.h - inside the simulated kernel: what its ring and its network share.
+ */
+#ifndef TESTS_LIB_SIM_KERNEL_H
+#define TESTS_LIB_SIM_KERNEL_H
+
+#include "lib/sim.h"
+#include "ring/ring.h"
+#include "ring/socket.h"
+
+#define SIM_NEVER UINT64_MAX
+
+/* Bytes on their way in one direction. */
+struct sim_pipe {
+	uint8_t *bytes;
+	size_t room, head, count;
+};
+
+struct sim_connection {
+	struct sim *sim;
+	struct sim_connection *next; /* in a backlog */
+	struct address peer;
+	struct sim_pipe in, out; /* as the server sees it */
+	bool accepted;
+	bool client_ended, server_ended;
+	bool broken;	       /* reset from either side */
+	bool broken_by_fault;
+	bool told;	       /* the server has had its ECONNRESET */
+	bool client_gone, server_gone;
+	bool reset_on_close;
+};
+
+struct sim_datagram {
+	struct sim_datagram *next;
+	uint64_t due_ns;
+	struct address from, to;
+	size_t bytes;
+	uint8_t data[];
+};
+
+enum sim_file_kind { SIM_FREE, SIM_LISTENER, SIM_STREAM, SIM_DATAGRAMS, SIM_EVENT };
+
+struct sim_file {
+	enum sim_file_kind kind;
+	struct address address;
+	struct sim_connection *connection; /* of a stream; the backlog of a listener */
+	struct sim_datagram *datagrams;	   /* arrived, oldest first */
+	uint64_t event;
+};
+
+struct sim_buffer {
+	uint8_t *data;
+	unsigned bytes;
+	uint16_t id;
+};
+
+struct sim_group {
+	struct sim_buffer *buffers;
+	bool *given; /* by number */
+	unsigned entries, head, count;
+};
+
+struct sim_op {
+	struct io_uring_sqe sqe;
+	bool used;
+	bool fresh;	/* not tried yet */
+	bool cancelled; /* ends with ECANCELED at the next try */
+	uint64_t not_before_ns;
+	uint64_t digest; /* of what a send is to send, when it was submitted */
+};
+
+#define SIM_FILES_MAX 4096
+#define SIM_OPS_MAX 16384
+#define SIM_OVERFLOW_MAX 65536
+
+struct ring {
+	struct io_uring_sqe *sqes;
+	unsigned sq_entries, sq_count;
+	struct io_uring_cqe *cqes;
+	unsigned cq_entries, cq_head, cq_count;
+	struct io_uring_cqe *overflow;
+	unsigned overflow_count;
+	struct sim_group groups[RING_GROUPS_MAX];
+	struct sim_op *ops;
+	unsigned ops_end; /* ops from here on were never used */
+};
+
+struct sim {
+	struct sim_settings settings;
+	sim_world world;
+	void *context;
+	sim_arrival arrival;
+	uint64_t random[2];
+	uint64_t now_ns;
+	uint64_t fired[SIM_FAULTS];
+	struct ring *ring;
+	struct sim_file files[SIM_FILES_MAX];
+	unsigned files_open;
+	uint16_t port_next;
+	struct sim_datagram *packets; /* on their way */
+	unsigned fruitless;	      /* turns in a row in which nothing good happened */
+	bool progress;		      /* in this turn */
+};
+
+/* The one simulation. */
+extern struct sim *sim_current;
+
+/* The file behind a descriptor that the server named; it must be open. */
+struct sim_file *sim_file(struct sim *sim, int fd);
+
+/* The lowest free descriptor, or -EMFILE. */
+int sim_open(struct sim *sim, enum sim_file_kind kind);
+
+void sim_close_file(struct sim *sim, int fd);
+
+/*
+ * The server's side of a connection. They return bytes, 0 for the end, or a negative errno value;
+ * -EAGAIN: not now.
+ */
+int sim_stream_receive(struct sim_connection *connection, void *to, size_t bytes);
+int sim_stream_send(struct sim_connection *connection, const struct iovec *pieces, size_t count,
+		    size_t bytes);
+
+/* Whether a send would have to wait. */
+bool sim_stream_is_full(const struct sim_connection *connection);
+
+/* Breaks a connection from inside the network. */
+void sim_break(struct sim_connection *connection);
+
+/* Puts a datagram onto its way. */
+void sim_transmit(struct sim *sim, const struct address *from, const struct address *to,
+		  const struct iovec *pieces, size_t count);
+
+/* Delivers the datagrams that are due; returns when the next one is. */
+uint64_t sim_deliver(struct sim *sim);
+
+/* Frees the network; sockets may be left. */
+void sim_network_end(struct sim *sim);
+
+#endif

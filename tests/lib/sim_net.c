@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sim_net.c - the simulated network: connections and datagrams, and the system calls of socket.h.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "lib/sim_kernel.h"
+
+/* A datagram takes up to so long on its way, and longer when it is overtaken. */
+#define DATAGRAM_NS_MAX 200000
+#define DATAGRAM_LATE_NS_MAX 20000000
+
+/* Ports that bind picks. */
+#define FIRST_FREE_PORT 40000
+
+/* ---- Descriptors ---- */
+
+struct sim_file *sim_file(struct sim *sim, int fd)
+{
+	if (fd < 0 || fd >= SIM_FILES_MAX || sim->files[fd].kind == SIM_FREE)
+		sim_fail(sim, "descriptor %d is used, but not open", fd);
+	return &sim->files[fd];
+}
+
+int sim_open(struct sim *sim, enum sim_file_kind kind)
+{
+	if (sim->files_open >= sim->settings.descriptors_max)
+		return -EMFILE;
+	/* The lowest one, so that numbers are reused at once. */
+	for (int fd = 3; fd < SIM_FILES_MAX; fd++) {
+		if (sim->files[fd].kind != SIM_FREE)
+			continue;
+		sim->files[fd] = (struct sim_file){ .kind = kind };
+		sim->files_open++;
+		return fd;
+	}
+	return -EMFILE;
+}
+
+/* ---- Connections ---- */
+
+static void pipe_make(struct sim_pipe *pipe, size_t room)
+{
+	pipe->bytes = malloc(room);
+	pipe->room = room;
+	CHECK(pipe->bytes);
+}
+
+static size_t pipe_write(struct sim_pipe *pipe, const uint8_t *from, size_t bytes)
+{
+	bytes = min_size(bytes, pipe->room - pipe->count);
+	for (size_t i = 0; i < bytes; i++)
+		pipe->bytes[(pipe->head + pipe->count + i) % pipe->room] = from[i];
+	pipe->count += bytes;
+	return bytes;
+}
+
+static size_t pipe_read(struct sim_pipe *pipe, uint8_t *to, size_t bytes)
+{
+	bytes = min_size(bytes, pipe->count);
+	for (size_t i = 0; i < bytes; i++)
+		to[i] = pipe->bytes[(pipe->head + i) % pipe->room];
+	pipe->head = (pipe->head + bytes) % pipe->room;
+	pipe->count -= bytes;
+	return bytes;
+}
+
+static void free_if_done(struct sim_connection *connection)
+{
+	if (!connection->client_gone || !connection->server_gone)
+		return;
+	free(connection->in.bytes);
+	free(connection->out.bytes);
+	free(connection);
+}
+
+void sim_break(struct sim_connection *connection)
+{
+	struct sim *sim = connection->sim;
+	/* Of what was on its way to the client, the last part is lost. */
+	size_t kept = connection->out.count ? sim_random(sim, (uint32_t)connection->out.count + 1)
+					    : 0;
+
+	connection->broken = true;
+	connection->out.count = kept;
+	sim->progress = true;
+}
+
+int sim_stream_receive(struct sim_connection *connection, void *to, size_t bytes)
+{
+	if (connection->in.count > 0)
+		return (int)pipe_read(&connection->in, to, bytes);
+	if (connection->broken) {
+		connection->told = true;
+		return -ECONNRESET;
+	}
+	return connection->client_ended ? 0 : -EAGAIN;
+}
+
+bool sim_stream_is_full(const struct sim_connection *connection)
+{
+	return !connection->broken && !connection->server_ended &&
+	       connection->out.count == connection->out.room;
+}
+
+int sim_stream_send(struct sim_connection *connection, const struct iovec *pieces, size_t count,
+		    size_t bytes)
+{
+	size_t sent = 0;
+
+	if (connection->broken) {
+		int error = connection->told ? -EPIPE : -ECONNRESET;
+
+		connection->told = true;
+		return error;
+	}
+	if (connection->server_ended)
+		return -EPIPE;
+	if (connection->out.count == connection->out.room)
+		return -EAGAIN;
+	for (size_t i = 0; i < count && bytes > 0; i++) {
+		size_t part = min_size(bytes, pieces[i].iov_len);
+		size_t written = pipe_write(&connection->out, pieces[i].iov_base, part);
+
+		sent += written;
+		bytes -= written;
+		if (written < part)
+			break;
+	}
+	return (int)sent;
+}
+
+static void close_stream(struct sim_connection *connection)
+{
+	connection->server_gone = true;
+	/* Closing with unread data, or when asked to, resets (RFC 2525, section 2.17). */
+	if (connection->in.count > 0 || connection->reset_on_close)
+		sim_break(connection);
+	else
+		connection->server_ended = true;
+	free_if_done(connection);
+}
+
+void sim_close_file(struct sim *sim, int fd)
+{
+	struct sim_file *file = sim_file(sim, fd);
+
+	if (file->kind == SIM_STREAM)
+		close_stream(file->connection);
+	while (file->kind == SIM_LISTENER && file->connection) {
+		struct sim_connection *first = file->connection;
+
+		file->connection = first->next;
+		first->reset_on_close = true;
+		close_stream(first);
+	}
+	while (file->datagrams) {
+		struct sim_datagram *first = file->datagrams;
+
+		file->datagrams = first->next;
+		free(first);
+	}
+	file->kind = SIM_FREE;
+	sim->files_open--;
+}
+
+struct sim_connection *sim_connect(struct sim *sim, const struct address *to)
+{
+	struct sim_connection *connection, **last;
+	unsigned waiting = 0;
+
+	for (int fd = 0; fd < SIM_FILES_MAX; fd++) {
+		struct sim_file *file = &sim->files[fd];
+
+		if (file->kind != SIM_LISTENER || !address_equal(&file->address, to))
+			continue;
+		for (last = &file->connection; *last; last = &(*last)->next)
+			waiting++;
+		if (waiting >= SOCKET_BACKLOG)
+			return NULL;
+		connection = calloc(1, sizeof(*connection));
+		CHECK(connection);
+		connection->sim = sim;
+		pipe_make(&connection->in, sim->settings.socket_bytes);
+		pipe_make(&connection->out, sim->settings.socket_bytes);
+		*last = connection;
+		return connection;
+	}
+	return NULL;
+}
+
+int sim_write(struct sim_connection *connection, const void *data, size_t bytes)
+{
+	if (connection->broken || connection->client_ended)
+		return -EPIPE;
+	/* Data for a socket that is closed is answered with a reset. */
+	if (connection->server_gone) {
+		connection->broken = true;
+		return -EPIPE;
+	}
+	return (int)pipe_write(&connection->in, data, bytes);
+}
+
+int sim_read(struct sim_connection *connection, void *data, size_t bytes)
+{
+	if (connection->out.count > 0)
+		return (int)pipe_read(&connection->out, data, bytes);
+	if (connection->broken)
+		return -ECONNRESET;
+	return connection->server_ended ? 0 : -EAGAIN;
+}
+
+void sim_shutdown(struct sim_connection *connection)
+{
+	connection->client_ended = true;
+}
+
+void sim_reset(struct sim_connection *connection)
+{
+	connection->broken = true;
+	connection->out.count = 0;
+}
+
+bool sim_is_accepted(const struct sim_connection *connection)
+{
+	return connection->accepted;
+}
+
+bool sim_was_broken(const struct sim_connection *connection)
+{
+	return connection->broken_by_fault;
+}
+
+void sim_release(struct sim_connection *connection)
+{
+	connection->client_gone = true;
+	if (connection->out.count > 0 || !connection->client_ended)
+		connection->broken = true;
+	free_if_done(connection);
+}
+
+/* ---- Datagrams ---- */
+
+static void send_once(struct sim *sim, const struct address *from, const struct address *to,
+		      const struct iovec *pieces, size_t count)
+{
+	struct sim_datagram *datagram, **place = &sim->packets;
+	size_t bytes = 0, at = 0;
+
+	for (size_t i = 0; i < count; i++)
+		bytes += pieces[i].iov_len;
+	datagram = malloc(sizeof(*datagram) + bytes);
+	CHECK(datagram);
+	*datagram = (struct sim_datagram){ .from = *from, .to = *to, .bytes = bytes };
+	for (size_t i = 0; i < count; at += pieces[i++].iov_len)
+		memcpy(datagram->data + at, pieces[i].iov_base, pieces[i].iov_len);
+	datagram->due_ns = sim->now_ns + DATAGRAM_NS_MAX;
+	if (sim_chance(sim, SIM_UDP_REORDER))
+		datagram->due_ns += sim_random(sim, DATAGRAM_LATE_NS_MAX);
+	while (*place && (*place)->due_ns <= datagram->due_ns)
+		place = &(*place)->next;
+	datagram->next = *place;
+	*place = datagram;
+}
+
+void sim_transmit(struct sim *sim, const struct address *from, const struct address *to,
+		  const struct iovec *pieces, size_t count)
+{
+	if (sim_chance(sim, SIM_UDP_LOSS))
+		return;
+	send_once(sim, from, to, pieces, count);
+	if (sim_chance(sim, SIM_UDP_DUPLICATE))
+		send_once(sim, from, to, pieces, count);
+}
+
+void sim_send_datagram(struct sim *sim, const struct address *from, const struct address *to,
+		       const void *data, size_t bytes)
+{
+	const struct iovec piece = { (void *)data, bytes };
+
+	sim_transmit(sim, from, to, &piece, 1);
+}
+
+void sim_on_datagram(struct sim *sim, sim_arrival arrival)
+{
+	sim->arrival = arrival;
+}
+
+static bool is_bound_to(const struct sim_file *file, const struct address *to)
+{
+	return file->kind == SIM_DATAGRAMS && address_port(&file->address) == address_port(to) &&
+	       file->address.any.sa_family == to->any.sa_family &&
+	       (address_is_wildcard(&file->address) || address_same_host(&file->address, to));
+}
+
+static void arrive(struct sim *sim, struct sim_datagram *datagram)
+{
+	for (int fd = 0; fd < SIM_FILES_MAX; fd++) {
+		struct sim_datagram **last = &sim->files[fd].datagrams;
+
+		if (!is_bound_to(&sim->files[fd], &datagram->to))
+			continue;
+		while (*last)
+			last = &(*last)->next;
+		datagram->next = NULL;
+		*last = datagram;
+		return;
+	}
+	sim->arrival(sim->context, &datagram->from, &datagram->to, datagram->data,
+		     datagram->bytes);
+	free(datagram);
+}
+
+uint64_t sim_deliver(struct sim *sim)
+{
+	while (sim->packets && sim->packets->due_ns <= sim->now_ns) {
+		struct sim_datagram *first = sim->packets;
+
+		sim->packets = first->next;
+		arrive(sim, first);
+	}
+	return sim->packets ? sim->packets->due_ns : SIM_NEVER;
+}
+
+void sim_network_end(struct sim *sim)
+{
+	while (sim->packets) {
+		struct sim_datagram *first = sim->packets;
+
+		sim->packets = first->next;
+		free(first);
+	}
+}
+
+/* ---- The system calls of socket.h ---- */
+
+int socket_resolve(struct ring *ring, const char *host, uint16_t port, struct address *addresses,
+		   unsigned max)
+{
+	struct address *address = addresses;
+
+	(void)ring;
+	CHECK(max > 0);
+	*address = (struct address){ .bytes = sizeof(address->v4) };
+	address->v4.sin_family = AF_INET;
+	address->v4.sin_port = htons(port);
+	if (strcmp(host, "*") != 0 && inet_pton(AF_INET, host, &address->v4.sin_addr) != 1)
+		return -ENOENT;
+	return 1;
+}
+
+static int open_bound(struct sim *sim, enum sim_file_kind kind, const struct address *address)
+{
+	int fd;
+
+	for (fd = 0; fd < SIM_FILES_MAX; fd++)
+		if (sim->files[fd].kind == kind && address_equal(&sim->files[fd].address, address))
+			return -EADDRINUSE;
+	fd = sim_open(sim, kind);
+	if (fd < 0)
+		return fd;
+	sim->files[fd].address = *address;
+	if (address_port(address) == 0)
+		address_set_port(&sim->files[fd].address,
+				 (uint16_t)(FIRST_FREE_PORT + sim->port_next++));
+	return fd;
+}
+
+int socket_listen(struct ring *ring, const struct address *address, uint64_t keepalive_ms)
+{
+	(void)ring;
+	(void)keepalive_ms;
+	return open_bound(sim_current, SIM_LISTENER, address);
+}
+
+int socket_bind_udp(struct ring *ring, const struct address *address)
+{
+	(void)ring;
+	return open_bound(sim_current, SIM_DATAGRAMS, address);
+}
+
+int socket_local_address(struct ring *ring, int fd, struct address *address)
+{
+	(void)ring;
+	*address = sim_file(sim_current, fd)->address;
+	return 0;
+}
+
+int socket_peer_address(struct ring *ring, int fd, struct address *address)
+{
+	struct sim_connection *connection = sim_file(sim_current, fd)->connection;
+
+	(void)ring;
+	if (connection->broken)
+		return -ENOTCONN;
+	*address = connection->peer;
+	return 0;
+}
+
+void socket_shutdown(struct ring *ring, int fd)
+{
+	(void)ring;
+	sim_file(sim_current, fd)->connection->server_ended = true;
+	sim_current->progress = true;
+}
+
+void socket_reset_on_close(struct ring *ring, int fd)
+{
+	(void)ring;
+	sim_file(sim_current, fd)->connection->reset_on_close = true;
+}
+
+void socket_close(struct ring *ring, int fd)
+{
+	(void)ring;
+	sim_close_file(sim_current, fd);
+}
+
+int socket_event(struct ring *ring)
+{
+	(void)ring;
+	return sim_open(sim_current, SIM_EVENT);
+}
+
+void socket_event_raise(int fd)
+{
+	sim_file(sim_current, fd)->event++;
+}
+
+uint64_t socket_limit_raise(void)
+{
+	return sim_current->settings.descriptors_max;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * correspondent.h - somebody outside who sends datagrams to `reply`, and checks what comes back.
+ */
+#ifndef TESTS_SIM_CORRESPONDENT_H
+#define TESTS_SIM_CORRESPONDENT_H
+
+#include "lib/sim.h"
+
+#define CORRESPONDENT_LETTERS_MAX 64
+
+struct correspondent {
+	struct sim *sim;
+	struct address own, to;
+	unsigned number;
+	unsigned letters, sent;
+	unsigned answers[CORRESPONDENT_LETTERS_MAX];
+	uint64_t next_ns;
+	bool done;
+};
+
+void correspondent_make(struct correspondent *who, struct sim *sim, unsigned number,
+			const struct address *to);
+
+/* Acts, if it is time; returns when to act next. */
+uint64_t correspondent_act(struct correspondent *who);
+
+/* Where nothing can get lost, each letter must have been answered. */
+void correspondent_check_all_answered(const struct correspondent *who);
+
+/* Takes a datagram that came to its address. */
+void correspondent_receive(struct correspondent *who, const struct address *from, const void *data,
+			   size_t bytes);
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rollcall-sim: runs the server on a simulated kernel, seed by seed.
+ */
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sim/run.h"
+
+/* A report of at least so many seeds fails if a fault never fired. */
+#define SEEDS_FOR_ALL_FAULTS 500
+
+static uint64_t seed_now;
+static const char *program;
+
+/* A failed check aborts: say how to see it again. */
+static void on_abort(int signal_number)
+{
+	char line[256];
+	int bytes = snprintf(line, sizeof(line), "seed %" PRIu64 " failed; to see it:  %s --seed %" PRIu64 " --trace\n",
+			     seed_now, program, seed_now);
+
+	(void)signal_number;
+	if (write(STDERR_FILENO, line, (size_t)bytes) < 0)
+		_exit(3);
+	_exit(1);
+}
+
+static void print_usage(FILE *to)
+{
+	fprintf(to, "Usage: %s [--seeds FIRST-LAST | --seed N [--trace]]\n"
+		    "Runs the server on a simulated kernel. The same seed is the same run.\n",
+		program);
+}
+
+static double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static bool print_report(const struct run_totals *totals, uint64_t seeds, double took)
+{
+	const struct rollcall_stats *stats = &totals->stats;
+	bool complete = true;
+
+	printf("%" PRIu64 " seeds in %.1f s (%.0f seeds/s), %.0f simulated seconds\n", seeds, took,
+	       (double)seeds / took, (double)totals->simulated_ns / 1e9);
+	printf("faults fired:\n");
+	for (int fault = 0; fault < SIM_FAULTS; fault++) {
+		printf("  %-34s %12" PRIu64 "\n", sim_fault_names[fault], totals->fired[fault]);
+		complete &= totals->fired[fault] > 0;
+	}
+	printf("clients ended:\n");
+	for (int reason = 0; reason < 256; reason++)
+		if (totals->reasons[reason])
+			printf("  %-34s %12" PRIu64 "\n", rollcall_reason_text(-reason),
+			       totals->reasons[reason]);
+	printf("turns %" PRIu64 ", completions %" PRIu64 ", messages in %" PRIu64 ", out %" PRIu64
+	       "\naccept pauses %" PRIu64 ", receive pauses %" PRIu64 ", buffers exhausted %" PRIu64
+	       ", sends refused %" PRIu64 "\nudp: table full %" PRIu64 ", truncated %" PRIu64
+	       ", send errors %" PRIu64 "\n",
+	       stats->turns, stats->completions, stats->messages_received, stats->messages_sent,
+	       stats->accept_pauses, stats->receive_pauses, stats->buffers_exhausted,
+	       stats->sends_refused, stats->udp_full, stats->udp_truncated, stats->udp_send_errors);
+	if (seeds >= SEEDS_FOR_ALL_FAULTS && !complete)
+		fprintf(stderr, "a fault never fired: the runs do not show what they should\n");
+	return seeds < SEEDS_FOR_ALL_FAULTS || complete;
+}
+
+static int run_seeds(uint64_t first, uint64_t last, bool trace)
+{
+	static struct run_totals totals;
+	double start = seconds(), told = start;
+
+	for (seed_now = first; seed_now <= last; seed_now++) {
+		run_seed(seed_now, trace, &totals);
+		if (seconds() - told < 1 || !isatty(STDOUT_FILENO))
+			continue;
+		told = seconds();
+		printf("seed %" PRIu64 ", %.0f seeds/s\r", seed_now,
+		       (double)(seed_now - first) / (told - start));
+		fflush(stdout);
+	}
+	return print_report(&totals, last - first + 1, seconds() - start) ? 0 : 1;
+}
+
+static bool parse_seeds(const char *text, uint64_t *first, uint64_t *last)
+{
+	char rest;
+	int found = sscanf(text, "%" SCNu64 "-%" SCNu64 "%c", first, last, &rest);
+
+	if (found == 1 && !strchr(text, '-'))
+		*last = *first;
+	return found == 2 || (found == 1 && *last == *first);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "seeds", required_argument, NULL, 's' },
+		{ "seed", required_argument, NULL, 's' },
+		{ "trace", no_argument, NULL, 't' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	uint64_t first = 1, last = 1000;
+	bool trace = false;
+	int option;
+
+	program = argv[0];
+	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		if (option == 't') {
+			trace = true;
+		} else if (option == 'h') {
+			print_usage(stdout);
+			return 0;
+		} else if (option != 's' || !parse_seeds(optarg, &first, &last) || first > last) {
+			if (option == 's')
+				fprintf(stderr, "%s: bad seeds '%s': a number, or FIRST-LAST\n",
+					program, optarg);
+			print_usage(stderr);
+			return 64;
+		}
+	}
+	signal(SIGABRT, on_abort);
+	return run_seeds(first, last, trace);
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+#include "sim/run.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "service/services.h"
+#include "sim/correspondent.h"
+#include "sim/person.h"
+#include "sim/watcher.h"
+
+#define PEOPLE_MAX 40
+#define CORRESPONDENTS_MAX 12
+
+/* Simulated: everybody who behaves is served by then. */
+#define LONGEST_NS 7200000000000
+
+static const char *const tcp_names[TALKS] = {
+	[TALK_REPLY] = "tcp://127.0.0.1:8080",
+	[TALK_ECHO] = "tcp://127.0.0.1:7",
+	[TALK_DISCARD] = "tcp://127.0.0.1:9",
+	[TALK_LENGTH] = "tcp://127.0.0.1:4000",
+};
+
+static const uint16_t tcp_ports[TALKS] = { 8080, 7, 9, 4000 };
+
+struct run {
+	struct sim *sim;
+	struct rollcall_server *server;
+	struct watcher watcher;
+	struct watch watches[TALKS], letters;
+	struct rollcall_service length_echo;
+	struct person people[PEOPLE_MAX];
+	unsigned people_count;
+	struct correspondent correspondents[CORRESPONDENTS_MAX];
+	unsigned correspondents_count;
+	uint64_t stop_ns; /* UINT64_MAX: when all are done */
+	uint64_t stop_again_ns;
+	bool stopping; /* it was asked for */
+	bool stopped;
+	bool patient;  /* the drain has time enough for everybody who reads */
+	bool lossless; /* no fault can lose a datagram */
+};
+
+static void stop(struct rollcall_server *server, void *context)
+{
+	struct run *run = context;
+
+	/* A second stop ends it at once, and so does a short drain: nothing is owed then. */
+	for (unsigned i = 0; i < run->people_count; i++)
+		if (run->patient && !run->stopped)
+			person_note_stop(&run->people[i]);
+		else
+			run->people[i].owed = 0;
+	run->stopped = true;
+	rollcall_stop(server);
+}
+
+/* The operator: stops the server when everybody is done, or in the middle, some times impatiently. */
+static uint64_t operate(struct run *run, bool all_done)
+{
+	const uint64_t now_ns = sim_now_ns(run->sim);
+
+	if (!run->stopping && (all_done || now_ns >= run->stop_ns)) {
+		run->stopping = true;
+		CHECK(rollcall_post(run->server, stop, run) == 0);
+	}
+	if (run->stopping && now_ns >= run->stop_again_ns) {
+		run->stop_again_ns = UINT64_MAX;
+		CHECK(rollcall_post(run->server, stop, run) == 0);
+	}
+	if (now_ns > LONGEST_NS)
+		sim_fail(run->sim, "some are still not served");
+	return run->stopping ? run->stop_again_ns : run->stop_ns;
+}
+
+static uint64_t world(void *context)
+{
+	struct run *run = context;
+	uint64_t next_ns = UINT64_MAX, one_ns;
+	bool all_done = true;
+
+	for (unsigned i = 0; i < run->people_count; i++) {
+		one_ns = person_act(&run->people[i], run->stopping);
+		next_ns = one_ns < next_ns ? one_ns : next_ns;
+		all_done &= run->people[i].done;
+	}
+	for (unsigned i = 0; i < run->correspondents_count; i++) {
+		one_ns = correspondent_act(&run->correspondents[i]);
+		next_ns = one_ns < next_ns ? one_ns : next_ns;
+		all_done &= run->correspondents[i].done;
+	}
+	one_ns = operate(run, all_done);
+	return one_ns < next_ns ? one_ns : next_ns;
+}
+
+static void arrival(void *context, const struct address *from, const struct address *to,
+		    const void *data, size_t bytes)
+{
+	struct run *run = context;
+
+	for (unsigned i = 0; i < run->correspondents_count; i++)
+		if (address_equal(&run->correspondents[i].own, to)) {
+			correspondent_receive(&run->correspondents[i], from, data, bytes);
+			return;
+		}
+	sim_fail(run->sim, "a datagram to nobody");
+}
+
+/* Numbers that only decide the settings, apart from the simulation's own. */
+static uint32_t draw(uint64_t *state, uint32_t limit)
+{
+	*state = *state * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)((*state >> 32) * limit >> 32);
+}
+
+/* Some seeds have no faults, some a few kinds of them, some all; and everything is small or not. */
+static struct sim_settings settings_of(uint64_t seed, bool trace)
+{
+	uint64_t state = seed * 2 + 1;
+	uint32_t level, kinds;
+	struct sim_settings settings = { .seed = seed, .trace = trace };
+
+	for (int i = 0; i < 8; i++)
+		draw(&state, 2);
+	level = 1u << draw(&state, 13);
+	kinds = draw(&state, 4);
+	for (int fault = 0; fault < SIM_FAULTS; fault++)
+		if (kinds == 3 || (kinds > 0 && draw(&state, 4) == 0))
+			settings.chance[fault] = level;
+	settings.sq_entries_max = 4u << draw(&state, 9);
+	settings.cq_entries_max = 2 * settings.sq_entries_max << draw(&state, 3);
+	settings.descriptors_max = draw(&state, 4) ? 1000 : 24 + draw(&state, 16);
+	settings.socket_bytes = 16u << draw(&state, 13);
+	return settings;
+}
+
+static bool is_lossless(const struct sim_settings *settings)
+{
+	const uint32_t *chance = settings->chance;
+
+	return !chance[SIM_UDP_LOSS] && !chance[SIM_UDP_TRUNCATE] && !chance[SIM_UDP_SEND_ERROR];
+}
+
+static struct address tcp_address(uint16_t port)
+{
+	struct address address = { .bytes = sizeof(address.v4) };
+
+	address.v4.sin_family = AF_INET;
+	address.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	address.v4.sin_port = htons(port);
+	return address;
+}
+
+static void make_server(struct run *run)
+{
+	struct sim *sim = run->sim;
+	struct rollcall_options options;
+	rollcall_options_defaults(&options);
+	options.tcp_clients_max = 1 + sim_random(sim, 2 * PEOPLE_MAX);
+	options.udp_clients_max = 1 + sim_random(sim, 2 * CORRESPONDENTS_MAX);
+	run->lossless &= options.udp_clients_max >= CORRESPONDENTS_MAX;
+	options.send_queue_bytes = 4096u << sim_random(sim, 6);
+	options.udp_idle_timeout_ms = 100u << sim_random(sim, 10);
+	run->patient = sim_random(sim, 4);
+	options.drain_timeout_ms = run->patient ? 7200000 : sim_random(sim, 100);
+	CHECK(rollcall_create(&run->server, &options) == 0);
+	/* The limit of descriptors may lower that of clients, but never below half of it. */
+	run->watcher.rising_below = options.udp_clients_max;
+	for (int talk = 0; talk < TALKS; talk++)
+		CHECK(rollcall_listen(run->server, tcp_names[talk], &run->watches[talk].service,
+				      &run->watches[talk]) == 0);
+	CHECK(rollcall_listen(run->server, "udp://127.0.0.1:7070", &run->letters.service,
+			      &run->letters) == 0);
+	CHECK(rollcall_listen(run->server, "udp://*:7071", &run->letters.service,
+			      &run->letters) == 0);
+}
+
+static void make_services(struct run *run)
+{
+	const size_t longest = 100 + sim_random(run->sim, 4000);
+
+	run->length_echo = echo_service;
+	run->length_echo.framing = ROLLCALL_LENGTH;
+	watch_make(&run->watches[TALK_REPLY], &run->watcher, &reply_service, longest);
+	watch_make(&run->watches[TALK_ECHO], &run->watcher, &echo_service, longest);
+	watch_make(&run->watches[TALK_DISCARD], &run->watcher, &discard_service, longest);
+	watch_make(&run->watches[TALK_LENGTH], &run->watcher, &run->length_echo, longest);
+	watch_make(&run->letters, &run->watcher, &reply_service, 0);
+}
+
+static void make_people(struct run *run)
+{
+	struct sim *sim = run->sim;
+
+	/* In some runs everybody acts at the same moments: bursts. */
+	const uint32_t beat_ns = sim_random(sim, 3) ? 1 : 20000000;
+
+	run->people_count = sim_random(sim, PEOPLE_MAX + 1);
+	for (unsigned i = 0; i < run->people_count; i++) {
+		enum person_talk talk = (enum person_talk)sim_random(sim, TALKS);
+		struct address to = tcp_address(tcp_ports[talk]);
+
+		person_make(&run->people[i], sim, &to, talk,
+			    run->watches[talk].service.message_bytes_max, beat_ns);
+	}
+	run->correspondents_count = sim_random(sim, CORRESPONDENTS_MAX + 1);
+	for (unsigned i = 0; i < run->correspondents_count; i++) {
+		struct address to = tcp_address(i % 2 ? 7070 : 7071);
+
+		/* The wildcard endpoint is asked at several addresses. */
+		if (i % 2 == 0)
+			to.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK + i);
+		correspondent_make(&run->correspondents[i], sim, i, &to);
+	}
+	run->stop_ns = sim_random(sim, 2) ? UINT64_MAX
+					  : sim_now_ns(sim) + sim_random(sim, 4000000000u);
+	run->stop_again_ns = UINT64_MAX;
+	if (run->stop_ns != UINT64_MAX && sim_random(sim, 4) == 0)
+		run->stop_again_ns = run->stop_ns + sim_random(sim, 10000000);
+}
+
+static void add_up(struct run_totals *totals, struct run *run)
+{
+	struct rollcall_stats stats = { .size = sizeof(stats) };
+	uint64_t *to = (uint64_t *)&totals->stats, *from = (uint64_t *)&stats;
+
+	CHECK(rollcall_stats(run->server, &stats) == 0);
+	for (size_t i = 1; i < sizeof(stats) / sizeof(*to); i++)
+		to[i] += from[i];
+	for (int fault = 0; fault < SIM_FAULTS; fault++)
+		totals->fired[fault] += sim_fired(run->sim)[fault];
+	for (int reason = 0; reason < 256; reason++)
+		totals->reasons[reason] += run->watcher.reasons[reason];
+	totals->simulated_ns += sim_now_ns(run->sim);
+}
+
+void run_seed(uint64_t seed, bool trace, struct run_totals *totals)
+{
+	const struct sim_settings settings = settings_of(seed, trace);
+	struct run *run = calloc(1, sizeof(*run));
+	int error;
+
+	CHECK(run);
+	run->sim = sim_begin(&settings, world, run);
+	run->watcher.sim = run->sim;
+	run->lossless = is_lossless(&settings);
+	sim_on_datagram(run->sim, arrival);
+	make_services(run);
+	make_server(run);
+	make_people(run);
+	error = rollcall_run(run->server);
+	if (error)
+		sim_fail(run->sim, "rollcall_run: %d", error);
+	watcher_end(&run->watcher);
+	for (unsigned i = 0; i < run->correspondents_count; i++)
+		if (run->lossless && run->stop_ns == UINT64_MAX)
+			correspondent_check_all_answered(&run->correspondents[i]);
+	add_up(totals, run);
+	rollcall_destroy(run->server);
+	for (unsigned i = 0; i < run->people_count; i++)
+		person_free(&run->people[i]);
+	sim_end(run->sim);
+	free(run);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run.h - one simulated life of a server, from its seed.
+ */
+#ifndef TESTS_SIM_RUN_H
+#define TESTS_SIM_RUN_H
+
+#include "lib/sim.h"
+#include "rollcall.h"
+
+/* What happened, added up over runs. */
+struct run_totals {
+	uint64_t fired[SIM_FAULTS];
+	uint64_t reasons[256];
+	uint64_t simulated_ns;
+	struct rollcall_stats stats;
+};
+
+/* Runs; a failure ends the process, with a message. */
+void run_seed(uint64_t seed, bool trace, struct run_totals *totals);
+
+#endif

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/* What the transports share: the list of clients to flush, counters, and the calls to a service. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client/core.h"
+#include "unit/fake_ring.h"
+
+#define CLIENTS 8
+
+static struct core core;
+static struct source source;
+static char trace[512];
+
+static void note(const char *event, uint64_t client, long number)
+{
+	size_t used = strlen(trace);
+
+	snprintf(trace + used, sizeof(trace) - used, "%s %llu %ld\n", event,
+		 (unsigned long long)client, number);
+}
+
+static void on_connected(struct rollcall_server *server, rollcall_client client, void *context)
+{
+	assert_ptr_equal(server, core.server);
+	assert_ptr_equal(context, &source);
+	note("connected", client, 0);
+}
+
+static void on_received(struct rollcall_server *server, rollcall_client client, const void *data,
+			size_t bytes, void *context)
+{
+	(void)server;
+	(void)context;
+	assert_string_equal(data, "hello");
+	note("received", client, (long)bytes);
+}
+
+static void on_oversized(struct rollcall_server *server, rollcall_client client, size_t bytes_max,
+			 void *context)
+{
+	(void)server;
+	(void)context;
+	note("oversized", client, (long)bytes_max);
+}
+
+static void on_drained(struct rollcall_server *server, rollcall_client client, void *context)
+{
+	(void)server;
+	(void)context;
+	note("drained", client, 0);
+}
+
+/* Its slot and data are still there. */
+static void on_disconnected(struct rollcall_server *server, rollcall_client client, int reason,
+			    void *context)
+{
+	(void)server;
+	(void)context;
+	assert_ptr_equal(table_find(&core.table, client)->data, &source);
+	note("disconnected", client, reason);
+}
+
+static const struct rollcall_service service = {
+	.size = sizeof(service),
+	.connected = on_connected,
+	.received = on_received,
+	.oversized = on_oversized,
+	.drained = on_drained,
+	.disconnected = on_disconnected,
+};
+static const struct rollcall_service silent_service = { .size = sizeof(silent_service) };
+
+static int set_up(void **state)
+{
+	static char server;
+
+	(void)state;
+	core = (struct core){ .server = (struct rollcall_server *)&server };
+	rollcall_options_defaults(&core.options);
+	core.options.tcp_clients_max = core.options.udp_clients_max = CLIENTS / 2;
+	source = (struct source){ .service = &service, .context = &source, .message_bytes_max = 9 };
+	trace[0] = '\0';
+	return core_init(&core) || core_open_ring(&core, CORE_HALVINGS_MAX);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	core_close_ring(&core);
+	core_destroy(&core);
+	return 0;
+}
+
+static struct client *add(enum rollcall_transport transport)
+{
+	struct client *client = table_add(&core.table, transport);
+
+	client->source = &source;
+	client->data = &source;
+	return client;
+}
+
+static void assert_next(const struct client *expected)
+{
+	struct client *client = core_flush_next(&core);
+
+	assert_ptr_equal(client, expected);
+	if (client)
+		assert_int_equal(client->flags & CLIENT_TO_FLUSH, 0);
+}
+
+/* Clients are flushed in the order of their marking, each once however often it was marked. */
+static void flush_order(void **state)
+{
+	struct client *a = add(ROLLCALL_TCP), *b = add(ROLLCALL_TCP), *c = add(ROLLCALL_UDP);
+
+	(void)state;
+	assert_next(NULL);
+	core_flush_later(&core, b);
+	core_flush_later(&core, a);
+	core_flush_later(&core, b);
+	assert_next(b);
+	/* One that was taken can be marked again, and comes behind the others. */
+	core_flush_later(&core, b);
+	core_flush_later(&core, c);
+	assert_next(a);
+	assert_next(b);
+	assert_next(c);
+	assert_next(NULL);
+}
+
+/* All clients at once fit, wherever the list begins in its ring. */
+static void flush_all(void **state)
+{
+	struct client *clients[CLIENTS];
+
+	(void)state;
+	for (int i = 0; i < CLIENTS; i++)
+		clients[i] = add(ROLLCALL_TCP);
+	for (int begin = 0; begin < 2 * CLIENTS; begin++) {
+		for (int i = 0; i < CLIENTS; i++)
+			core_flush_later(&core, clients[i]);
+		assert_int_equal(core.flush_count, CLIENTS);
+		/* The one taken is marked again: the list goes on without ever being empty. */
+		for (int i = 0; i < begin; i++) {
+			assert_next(clients[i % CLIENTS]);
+			core_flush_later(&core, clients[i % CLIENTS]);
+		}
+		for (int i = 0; i < CLIENTS; i++)
+			assert_next(clients[(begin + i) % CLIENTS]);
+		assert_next(NULL);
+	}
+}
+
+/* A service is told of everything, with its context. */
+static void calls(void **state)
+{
+	struct client *client = add(ROLLCALL_TCP);
+
+	(void)state;
+	core.stats.tcp_clients_now = 1;
+	core_connected(&core, client);
+	core_received(&core, client, "hello", 6);
+	core_oversized(&core, client);
+	core_drained(&core, client);
+	client->reason = -ECANCELED;
+	core_disconnected(&core, client);
+	assert_string_equal(trace, "connected 0 0\nreceived 0 6\noversized 0 9\ndrained 0 0\n"
+				   "disconnected 0 -125\n");
+	assert_null(table_find(&core.table, 0));
+	assert_int_equal(core.stats.tcp_clients_now, 0);
+}
+
+/* A service need not want to know of anything; then the rest happens all the same. */
+static void no_calls(void **state)
+{
+	struct client *client = add(ROLLCALL_UDP);
+
+	(void)state;
+	source.service = &silent_service;
+	core.stats.udp_clients_now = 1;
+	core_connected(&core, client);
+	core_received(&core, client, "hello", 6);
+	core_oversized(&core, client);
+	core_drained(&core, client);
+	core_disconnected(&core, client);
+	assert_string_equal(trace, "");
+	assert_int_equal(core.stats.udp_clients_now, 0);
+	assert_null(table_find(&core.table, 0));
+}
+
+static void counters(void **state)
+{
+	struct client *a = add(ROLLCALL_TCP), *b = add(ROLLCALL_TCP);
+
+	(void)state;
+	core_received(&core, a, "hello", 5);
+	core_received(&core, b, "hello", 6);
+	core_count_sent(&core, b, 100);
+	core_count_sent(&core, b, 0);
+	assert_int_equal(a->messages_received, 1);
+	assert_int_equal(a->bytes_received, 5);
+	assert_int_equal(a->messages_sent, 0);
+	assert_int_equal(b->messages_sent, 2);
+	assert_int_equal(b->bytes_sent, 100);
+	assert_int_equal(core.stats.messages_received, 2);
+	assert_int_equal(core.stats.bytes_received, 11);
+	assert_int_equal(core.stats.messages_sent, 2);
+	assert_int_equal(core.stats.bytes_sent, 100);
+}
+
+static void memory(void **state)
+{
+	struct queue queue = { 0 };
+	const struct iovec part = { "hello", 5 };
+
+	(void)state;
+	assert_int_equal(core_memory_bytes(&core), 0);
+	assert_true(queue_append(&core.memory, &queue, &part, 1, true));
+	core.input_bytes = 100;
+	assert_int_equal(core_memory_bytes(&core), QUEUE_BLOCK_BYTES + 100);
+	queue_clear(&core.memory, &queue);
+	assert_int_equal(core_memory_bytes(&core), 100);
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(flush_order), TEST(flush_all), TEST(calls),
+		TEST(no_calls),	   TEST(counters),  TEST(memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The way of received bytes to the service: in place where that is possible, and kept where a message
+ * is not whole yet or the client's input is paused. What the service gets is compared as a trace.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "lib/random.h"
+#include "tcp/input.h"
+#include "unit/fake_ring.h"
+
+static struct core core;
+static struct tcp tcp;
+static struct rollcall_service service;
+static struct source source;
+static struct client *client;
+
+static char trace[65536];
+static size_t trace_bytes;
+static const void *last_data;
+static unsigned pause_after, close_after; /* so many messages; 0: never */
+
+static void note(const void *data, size_t bytes)
+{
+	assert_in_range(trace_bytes + bytes, 0, sizeof(trace) - 1);
+	memcpy(trace + trace_bytes, data, bytes);
+	trace_bytes += bytes;
+	trace[trace_bytes] = '\0';
+}
+
+static void on_received(struct rollcall_server *server, rollcall_client id, const void *data,
+			size_t bytes, void *context)
+{
+	(void)server;
+	(void)context;
+	assert_int_equal(id, client->id);
+	last_data = data;
+	note("[", 1);
+	note(data, bytes);
+	note("]", 1);
+	if (pause_after > 0 && --pause_after == 0)
+		client->flags |= CLIENT_PAUSED;
+	if (close_after > 0 && --close_after == 0)
+		client->state = CLIENT_FINISHING;
+}
+
+static void on_oversized(struct rollcall_server *server, rollcall_client id, size_t bytes_max,
+			 void *context)
+{
+	(void)server;
+	(void)id;
+	(void)context;
+	assert_int_equal(bytes_max, source.message_bytes_max);
+	note("!", 1);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	core = (struct core){ 0 };
+	rollcall_options_defaults(&core.options);
+	core.options.tcp_clients_max = core.options.udp_clients_max = 1;
+	core.options.memory_bytes_max = 1 << 20;
+	tcp = (struct tcp){ .core = &core };
+	service = (struct rollcall_service){
+		.framing = ROLLCALL_LINES, .received = on_received, .oversized = on_oversized
+	};
+	source = (struct source){ .service = &service, .message_bytes_max = 1 << 21 };
+	trace_bytes = 0;
+	trace[0] = '\0';
+	pause_after = close_after = 0;
+	if (core_init(&core) || core_open_ring(&core, CORE_HALVINGS_MAX))
+		return -1;
+	client = table_add(&core.table, ROLLCALL_TCP);
+	client->source = &source;
+	return 0;
+}
+
+/* Whatever a test did, all memory comes back. */
+static int tear_down(void **state)
+{
+	(void)state;
+	input_clear(&tcp, client);
+	assert_null(client->tcp.input);
+	assert_int_equal(core_memory_bytes(&core), 0);
+	core_close_ring(&core);
+	core_destroy(&core);
+	return 0;
+}
+
+static int receive(const char *text)
+{
+	return input_receive(&tcp, client, text, strlen(text));
+}
+
+static int resume(void)
+{
+	client->flags &= (uint16_t)~CLIENT_PAUSED;
+	return input_resume(&tcp, client);
+}
+
+/* Whole messages are passed on where they lie, and nothing is kept. */
+static void in_place(void **state)
+{
+	static const char text[] = "one\ntwo\r\n\n";
+
+	(void)state;
+	assert_int_equal(receive(text), 0);
+	assert_string_equal(trace, "[one\n][two\r\n][\n]");
+	assert_ptr_equal(last_data, text + 9);
+	assert_null(client->tcp.input);
+}
+
+/* A line in pieces is passed on as a whole, and its memory is given back at once. */
+static void in_pieces(void **state)
+{
+	(void)state;
+	assert_int_equal(receive("a\nhel"), 0);
+	assert_true(core_memory_bytes(&core) > 0);
+	assert_int_equal(receive("l"), 0);
+	assert_string_equal(trace, "[a\n]");
+	assert_int_equal(receive("o\nb\nc"), 0);
+	assert_string_equal(trace, "[a\n][hello\n][b\n]");
+	assert_int_equal(receive("\n"), 0);
+	assert_string_equal(trace, "[a\n][hello\n][b\n][c\n]");
+	assert_null(client->tcp.input);
+}
+
+/* The length is taken off, whether the message came as a whole or in pieces. */
+static void length_prefix(void **state)
+{
+	static const char stream[] = "\0\0\0\2hi\0\0\0\0\0\0\0\1x";
+
+	(void)state;
+	service.framing = ROLLCALL_LENGTH;
+	assert_int_equal(input_receive(&tcp, client, stream, 15), 0);
+	assert_string_equal(trace, "[hi][][x]");
+	for (size_t i = 0; i < 15; i++)
+		assert_int_equal(input_receive(&tcp, client, stream + i, 1), 0);
+	assert_string_equal(trace, "[hi][][x][hi][][x]");
+}
+
+/* A message that is too long is told of once; what came before it has been passed on. */
+static void oversized(void **state)
+{
+	(void)state;
+	source.message_bytes_max = 4;
+	assert_int_equal(receive("abcd\nabc"), 0);
+	assert_int_equal(receive("de\nx\n"), -EMSGSIZE);
+	assert_string_equal(trace, "[abcd\n]!");
+}
+
+/* At the end a last line without its ending is a message; half of one with a length is nothing. */
+static void end(void **state)
+{
+	(void)state;
+	input_end(&tcp, client);
+	assert_int_equal(receive("a\nlast"), 0);
+	input_end(&tcp, client);
+	assert_string_equal(trace, "[a\n][last]");
+	assert_null(client->tcp.input);
+	input_end(&tcp, client);
+
+	service.framing = ROLLCALL_LENGTH;
+	assert_int_equal(input_receive(&tcp, client, "\0\0\0\2h", 5), 0);
+	input_end(&tcp, client);
+	assert_string_equal(trace, "[a\n][last]");
+	assert_null(client->tcp.input);
+}
+
+/* While the client is paused nothing is passed on; later all is, in order, pausing once more. */
+static void paused(void **state)
+{
+	(void)state;
+	pause_after = 1;
+	assert_int_equal(receive("a\nb\nc"), 0);
+	assert_string_equal(trace, "[a\n]");
+	assert_true(input_is_held(client));
+	assert_int_equal(receive("c\nd\ne"), 0);
+	assert_string_equal(trace, "[a\n]");
+	pause_after = 2;
+	assert_int_equal(resume(), 0);
+	assert_string_equal(trace, "[a\n][b\n][cc\n]");
+	assert_true(input_is_held(client));
+	assert_int_equal(receive("e"), 0);
+	assert_int_equal(resume(), 0);
+	assert_string_equal(trace, "[a\n][b\n][cc\n][d\n]");
+	assert_false(input_is_held(client));
+	assert_int_equal(receive("\n"), 0);
+	assert_string_equal(trace, "[a\n][b\n][cc\n][d\n][ee\n]");
+}
+
+/* What is held back is out of the receive buffer: that is the kernel's again, and is overwritten. */
+static void held_bytes_are_copies(void **state)
+{
+	char text[] = "a\nb\n";
+
+	(void)state;
+	client->flags |= CLIENT_PAUSED;
+	assert_int_equal(receive(text), 0);
+	memset(text, 'x', 4);
+	assert_int_equal(resume(), 0);
+	assert_string_equal(trace, "[a\n][b\n]");
+}
+
+/* A client that is closed in the middle gets no more, from what has just come or was held back. */
+static void closed_meanwhile(void **state)
+{
+	(void)state;
+	close_after = 1;
+	assert_int_equal(receive("a\nb\n"), 0);
+	assert_string_equal(trace, "[a\n]");
+	client->state = CLIENT_OPEN;
+	client->flags |= CLIENT_PAUSED;
+	assert_int_equal(receive("c\nd\n"), 0);
+	close_after = 1;
+	assert_int_equal(resume(), 0);
+	assert_string_equal(trace, "[a\n][c\n]");
+}
+
+/* Too long a message among what was held back is told of in the same way. */
+static void oversized_when_resumed(void **state)
+{
+	(void)state;
+	source.message_bytes_max = 4;
+	client->flags |= CLIENT_PAUSED;
+	assert_int_equal(receive("a\nabcde\n"), 0);
+	assert_int_equal(resume(), -EMSGSIZE);
+	assert_string_equal(trace, "[a\n]!");
+}
+
+/* An unfinished message ends where the memory does; what was kept before stays whole. */
+static void no_memory_for_a_message(void **state)
+{
+	static const char piece[4096] = { 'x' };
+	size_t bytes = 0;
+	int error = 0;
+
+	(void)state;
+	while (!(error = input_receive(&tcp, client, piece, sizeof(piece))))
+		bytes += sizeof(piece);
+	assert_int_equal(error, -ENOBUFS);
+	assert_in_range(bytes, 1 << 19, 1 << 20);
+	assert_in_range(core_memory_bytes(&core), bytes, 1 << 20);
+}
+
+/* The same for what is held back, and beside memory that others use. */
+static void no_memory_to_hold_back(void **state)
+{
+	static const char piece[4096] = { 'x' };
+	size_t bytes = 0;
+
+	(void)state;
+	client->flags |= CLIENT_PAUSED;
+	while (input_receive(&tcp, client, piece, sizeof(piece)) == 0)
+		bytes += sizeof(piece);
+	assert_in_range(bytes, 1 << 19, 1 << 20);
+	assert_int_equal(input_receive(&tcp, client, piece, sizeof(piece)), -ENOBUFS);
+}
+
+/* Random pieces, pauses and resumptions of one long stream: the service sees just the stream. */
+static void random_pieces(void **state)
+{
+	static char stream[8000], expected[3 * sizeof(stream)];
+	size_t expected_bytes = 0;
+	uint64_t seed = 31;
+
+	(void)state;
+	expected[expected_bytes++] = '[';
+	for (size_t i = 0; i < sizeof(stream); i++) {
+		stream[i] = "abcdefg\n"[random_below(&seed, 8)];
+		stream[sizeof(stream) - 1] = '\n';
+		expected[expected_bytes++] = stream[i];
+		if (stream[i] != '\n')
+			continue;
+		expected[expected_bytes++] = ']';
+		expected[expected_bytes++] = '[';
+	}
+	for (size_t at = 0; at < sizeof(stream);) {
+		size_t bytes = 1 + (size_t)random_below(&seed, 50);
+
+		bytes = bytes < sizeof(stream) - at ? bytes : sizeof(stream) - at;
+		if (random_below(&seed, 4) == 0)
+			pause_after = 1 + (unsigned)random_below(&seed, 8);
+		if (random_below(&seed, 3) == 0)
+			assert_int_equal(resume(), 0);
+		assert_int_equal(input_receive(&tcp, client, stream + at, bytes), 0);
+		at += bytes;
+	}
+	pause_after = 0;
+	assert_int_equal(resume(), 0);
+	assert_int_equal(trace_bytes, expected_bytes - 1);
+	assert_memory_equal(trace, expected, trace_bytes);
+	assert_null(client->tcp.input);
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(in_place), TEST(in_pieces), TEST(length_prefix), TEST(oversized),
+		TEST(end), TEST(paused), TEST(held_bytes_are_copies), TEST(closed_meanwhile),
+		TEST(oversized_when_resumed), TEST(no_memory_for_a_message),
+		TEST(no_memory_to_hold_back), TEST(random_pieces),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

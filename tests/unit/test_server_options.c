@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* The settings of a server: defaults, limits, and callers who know fewer or more of them. */
+#include "lib/test.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "server/options.h"
+
+static struct rollcall_options options, taken;
+
+static int set_up(void **state)
+{
+	(void)state;
+	rollcall_options_defaults(&options);
+	memset(&taken, 0xff, sizeof(taken));
+	return 0;
+}
+
+/* The numbers that rollcall.h names. */
+static void assert_defaults(const struct rollcall_options *of)
+{
+	assert_int_equal(of->size, sizeof(*of));
+	assert_int_equal(of->tcp_clients_max, 65536);
+	assert_int_equal(of->udp_clients_max, 65536);
+	assert_int_equal(of->send_queue_bytes, 1 << 20);
+	assert_int_equal(of->send_queue_bytes_max, 4 << 20);
+	assert_int_equal(of->memory_bytes_max, 256 << 20);
+	assert_int_equal(of->tcp_idle_timeout_ms, 0);
+	assert_int_equal(of->udp_idle_timeout_ms, 120000);
+	assert_int_equal(of->keepalive_ms, 60000);
+	assert_int_equal(of->drain_timeout_ms, 5000);
+	assert_false(of->udp_low_ports);
+	assert_int_equal(of->log_level, ROLLCALL_LOG_INFO);
+	assert_null(of->log);
+	assert_null(of->log_context);
+}
+
+static void defaults(void **state)
+{
+	(void)state;
+	assert_defaults(&options);
+	assert_int_equal(options_take(&taken, &options), 0);
+	assert_defaults(&taken);
+	assert_int_equal(options_take(&taken, NULL), 0);
+	assert_defaults(&taken);
+}
+
+/* A setting at its limits is taken, one beyond them is refused. */
+static void limits(void **state)
+{
+#define FIELD(name) #name, offsetof(struct rollcall_options, name), sizeof(options.name)
+	static const struct {
+		const char *name;
+		size_t offset, bytes;
+		uint64_t least, most;
+	} cases[] = {
+		{ FIELD(tcp_clients_max), 1, 1 << 24 },
+		{ FIELD(udp_clients_max), 1, 1 << 24 },
+		{ FIELD(send_queue_bytes), 4096, 4 << 20 },
+		{ FIELD(send_queue_bytes_max), 1 << 20, 1 << 30 },
+		{ FIELD(memory_bytes_max), 1 << 20, (uint64_t)1 << 40 },
+		{ FIELD(tcp_idle_timeout_ms), 0, INT32_MAX },
+		{ FIELD(udp_idle_timeout_ms), 1, INT32_MAX },
+		{ FIELD(keepalive_ms), 0, 32767000 },
+		{ FIELD(drain_timeout_ms), 0, INT32_MAX },
+		{ FIELD(log_level), ROLLCALL_LOG_ERROR, ROLLCALL_LOG_DEBUG },
+	};
+#undef FIELD
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const struct {
+			uint64_t value;
+			int result;
+		} tries[] = {
+			{ cases[i].least, 0 },
+			{ cases[i].most, 0 },
+			{ cases[i].least - 1, -EINVAL },
+			{ cases[i].most + 1, -EINVAL },
+		};
+
+		for (size_t j = 0; j < COUNT(tries); j++) {
+			uint64_t value = 0;
+
+			set_up(NULL);
+			memcpy((char *)&options + cases[i].offset, &tries[j].value, cases[i].bytes);
+			assert_case(cases[i].name, options_take(&taken, &options), tries[j].result);
+			memcpy(&value, (char *)&taken + cases[i].offset, cases[i].bytes);
+			if (tries[j].result == 0)
+				assert_case(cases[i].name, value, tries[j].value);
+		}
+	}
+}
+
+/* The hard limit of a queue is at least the soft one, wherever that stands. */
+static void hard_limit_over_soft(void **state)
+{
+	(void)state;
+	options.send_queue_bytes = options.send_queue_bytes_max = 1 << 30;
+	assert_int_equal(options_take(&taken, &options), 0);
+	options.send_queue_bytes_max = 4096;
+	assert_int_equal(options_take(&taken, &options), -EINVAL);
+	options.send_queue_bytes = 4096;
+	assert_int_equal(options_take(&taken, &options), 0);
+}
+
+/* A caller from before a setting existed gets its default, whatever lies behind his struct. */
+static void older_caller(void **state)
+{
+	(void)state;
+	memset(&options, 0xee, sizeof(options));
+	rollcall_options_init(&options, offsetof(struct rollcall_options, drain_timeout_ms));
+	assert_int_equal(options.size, offsetof(struct rollcall_options, drain_timeout_ms));
+	assert_int_equal(options.keepalive_ms, 60000);
+	assert_int_equal(((uint8_t *)&options)[options.size], 0xee);
+	options.tcp_clients_max = 5;
+	assert_int_equal(options_take(&taken, &options), 0);
+	assert_int_equal(taken.tcp_clients_max, 5);
+	taken.tcp_clients_max = 65536;
+	assert_defaults(&taken);
+}
+
+/* A caller who knows more settings than we do gets zeros for them, and what is known is taken. */
+static void newer_caller(void **state)
+{
+	struct {
+		struct rollcall_options known;
+		uint64_t unknown[4];
+	} newer;
+	static const uint64_t zeros[4];
+
+	(void)state;
+	memset(&newer, 0xee, sizeof(newer));
+	rollcall_options_init(&newer.known, sizeof(newer));
+	assert_int_equal(newer.known.size, sizeof(newer));
+	assert_memory_equal(newer.unknown, zeros, sizeof(zeros));
+	newer.known.udp_clients_max = 7;
+	assert_int_equal(options_take(&taken, &newer.known), 0);
+	assert_int_equal(taken.size, sizeof(taken));
+	assert_int_equal(taken.udp_clients_max, 7);
+}
+
+static void no_size(void **state)
+{
+	(void)state;
+	options.size = 0;
+	assert_int_equal(options_take(&taken, &options), -EINVAL);
+	options.size = offsetof(struct rollcall_options, tcp_clients_max) - 1;
+	assert_int_equal(options_take(&taken, &options), -EINVAL);
+}
+
+#define TEST(test) cmocka_unit_test_setup(test, set_up)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(defaults),	    TEST(limits),	TEST(hard_limit_over_soft),
+		TEST(older_caller), TEST(newer_caller), TEST(no_size),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
