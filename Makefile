@@ -115,7 +115,7 @@ uninstall:
 		$(DESTDIR)$(LIBDIR)/librollcall.* $(DESTDIR)$(PKGCONFIGDIR)/rollcall.pc
 
 format:
-	$(CLANG_FORMAT) -i include/*.h $(wildcard src/*/*.[ch] tests/*/*.[ch] bench/*.[ch])
+	@$(CLANG_FORMAT) -i include/*.h $(wildcard src/*/*.[ch] tests/*/*.[ch] bench/*.[ch])
 
 clean:
 	rm -rf $(BUILD)

@@ -6,15 +6,12 @@
  * UDP, has a number, its client ID, and all calls name a client by it. An ID is never used twice in
  * the life of a server, so a late call can reach a gone client (-ENOENT) but never a wrong one.
  *
- *	rollcall_options_defaults(&options);
- *	rollcall_create(&server, &options);
- *	rollcall_listen(server, "tcp://localhost:8080", &service, context);
- *	rollcall_run(server);
- *	rollcall_destroy(server);
+ * rollcall_options_defaults(&options); rollcall_create(&server, &options); rollcall_listen(server,
+ * "tcp://localhost:8080", &service, context); rollcall_run(server); rollcall_destroy(server);
  *
  * Threads: create a server, run it and destroy it in one and the same thread; a ring belongs to the
- * thread that made it (Linux 6.1, IORING_SETUP_SINGLE_ISSUER), also after fork(2). All callbacks run
- * in that thread, inside rollcall_run(). Only rollcall_post() may be called from other threads.
+ * thread that made it (Linux 6.1, IORING_SETUP_SINGLE_ISSUER), also after fork(2). All callbacks
+ * run in that thread, inside rollcall_run(). Only rollcall_post() may be called from other threads.
  *
  * Errors: functions return 0 or a negative errno value, unless they say otherwise.
  *
@@ -69,7 +66,7 @@ enum rollcall_framing {
  * from inside one of those calls.
  */
 struct rollcall_service {
-	/* sizeof(struct rollcall_service): lets the struct grow. */
+	/* sizeof(struct rollcall_service): tells versions apart, another size is refused. */
 	size_t size;
 
 	/* How TCP bytes become messages. */
@@ -82,9 +79,9 @@ struct rollcall_service {
 	size_t message_bytes_max;
 
 	/*
-	 * A text that the service puts before its answers, or NULL. UDP datagrams that begin with it
-	 * twice are dropped and counted: they have bounced between two servers that answer everything
-	 * (CVE-2024-2169).
+	 * A text that the service puts before its answers, or NULL. UDP datagrams that begin with
+	 * it twice are dropped and counted: they have bounced between two servers that answer
+	 * everything (CVE-2024-2169).
 	 */
 	const char *loop_prefix;
 
@@ -92,40 +89,37 @@ struct rollcall_service {
 	void (*connected)(struct rollcall_server *server, rollcall_client client, void *context);
 
 	/*
-	 * A message has come. `data` is valid until the callback returns; sending it, or a part of it,
-	 * to any TCP or UDP client from inside the callback does not copy it.
-	 * A datagram may have 0 bytes, a line without its ending too only if length-prefixed.
+	 * A message has come. `data` is valid until the callback returns; sending it, or a part of
+	 * it, to any TCP or UDP client from inside the callback does not copy it. A datagram may
+	 * have 0 bytes, a line without its ending too only if length-prefixed.
 	 */
 	void (*received)(struct rollcall_server *server, rollcall_client client, const void *data,
 			 size_t bytes, void *context);
 
 	/*
-	 * A TCP client began a message of more than `bytes_max` bytes. What is sent from this callback
-	 * is the last that the client gets: it is closed, with the reason -EMSGSIZE.
+	 * A TCP client began a message of more than `bytes_max` bytes. What is sent from this
+	 * callback is the last that the client gets: it is closed, with the reason -EMSGSIZE.
 	 */
 	void (*oversized)(struct rollcall_server *server, rollcall_client client, size_t bytes_max,
 			  void *context);
 
 	/*
-	 * The output queue of a TCP client had passed `send_queue_bytes`, or refused a message, and is
-	 * now at half of that or below: there is room again.
+	 * The output queue of a TCP client had passed `send_queue_bytes`, or refused a message, and
+	 * is now at half of that or below: there is room again.
 	 */
 	void (*drained)(struct rollcall_server *server, rollcall_client client, void *context);
 
 	/*
-	 * A client is gone; called exactly once for each that connected. Until this returns its ID and
-	 * its data still work; sending fails with -EPIPE. The reason:
-	 *	0		it ended in good order (TCP: a half-close, and all answers delivered)
-	 *	-ECANCELED	rollcall_close()
-	 *	-ECONNABORTED	rollcall_abort()
-	 *	-ECONNRESET	TCP: the client reset the connection; also -EPIPE
-	 *	-ETIMEDOUT	TCP: the client vanished (it answers no probes, or acknowledges nothing), or
-	 *			took nothing of what was queued for 30 s while it was being closed
-	 *	-ETIME		it was idle for longer than the idle timeout
-	 *	-EMSGSIZE	its message was too long
-	 *	-ENOBUFS	no memory left for its input or output
-	 *	-ESHUTDOWN	the server stopped
-	 * or any other errno value that the kernel gave.
+	 * A client is gone; called exactly once for each that connected. Until this returns its ID
+	 * and its data still work; sending fails with -EPIPE. The reason: 0              it ended
+	 * in good order (TCP: a half-close, and all answers delivered) -ECANCELED
+	 * rollcall_close() -ECONNABORTED  rollcall_abort() -ECONNRESET    TCP: the client reset the
+	 * connection; also -EPIPE -ETIMEDOUT    TCP: the client vanished (it answers no probes, or
+	 * for a quarter of an hour acknowledges nothing: net.ipv4.tcp_retries2), or took nothing of
+	 * what was queued for 30 s while it was being closed -ETIME          it was idle for longer
+	 * than the idle timeout -EMSGSIZE  its message was too long -ENOBUFS       no memory left
+	 * for its input or output -ESHUTDOWN       the server stopped or any other errno value that
+	 * the kernel gave.
 	 */
 	void (*disconnected)(struct rollcall_server *server, rollcall_client client, int reason,
 			     void *context);
@@ -159,8 +153,8 @@ struct rollcall_options {
 	unsigned udp_clients_max;
 
 	/*
-	 * Soft limit of a TCP client's output queue in bytes, 4,096 to 2^30; 1 MiB by default. Above
-	 * it the client's own input pauses, until the queue is at half of it.
+	 * Soft limit of a TCP client's output queue in bytes, 4,096 to 2^30; 1 MiB by default.
+	 * Above it the client's own input pauses, until the queue is at half of it.
 	 */
 	size_t send_queue_bytes;
 
@@ -171,31 +165,39 @@ struct rollcall_options {
 	/* What all queues together may hold in bytes, at least 1 MiB; 256 MiB by default. */
 	size_t memory_bytes_max;
 
-	/* Ends a TCP client that has sent nothing for so long, in milliseconds; 0, the default: never.
-	 * Up to a sixteenth of it early or late. At most 2^31 - 1, as the others below. */
+	/*
+	 * Ends a TCP client with which nothing was exchanged for so long, in milliseconds; 0, the
+	 * default: never. Up to a sixteenth of it late. At most 2^31 - 1, as the others below.
+	 */
 	uint64_t tcp_idle_timeout_ms;
 
 	/* Forgets a UDP client likewise; 120,000 by default (RFC 4787, REQ-5), at least 1. */
 	uint64_t udp_idle_timeout_ms;
 
-	/* Probes a silent TCP client after so long, to find out that it has vanished, in milliseconds,
-	 * rounded up to seconds; 60,000 by default, 0: never, at most 32,767,000. Six probes in as
-	 * much time again end it. (tcp(7), TCP_KEEPIDLE) */
+	/*
+	 * Probes a silent TCP client after so long, to find out that it has vanished, in
+	 * milliseconds, rounded up to seconds; 60,000 by default, 0: never, at most 32,767,000. Six
+	 * probes in as much time again end it. (tcp(7), TCP_KEEPIDLE)
+	 */
 	uint64_t keepalive_ms;
 
 	/* How long rollcall_stop() waits for clients to take their answers; 5,000 by default. */
 	uint64_t drain_timeout_ms;
 
-	/* Answers UDP clients that send from a port below 1024: those are mostly other services, and
-	 * two that answer each other do so forever. Off by default. */
+	/*
+	 * Answers UDP clients that send from a port below 1024: those are mostly other services,
+	 * and two that answer each other do so forever. Off by default.
+	 */
 	bool udp_low_ports;
 
 	/* The least important level that log() is called with; ROLLCALL_LOG_INFO by default. */
 	enum rollcall_log_level log_level;
 
-	/* Called with one line of text, without a line ending, for each event of note; or NULL.
-	 * `text` is valid until it returns. It may call rollcall_write(), rollcall_timer_start() and
-	 * rollcall_post(), once rollcall_create() has returned. */
+	/*
+	 * Called with one line of text, without a line ending, for each event of note; or NULL.
+	 * `text` is valid until it returns. It may call rollcall_write(), rollcall_timer_start()
+	 * and rollcall_post(), once rollcall_create() has returned.
+	 */
 	void (*log)(enum rollcall_log_level level, const char *text, void *context);
 	void *log_context;
 };
@@ -209,13 +211,12 @@ static inline void rollcall_options_defaults(struct rollcall_options *options)
 }
 
 /*
- * Makes a server in *server, owned by the caller until rollcall_destroy(). `options` is copied; NULL
- * stands for the defaults. Errors:
- *	-EINVAL		a bad option, or the kernel is older than 6.1
- *	-ENOSYS		no io_uring in this kernel, or hidden by seccomp (Podman)
- *	-EPERM		io_uring is forbidden: seccomp (Docker) or kernel.io_uring_disabled (6.6)
- *	-ENOMEM		no memory, or RLIMIT_MEMLOCK too small for even the smallest rings
- *	-EMFILE, -ENFILE	no file descriptor left
+ * Makes a server in *server, owned by the caller until rollcall_destroy(). `options` is copied;
+ * NULL stands for the defaults. Errors: -EINVAL             a bad option, or the kernel is older
+ * than 6.1 -ENOSYS           no io_uring in this kernel, or hidden by seccomp (Podman) -EPERM
+ * io_uring is forbidden: seccomp (Docker) or kernel.io_uring_disabled (6.6) -ENOMEM
+ * no memory, or RLIMIT_MEMLOCK too small for even the smallest rings -EMFILE, -ENFILE     no file
+ * descriptor left
  */
 ROLLCALL_EXPORT int rollcall_create(struct rollcall_server **server,
 				    const struct rollcall_options *options);
@@ -223,17 +224,13 @@ ROLLCALL_EXPORT int rollcall_create(struct rollcall_server **server,
 /*
  * Listens on an address with a service: "tcp://HOST:PORT" or "udp://HOST:PORT". HOST is a name, an
  * IPv4 address, an IPv6 address in brackets, or * for every address of this machine; localhost is
- * 127.0.0.1 and ::1 (RFC 6761, section 6.3). [::] takes IPv6 only. PORT 0 stands for a free one, the same
- * for all addresses of a name. `context` is passed to the callbacks. At most 64 addresses a server. May be
- * called before rollcall_run() and from callbacks. Errors:
- *	-EINVAL		malformed address, port or service
- *	-ENOENT		the name does not resolve
- *	-EADDRINUSE	the port is in use
- *	-EADDRNOTAVAIL	not an address of this machine
- *	-EACCES		a privileged port
- *	-ENOSPC		more than 64 addresses
- *	-ESHUTDOWN	the server is stopping
- * or what socket(2), bind(2) and listen(2) return.
+ * 127.0.0.1 and ::1 (RFC 6761, section 6.3). [::] takes IPv6 only. PORT 0 stands for a free one,
+ * the same for all addresses of a name. `context` is passed to the callbacks. At most 64 addresses
+ * a server. May be called before rollcall_run() and from callbacks. Errors: -EINVAL
+ * malformed address, port or service -ENOENT              the name does not resolve -EADDRINUSE
+ * the port is in use -EADDRNOTAVAIL       not an address of this machine -EACCES          a
+ * privileged port -ENOSPC               more than 64 addresses -ESHUTDOWN       the server is
+ * stopping or what socket(2), bind(2) and listen(2) return.
  */
 ROLLCALL_EXPORT int rollcall_listen(struct rollcall_server *server, const char *address,
 				    const struct rollcall_service *service, void *context);
@@ -253,30 +250,29 @@ ROLLCALL_EXPORT int rollcall_run(struct rollcall_server *server);
 
 /*
  * Stops: accepts no more clients, answers what has arrived, half-closes each client, and lets
- * rollcall_run() return when all are gone, at the latest after `drain_timeout_ms`. A second call ends
- * it at once. From another thread, post it.
+ * rollcall_run() return when all are gone, at the latest after `drain_timeout_ms`. A second call
+ * ends it at once. From another thread, post it.
  */
 ROLLCALL_EXPORT void rollcall_stop(struct rollcall_server *server);
 
 /*
  * Frees all that the server holds, after aborting the clients that are left; their disconnected()
- * is called. NULL is allowed. Not from a callback.
+ * is called. NULL is allowed. Not from a callback. If rollcall_run() failed, or operations do not
+ * end within some seconds, memory that the kernel may still write to is left as it is.
  */
 ROLLCALL_EXPORT void rollcall_destroy(struct rollcall_server *server);
 
 /* ---- Clients --------------------------------------------------------------------------------- */
 
 /*
- * Sends a message of 0 to 2^30 bytes: to a TCP client with the framing of its service, to a UDP client as
- * one datagram. The bytes are taken over at once (copied, or referenced if they lie in a message
- * just received), so `data` may be reused after the call. 0: it is queued. A datagram may be lost
- * here as anywhere on its way; then 0 is returned and it is counted in the statistics. Errors:
- *	-ENOENT		the client is gone
- *	-EPIPE		it is being closed
- *	-ENOBUFS	TCP: the queue is at its hard limit, or memory at its; nothing was queued, and
- *			drained() tells when to try again
- *	-EMSGSIZE	UDP: more than 65,507 bytes (65,527 over IPv6); TCP: more than the hard limit
- *	-EINVAL		more than 2^30 bytes, or `count` above 16
+ * Sends a message of 0 to 2^30 bytes: to a TCP client with the framing of its service, to a UDP
+ * client as one datagram. The bytes are taken over at once (copied, or referenced if they lie in a
+ * message just received), so `data` may be reused after the call. 0: it is queued. A datagram may
+ * be lost here as anywhere on its way; then 0 is returned and it is counted in the statistics.
+ * Errors: -ENOENT             the client is gone -EPIPE               it is being closed -ENOBUFS
+ * TCP: the queue is at its hard limit, or memory at its; nothing was queued, and drained() tells
+ * when to try again -EMSGSIZE      UDP: more than 65,507 bytes (65,527 over IPv6); TCP: more than
+ * the hard limit -EINVAL           more than 2^30 bytes, or `count` above 16
  */
 ROLLCALL_EXPORT int rollcall_send(struct rollcall_server *server, rollcall_client client,
 				  const void *data, size_t bytes);
@@ -302,8 +298,10 @@ struct rollcall_client_info {
 	size_t size;
 	enum rollcall_transport transport;
 
-	/* The client's address; of length 0 if it has none any more: in disconnected(), and once a TCP
-	 * connection was reset. Whoever wants it then keeps it from connected(). */
+	/*
+	 * The client's address; of length 0 if it has none any more: in disconnected(), and once a
+	 * TCP connection was reset. Whoever wants it then keeps it from connected().
+	 */
 	struct sockaddr_storage address;
 	socklen_t address_bytes;
 
@@ -347,14 +345,13 @@ ROLLCALL_EXPORT int rollcall_post(struct rollcall_server *server,
 
 /*
  * Calls expired() after `after_ms` milliseconds, and then, unless `every_ms` is 0, again and again.
- * *timer is for rollcall_timer_stop() and is gone after the only, or last, call. -ENOMEM: no memory.
+ * *timer is for rollcall_timer_stop() and is gone after the only, or last, call. -ENOMEM: no
+ * memory.
  */
-ROLLCALL_EXPORT int rollcall_timer_start(struct rollcall_server *server,
-					 struct rollcall_timer **timer, uint64_t after_ms,
-					 uint64_t every_ms,
-					 void (*expired)(struct rollcall_server *server,
-							 void *context),
-					 void *context);
+ROLLCALL_EXPORT int rollcall_timer_start(
+	struct rollcall_server *server, struct rollcall_timer **timer, uint64_t after_ms,
+	uint64_t every_ms, void (*expired)(struct rollcall_server *server, void *context),
+	void *context);
 
 /* Stops and frees a timer that has not come to its end. May be called from its own expired(). */
 ROLLCALL_EXPORT void rollcall_timer_stop(struct rollcall_server *server,
@@ -363,10 +360,10 @@ ROLLCALL_EXPORT void rollcall_timer_stop(struct rollcall_server *server,
 /*
  * A read from or a write to a file of the caller's (a pipe, a terminal, a signalfd), done by the
  * server's ring, so that it never blocks the server. The struct and the memory belong to the caller
- * and must stay until done() was called, with the number of bytes moved, which may be fewer than asked for, or
- * a negative errno value; -ECANCELED: the server is being destroyed. Reads and writes are at the
- * file's own position. A write to a broken pipe raises SIGPIPE, as write(2) does: ignore it, and -EPIPE
- * comes. rollcall_run() waits for writes, not for reads, before it returns.
+ * and must stay until done() was called, with the number of bytes moved, which may be fewer than
+ * asked for, or a negative errno value; -ECANCELED: the drain is over. Reads and writes are at the
+ * file's own position. A write to a broken pipe raises SIGPIPE, as write(2) does: ignore it, and
+ * -EPIPE comes. rollcall_run() waits for writes, not for reads, before it returns.
  */
 struct rollcall_io {
 	int fd;
@@ -376,7 +373,8 @@ struct rollcall_io {
 	void *context;
 };
 
-/* Start a read or a write. -EBUSY: 16 are under way. -EINVAL: more than 2^30 bytes. */
+/* Start a read or a write. -EBUSY: 16 are under way. -EINVAL: more than 2^30 bytes. -ESHUTDOWN: the
+ * drain is over. */
 ROLLCALL_EXPORT int rollcall_read(struct rollcall_server *server, struct rollcall_io *io);
 ROLLCALL_EXPORT int rollcall_write(struct rollcall_server *server, struct rollcall_io *io);
 
@@ -384,8 +382,8 @@ ROLLCALL_EXPORT int rollcall_write(struct rollcall_server *server, struct rollca
 struct rollcall_stats {
 	/* sizeof(struct rollcall_stats), set by the caller. */
 	size_t size;
-	uint64_t turns;			/* of the loop; each is one io_uring_enter(2) */
-	uint64_t completions;		/* handled */
+	uint64_t turns;	      /* of the loop; each is one io_uring_enter(2) */
+	uint64_t completions; /* handled */
 	uint64_t tcp_clients_now;
 	uint64_t tcp_clients;
 	uint64_t udp_clients_now;
@@ -394,19 +392,19 @@ struct rollcall_stats {
 	uint64_t messages_sent;
 	uint64_t bytes_received;
 	uint64_t bytes_sent;
-	uint64_t bytes_copied;		/* into queues, instead of sent in place */
-	uint64_t memory_bytes_now;	/* held by queues and unfinished messages */
-	uint64_t accept_pauses;		/* table full, or no descriptor or memory to accept with */
-	uint64_t receive_pauses;	/* a client's input paused: its queue passed the soft limit */
-	uint64_t buffers_exhausted;	/* a receive found the pool of buffers dry */
-	uint64_t sends_refused;		/* rollcall_send() returned -ENOBUFS */
-	uint64_t udp_full;		/* datagrams dropped: the table of UDP clients was full */
-	uint64_t udp_loops;		/* datagrams dropped as loops: our address, prefix twice */
-	uint64_t udp_low_ports;		/* datagrams dropped: source port below 1024 */
-	uint64_t udp_bad_sources;	/* datagrams dropped: broadcast or multicast source, or none */
-	uint64_t udp_truncated;		/* datagrams dropped: larger than a buffer */
-	uint64_t udp_sends_dropped;	/* replies dropped: all send slots in flight, or no memory */
-	uint64_t udp_send_errors;	/* replies that the kernel refused */
+	uint64_t bytes_copied;	    /* into queues, instead of sent in place */
+	uint64_t memory_bytes_now;  /* held by queues and unfinished messages */
+	uint64_t accept_pauses;	    /* table full, or no descriptor or memory to accept with */
+	uint64_t receive_pauses;    /* a client's input paused: its queue passed the soft limit */
+	uint64_t buffers_exhausted; /* a receive found the pool of buffers dry */
+	uint64_t sends_refused;	    /* rollcall_send() returned -ENOBUFS */
+	uint64_t udp_full;	    /* datagrams dropped: the table of UDP clients was full */
+	uint64_t udp_loops;	    /* datagrams dropped as loops: our address, prefix twice */
+	uint64_t udp_low_ports;	    /* datagrams dropped: source port below 1024 */
+	uint64_t udp_bad_sources;   /* datagrams dropped: broadcast or multicast source, or none */
+	uint64_t udp_truncated;	    /* datagrams dropped: larger than a buffer */
+	uint64_t udp_sends_dropped; /* replies dropped: all send slots in flight, or no memory */
+	uint64_t udp_send_errors;   /* replies that the kernel refused */
 };
 
 /* Copies the counters. -EINVAL: `size` is not set. */
@@ -416,16 +414,16 @@ ROLLCALL_EXPORT int rollcall_stats(struct rollcall_server *server, struct rollca
 
 /* One feature of the kernel, as found by trying it. */
 struct rollcall_feature {
-	const char *name;   /* "multishot receive" */
-	const char *since;  /* the first mainline kernel that has it, "6.0" */
-	bool required;	    /* the server does not run without it */
-	bool used;	    /* the server makes use of it where it is there */
-	int result;	    /* 0: it works; else the negative errno value that trying it gave */
+	const char *name;  /* "multishot receive" */
+	const char *since; /* the first mainline kernel that has it, "6.0" */
+	bool required;	   /* the server does not run without it */
+	bool used;	   /* the server makes use of it where it is there */
+	int result;	   /* 0: it works; else the negative errno value that trying it gave */
 };
 
 /*
- * Tries the features of the kernel and fills up to `count` elements; returns how many there are,
- * or a negative errno value if there is no memory. Needs no server; opens and closes a ring.
+ * Tries the features of the kernel and fills up to `count` elements; returns how many there are.
+ * Needs no server; opens and closes a ring.
  */
 ROLLCALL_EXPORT int rollcall_features(struct rollcall_feature *features, unsigned count);
 

@@ -57,8 +57,8 @@ enum {
 	CLIENT_WANTS_ROOM = 1 << 7,  /* the service is to be told when the queue has drained */
 	CLIENT_CANCELLED = 1 << 8,   /* a cancel of what is in flight has been asked for */
 	CLIENT_MULTISHOT = 1 << 9,   /* the receive in flight goes on until it is cancelled */
-	CLIENT_STARVED = 1 << 11,    /* both its receive and its send wait for the kernel's memory */
-	CLIENT_GOT_INPUT = 1 << 10,  /* the receive in flight, or the last one, has brought some */
+	CLIENT_STARVED = 1 << 11,   /* both its receive and its send wait for the kernel's memory */
+	CLIENT_GOT_INPUT = 1 << 10, /* the receive in flight, or the last one, has brought some */
 };
 
 /* Where a client came from: a listener or an endpoint, and the service behind it. */
@@ -102,6 +102,7 @@ struct client {
 		} udp;
 	};
 	uint32_t active_ms;
+	uint32_t sending; /* TCP: bytes of the send in flight, or of the last one */
 	struct client_link links[LIST_KINDS];
 	void *data; /* the service's own */
 	uint64_t messages_received;
@@ -109,6 +110,21 @@ struct client {
 	uint64_t messages_sent;
 	uint64_t bytes_sent;
 };
+
+static inline bool client_has(const struct client *client, unsigned flags)
+{
+	return client->flags & flags;
+}
+
+static inline void client_set(struct client *client, unsigned flags)
+{
+	client->flags |= (uint16_t)flags;
+}
+
+static inline void client_clear(struct client *client, unsigned flags)
+{
+	client->flags &= (uint16_t)~flags;
+}
 
 /* Memory for an idle client is part of the promise. */
 _Static_assert(sizeof(struct client) <= 128, "a client takes two cache lines");

@@ -115,6 +115,13 @@ size_t core_memory_bytes(const struct core *core)
 	return (size_t)core->memory.blocks.used * QUEUE_BLOCK_BYTES + core->input_bytes;
 }
 
+bool core_is_memory_scarce(const struct core *core)
+{
+	const struct slab *blocks = &core->memory.blocks;
+
+	return blocks->used > blocks->limit - blocks->limit / 4;
+}
+
 void core_connected(struct core *core, struct client *client)
 {
 	const struct source *source = client->source;

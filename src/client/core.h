@@ -30,7 +30,10 @@ struct core {
 	size_t input_bytes; /* held by unfinished messages */
 	struct timers timers;
 
-	/* Slots of the clients to flush, a ring of the table's capacity: each is in it at most once. */
+	/*
+	 * Slots of the clients to flush, a ring of the table's capacity: each is in it at most
+	 * once.
+	 */
 	uint32_t *flush;
 	uint32_t flush_head, flush_count;
 
@@ -46,8 +49,8 @@ int core_init(struct core *core);
 void core_destroy(struct core *core);
 
 /*
- * Makes the ring and the buffers: all that counts against RLIMIT_MEMLOCK, in sizes that are halved so
- * many times, up to CORE_HALVINGS_MAX. -ENOMEM, or as ring_create().
+ * Makes the ring and the buffers: all that counts against RLIMIT_MEMLOCK, in sizes that are halved
+ * so many times, up to CORE_HALVINGS_MAX. -ENOMEM, or as ring_create().
  */
 int core_open_ring(struct core *core, unsigned halvings);
 void core_close_ring(struct core *core);
@@ -62,6 +65,12 @@ struct client *core_flush_next(struct core *core);
 
 /* What queues and unfinished messages hold now. */
 size_t core_memory_bytes(const struct core *core);
+
+/*
+ * Whether only a quarter of the memory of queues is left: it is for clients that take their
+ * answers, a block for each at most.
+ */
+bool core_is_memory_scarce(const struct core *core);
 
 /* Tell the service of a client, if it wants to know. */
 void core_connected(struct core *core, struct client *client);

@@ -6,7 +6,9 @@ static uint32_t milliseconds(uint64_t ns)
 	return (uint32_t)(ns / 1000000);
 }
 
-/* How long a client on the list has been there; unsigned, so right across the wrap of the 32 bits. */
+/*
+ * How long a client on the list has been there; unsigned, so right across the wrap of the 32 bits.
+ */
 static uint32_t listed_ms(const struct client *client, uint64_t now_ns)
 {
 	return milliseconds(now_ns) - client->active_ms;
@@ -70,7 +72,10 @@ void idle_touch(struct idle *idle, struct client *client, uint64_t now_ns)
 	}
 	client->active_ms = milliseconds(now_ns);
 	client_list_push(idle->table, &idle->list, client);
-	/* Should the timer be set for a client that has moved on since, it finds out when it is due. */
+	/*
+	 * Should the timer be set for a client that has moved on since, it finds out when it is
+	 * due.
+	 */
 	if (idle->timer.position == 0)
 		look_again(idle, now_ns);
 }

@@ -2,9 +2,9 @@
 /*
  * queue.h - bytes in order, on their way to a client (or held back on their way from one).
  *
- * A queue is a list of segments. A segment refers to bytes inside a leased receive buffer, which are sent
- * in place, or it is the head of a block with copied bytes. No client owns a block while its queue
- * is empty.
+ * A queue is a list of segments. A segment refers to bytes inside a leased receive buffer, which
+ * are sent in place, or it is the head of a block with copied bytes. No client owns a block while
+ * its queue is empty.
  */
 #ifndef CLIENT_QUEUE_H
 #define CLIENT_QUEUE_H
@@ -53,8 +53,8 @@ int queue_memory_init(struct queue_memory *memory, size_t bytes_max);
 void queue_memory_destroy(struct queue_memory *memory);
 
 /*
- * Appends all parts, or nothing and returns false if the memory is used up. Bytes inside a leased buffer are
- * referred to, unless `copy` asks for copies.
+ * Appends all parts, or nothing and returns false if the memory is used up. Bytes inside a leased
+ * buffer are referred to, unless `copy` asks for copies.
  */
 bool queue_append(struct queue_memory *memory, struct queue *queue, const struct iovec *parts,
 		  unsigned count, bool copy);

@@ -40,7 +40,8 @@ struct client *table_add(struct table *table, enum rollcall_transport transport)
 		id = client->id;
 	}
 	CHECK(client->state == CLIENT_FREE);
-	*client = (struct client){ .id = id, .state = CLIENT_OPEN, .transport = (uint8_t)transport };
+	*client =
+		(struct client){ .id = id, .state = CLIENT_OPEN, .transport = (uint8_t)transport };
 	return client;
 }
 

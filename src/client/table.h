@@ -3,9 +3,9 @@
  * table.h - the connection table, indexed by client ID.
  *
  * The slot of an ID is the ID modulo the capacity, a power of two, so a look-up is a mask and one
- * compare. A free slot's next ID is its last one plus the capacity, so no ID is ever used twice, and
- * a slot that holds another ID says that the client is gone. Free slots wait in a FIFO, behind those never
- * used: IDs count up until the table has been round once, and nearly so after that.
+ * compare. A free slot's next ID is its last one plus the capacity, so no ID is ever used twice,
+ * and a slot that holds another ID says that the client is gone. Free slots wait in a FIFO, behind
+ * those never used: IDs count up until the table has been round once, and nearly so after that.
  */
 #ifndef CLIENT_TABLE_H
 #define CLIENT_TABLE_H

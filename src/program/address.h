@@ -7,8 +7,8 @@
 #define PROGRAM_ADDRESS_H
 
 /*
- * Returns NULL if `text` looks like HOST:PORT, [IPv6]:PORT or *:PORT, else what is wrong with it and
- * what to write instead, as the end of a sentence. The text returned is static.
+ * Returns NULL if `text` looks like HOST:PORT, [IPv6]:PORT or *:PORT, else what is wrong with it
+ * and what to write instead, as the end of a sentence. The text returned is static.
  */
 const char *address_fault(const char *text);
 

@@ -22,7 +22,9 @@ void announcer_waiting(struct announcer *announcer)
 	console_line(announcer->console, waiting, sizeof(waiting) - 1);
 }
 
-/* UDP has no connections: its clients are not waited for, and one that falls silent has not left. */
+/*
+ * UDP has no connections: its clients are not waited for, and one that falls silent has not left.
+ */
 static bool has_connection(struct rollcall_server *server, rollcall_client client)
 {
 	/* No more than the transport is asked for: the address would cost a system call. */

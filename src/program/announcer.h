@@ -16,7 +16,10 @@ struct announcer {
 	struct console *console;
 };
 
-/* Makes `announcer` announce the clients of `inner` on `console`; all three must outlive the server. */
+/*
+ * Makes `announcer` announce the clients of `inner` on `console`; all three must outlive the
+ * server.
+ */
 void announcer_init(struct announcer *announcer, const struct rollcall_service *inner,
 		    void *inner_context, struct console *console);
 

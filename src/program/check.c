@@ -10,7 +10,9 @@
 #include "program/failures.h"
 #include "program/kernel.h"
 
-/* The kernel gives a ring's locked memory back some time after it was closed (Linux 6.18: 11 ms). */
+/*
+ * The kernel gives a ring's locked memory back some time after it was closed (Linux 6.18: 11 ms).
+ */
 #define RING_EXIT_US 50000
 
 /* Far more than the library tries; what is above is not shown. */

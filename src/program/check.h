@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * check.h - `rollcall --check`: what the kernel offers, what the limits are, what of it is used, and
- * whether a server can run here. Called from the main thread, with no server alive.
+ * check.h - `rollcall --check`: what the kernel offers, what the limits are, what of it is used,
+ * and whether a server can run here. Called from the main thread, with no server alive.
  */
 #ifndef PROGRAM_CHECK_H
 #define PROGRAM_CHECK_H

@@ -5,8 +5,8 @@
  *
  * Lines wait in a bounded buffer and are written through the server's ring, one write at a time.
  * When the buffer is full lines are dropped and counted; as soon as it is half empty again one line
- * "(N lines dropped)" stands in their place. All functions belong to the server's thread; the struct
- * is the caller's and must outlive the server that it is attached to.
+ * "(N lines dropped)" stands in their place. All functions belong to the server's thread; the
+ * struct is the caller's and must outlive the server that it is attached to.
  */
 #ifndef PROGRAM_CONSOLE_H
 #define PROGRAM_CONSOLE_H
@@ -46,7 +46,9 @@ void console_init(struct console *console, int fd,
 /* From here on lines go out through the ring of `server`. */
 void console_attach(struct console *console, struct rollcall_server *server);
 
-/* From here on lines only gather, and console_flush() writes them. A write may still be in flight. */
+/*
+ * From here on lines only gather, and console_flush() writes them. A write may still be in flight.
+ */
 void console_detach(struct console *console);
 
 /* Adds a line, `bytes` of `text` without a line ending. Never blocks. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * escape.h - makes the bytes of a message safe to show on a terminal. A peer chooses those bytes, so
- * nothing that a terminal obeys may pass. Pure functions; any thread.
+ * escape.h - makes the bytes of a message safe to show on a terminal. A peer chooses those bytes,
+ * so nothing that a terminal obeys may pass. Pure functions; any thread.
  */
 #ifndef PROGRAM_ESCAPE_H
 #define PROGRAM_ESCAPE_H
@@ -22,11 +22,11 @@
 size_t escape_utf8_bytes(const unsigned char *data, size_t bytes);
 
 /*
- * Writes a message to `text`, without a final NUL, and returns the bytes written. Its LF or CR LF is
- * left out; control characters and what is not UTF-8 become \n, \r, \t or \xHH, a backslash two.
+ * Writes a message to `text`, without a final NUL, and returns the bytes written. Its LF or CR LF
+ * is left out; control characters and what is not UTF-8 become \n, \r, \t or \xHH, a backslash two.
  * The C1 controls U+0080 to U+009F count as control characters though they are valid UTF-8:
- * terminals obey them. A message of more than ESCAPE_MESSAGE_BYTES_MAX bytes is cut there, or before
- * a character that would be cut in two, and "..." follows.
+ * terminals obey them. A message of more than ESCAPE_MESSAGE_BYTES_MAX bytes is cut there, or
+ * before a character that would be cut in two, and "..." follows.
  */
 size_t escape_message(char text[static ESCAPE_TEXT_BYTES_MAX], const void *data, size_t bytes);
 

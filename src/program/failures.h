@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * failures.h - what a failed call of the library means for the person who started the program: the
- * cause, the cure, and the exit code. Pure functions of the error and the kernel's facts; any thread.
+ * cause, the cure, and the exit code. Pure functions of the error and the kernel's facts; any
+ * thread.
  */
 #ifndef PROGRAM_FAILURES_H
 #define PROGRAM_FAILURES_H

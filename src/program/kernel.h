@@ -36,7 +36,9 @@ struct kernel_facts {
 
 void kernel_facts_read(struct kernel_facts *facts);
 
-/* Whether the kernel's version is at least this one. Distributions backport: only for explanations. */
+/*
+ * Whether the kernel's version is at least this one. Distributions backport: only for explanations.
+ */
 bool kernel_is_at_least(const struct kernel_facts *facts, unsigned major, unsigned minor);
 
 #endif

@@ -118,7 +118,9 @@ static int listen_on_all(struct program *program, const char *transport,
 	return 0;
 }
 
-/* Runs the server until a signal ends it; the ring carries its console and diagnostics meanwhile. */
+/*
+ * Runs the server until a signal ends it; the ring carries its console and diagnostics meanwhile.
+ */
 static int run(struct program *program)
 {
 	struct failure failure;

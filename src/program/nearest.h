@@ -17,8 +17,8 @@
 unsigned nearest_distance(const char *a, const char *b);
 
 /*
- * Writes those of the `count` names that `wanted` begins, or else those at the smallest distance, up
- * to NEAREST_COUNT_MAX, each behind `prefix`, as "--one, --two" with a final NUL into `text`.
+ * Writes those of the `count` names that `wanted` begins, or else those at the smallest distance,
+ * up to NEAREST_COUNT_MAX, each behind `prefix`, as "--one, --two" with a final NUL into `text`.
  */
 void nearest_list(char *text, size_t bytes, const char *wanted, const char *prefix,
 		  const char *const *names, size_t count);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * options.h - the command line of the program. Parsing prints nothing and never exits: what is wrong
- * is handed back as a message, so that it can be tested. Called from one thread, as getopt_long(3).
+ * options.h - the command line of the program. Parsing prints nothing and never exits: what is
+ * wrong is handed back as a message, so that it can be tested. Called from one thread, as
+ * getopt_long(3).
  */
 #ifndef PROGRAM_OPTIONS_H
 #define PROGRAM_OPTIONS_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * probe.c - what this kernel can do, found out by doing it. Version numbers say little: distributions
- * backport features, and containers forbid them.
+ * probe.c - what this kernel can do, found out by doing it. Version numbers say little:
+ * distributions backport features, and containers forbid them.
  */
 #include <errno.h>
 #include <string.h>
@@ -37,8 +37,8 @@ static int register_buffers(struct trial *trial, unsigned flags)
 	int error;
 
 	/* The 16 bits behind bgid are the flags; the older header calls them padding. */
-	memcpy((uint8_t *)&registration.bgid + sizeof(registration.bgid), &(uint16_t){ (uint16_t)flags },
-	       sizeof(uint16_t));
+	memcpy((uint8_t *)&registration.bgid + sizeof(registration.bgid),
+	       &(uint16_t){ (uint16_t)flags }, sizeof(uint16_t));
 	error = io_uring_register_buf_ring(&trial->ring, &registration, 0);
 	if (error)
 		return error;

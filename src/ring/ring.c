@@ -10,6 +10,9 @@
 
 #include "base/base.h"
 
+/* For lack of memory there is nothing to wait for, but trying again at once would spin. */
+#define NO_MEMORY_PAUSE_NS 1000000
+
 struct buffer_group {
 	struct io_uring_buf_ring *entries;
 	unsigned count;
@@ -77,10 +80,15 @@ int ring_submit_and_wait(struct ring *ring, uint64_t wait_ns)
 	struct io_uring_cqe *first;
 	int result;
 
-	/* The registered descriptor is a number of the thread's own: another thread's is another ring. */
+	/*
+	 * The registered descriptor is a number of the thread's own: another thread's is another
+	 * ring.
+	 */
 	if (!pthread_equal(ring->owner, pthread_self()))
 		return -EEXIST;
-	/* With DEFER_TASKRUN only a wait runs the completions' work: so wait for one, if for 0 ns. */
+	/*
+	 * With DEFER_TASKRUN only a wait runs the completions' work: so wait for one, if for 0 ns.
+	 */
 	if (wait_ns == UINT64_MAX)
 		result = io_uring_submit_and_wait(&ring->uring, 1);
 	else
@@ -89,8 +97,10 @@ int ring_submit_and_wait(struct ring *ring, uint64_t wait_ns)
 	switch (result) {
 	case -ETIME:
 	case -EINTR:
-	case -EBUSY:  /* the CQ has overflowed: take completions, then submit again */
+	case -EBUSY: /* the CQ has overflowed: take completions, then submit again */
+		return 0;
 	case -EAGAIN: /* the kernel is short of memory for requests: the SQEs stay queued */
+		ring_pause(NO_MEMORY_PAUSE_NS);
 		return 0;
 	case -EINVAL: /* a forked process has not registered it */
 		return -EEXIST;

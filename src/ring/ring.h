@@ -4,8 +4,8 @@
  *
  * Everything that happens to the server comes through here and through ring/socket.h, time and
  * randomness included. Which implementation is behind it is chosen at link time: liburing's in the
- * product, a simulated one in tests. All calls are made by the thread that created the ring (Linux 6.1,
- * IORING_SETUP_SINGLE_ISSUER).
+ * product, a simulated one in tests. All calls are made by the thread that created the ring (Linux
+ * 6.1, IORING_SETUP_SINGLE_ISSUER).
  *
  * An operation is described with liburing's io_uring_prep_*() helpers, which only fill in the SQE.
  */
@@ -28,15 +28,16 @@ int ring_create(struct ring **ring, unsigned sq_entries, unsigned cq_entries);
 void ring_destroy(struct ring *ring);
 
 /*
- * The next free SQE, valid until the next submission, to be prepared at once and completely, user_data
- * included. Submits what is queued when the queue is full. NULL: it is still full, try in the next turn.
+ * The next free SQE, valid until the next submission, to be prepared at once and completely,
+ * user_data included. Submits what is queued when the queue is full. NULL: it is still full, try in
+ * the next turn.
  */
 struct io_uring_sqe *ring_sqe(struct ring *ring);
 
 /*
  * Submits all SQEs and waits until a completion is there, or for wait_ns (UINT64_MAX: for ever, 0:
- * not at all), in one system call. Returns 0, also when interrupted or when nothing came; -EBADR: completions
- * were lost (io_uring_enter(2)); -EEXIST: not the thread that created the ring.
+ * not at all), in one system call. Returns 0, also when interrupted or when nothing came; -EBADR:
+ * completions were lost (io_uring_enter(2)); -EEXIST: not the thread that created the ring.
  */
 int ring_submit_and_wait(struct ring *ring, uint64_t wait_ns);
 
@@ -60,7 +61,7 @@ void ring_buffers_give(struct ring *ring, uint16_t group, void *buffer, unsigned
 /* A clock that only goes forward (CLOCK_MONOTONIC), in nanoseconds. */
 uint64_t ring_clock_ns(struct ring *ring);
 
-/* Sleeps. For the time before a server runs, never for its loop. */
+/* Sleeps. Not for the loop, which waits in ring_submit_and_wait(). */
 void ring_pause(uint64_t ns);
 
 /* Unpredictable bytes, up to 256. */

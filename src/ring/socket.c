@@ -42,7 +42,9 @@ int socket_resolve(struct ring *ring, const char *host, uint16_t port, struct ad
 	char service[8];
 
 	(void)ring;
-	/* localhost is always both loopback addresses, whatever a hosts file says (RFC 6761, 6.3). */
+	/*
+	 * localhost is always both loopback addresses, whatever a hosts file says (RFC 6761, 6.3).
+	 */
 	if (strcmp(host, "localhost") == 0) {
 		hosts[0] = "127.0.0.1";
 		hosts[1] = "::1";

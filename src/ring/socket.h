@@ -20,7 +20,8 @@ int socket_resolve(struct ring *ring, const char *host, uint16_t port, struct ad
 
 /*
  * A listening TCP socket. What it is set to, its clients inherit: TCP_NODELAY, and probes after
- * keepalive_ms of silence (0: none). Returns the descriptor or what socket(2), bind(2) or listen(2) say.
+ * keepalive_ms of silence (0: none). Returns the descriptor or what socket(2), bind(2) or listen(2)
+ * say.
  */
 int socket_listen(struct ring *ring, const struct address *address, uint64_t keepalive_ms);
 

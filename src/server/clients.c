@@ -7,6 +7,7 @@
 
 #include "server/server.h"
 #include "tcp/connection.h"
+#include "tcp/output.h"
 
 #define PARTS_MAX 16
 #define MESSAGE_BYTES_MAX ((size_t)1 << 30)
@@ -35,7 +36,7 @@ int rollcall_sendv(struct rollcall_server *server, rollcall_client id, const str
 		bytes += parts[i].iov_len;
 	}
 	if (client->transport == ROLLCALL_TCP)
-		return connection_send(&server->tcp, client, parts, count);
+		return output_send(&server->tcp, client, parts, count);
 	return udp_send(&server->udp, client, parts, count);
 }
 

@@ -132,8 +132,8 @@ static void format_open(const struct rollcall_server *server, unsigned index,
 static void log_newest(const struct rollcall_server *server, enum rollcall_transport transport,
 		       unsigned count)
 {
-	const unsigned end = transport == ROLLCALL_TCP ? server->listener_count
-						       : count_open(server);
+	const unsigned end =
+		transport == ROLLCALL_TCP ? server->listener_count : count_open(server);
 	char text[ADDRESS_TEXT_BYTES + 4];
 
 	for (unsigned i = end - count; i < end; i++) {

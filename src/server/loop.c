@@ -7,6 +7,8 @@
 #include "ring/op.h"
 #include "server/server.h"
 #include "tcp/connection.h"
+#include "tcp/output.h"
+#include "tcp/wait.h"
 
 static struct client *client_of(struct rollcall_server *server, uint64_t id)
 {
@@ -27,7 +29,7 @@ static void dispatch(struct rollcall_server *server, const struct io_uring_cqe *
 		connection_on_receive(tcp, client_of(server, id), cqe);
 		break;
 	case OP_TCP_SEND:
-		connection_on_send(tcp, client_of(server, id), cqe);
+		output_on_sent(tcp, client_of(server, id), cqe);
 		break;
 	case OP_TCP_CANCEL:
 		connection_on_cancel(tcp, client_of(server, id));
@@ -80,7 +82,7 @@ static bool flush_clients(struct rollcall_server *server)
 /* false: the submission queue is full. */
 static bool flush_all(struct rollcall_server *server)
 {
-	connection_unpark(&server->tcp);
+	wait_end_for_buffers(&server->tcp);
 	/* A client that goes makes room for one that waits, who has something to do at once. */
 	do {
 		if (!flush_clients(server))

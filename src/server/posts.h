@@ -2,9 +2,9 @@
 /*
  * posts.h - calls from other threads: the only thing here that more than one thread touches.
  *
- * A post goes onto a stack with one atomic exchange. The server's thread takes the whole stack and turns
- * it round. An eventfd, read through the ring, wakes the server; it is raised only by the post that
- * finds the stack empty.
+ * A post goes onto a stack with one atomic exchange. The server's thread takes the whole stack and
+ * turns it round. An eventfd, read through the ring, wakes the server; it is raised only by the
+ * post that finds the stack empty.
  */
 #ifndef SERVER_POSTS_H
 #define SERVER_POSTS_H

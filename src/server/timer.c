@@ -64,7 +64,8 @@ int rollcall_timer_start(struct rollcall_server *server, struct rollcall_timer *
 		.expired = expired,
 		.context = context,
 	};
-	timers_set(&core->timers, &timer->timer, ring_clock_ns(core->ring) + milliseconds(after_ms));
+	timers_set(&core->timers, &timer->timer,
+		   ring_clock_ns(core->ring) + milliseconds(after_ms));
 	*out = timer;
 	return 0;
 }

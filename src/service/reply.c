@@ -9,7 +9,7 @@
 static void received(struct rollcall_server *server, rollcall_client client, const void *data,
 		     size_t bytes, void *context)
 {
-	static const char too_long[] = "Error: too long for an answer in one datagram\n";
+	static const char too_long[] = "Error: too long for an answer\n";
 	const struct iovec answer[] = { { (void *)PREFIX, sizeof(PREFIX) - 1 },
 					{ (void *)data, bytes } };
 	int error = rollcall_sendv(server, client, answer, 2);

@@ -5,21 +5,8 @@
 
 #include "ring/op.h"
 #include "tcp/input.h"
-
-static bool has(const struct client *client, unsigned flags)
-{
-	return client->flags & flags;
-}
-
-static void set(struct client *client, unsigned flags)
-{
-	client->flags |= (uint16_t)flags;
-}
-
-static void clear(struct client *client, unsigned flags)
-{
-	client->flags &= (uint16_t)~flags;
-}
+#include "tcp/output.h"
+#include "tcp/wait.h"
 
 void connection_open(struct tcp *tcp, const struct source *source, int fd)
 {
@@ -39,45 +26,6 @@ void connection_open(struct tcp *tcp, const struct source *source, int fd)
 		connection_drain(tcp, client);
 }
 
-/* ---- Waiting for buffers or memory ---- */
-
-/* Until a buffer is free: connection_unpark(). */
-static void park(struct tcp *tcp, struct client *client)
-{
-	if (!has(client, CLIENT_PARKED | CLIENT_STARVED))
-		client_list_push(&tcp->core->table, &tcp->parked, client);
-	set(client, CLIENT_PARKED);
-}
-
-/* For a while: trying again at once would fail again, and spin. */
-static void starve(struct tcp *tcp, struct client *client)
-{
-	struct core *core = tcp->core;
-
-	if (has(client, CLIENT_STARVED))
-		return;
-	if (has(client, CLIENT_PARKED))
-		client_list_remove(&core->table, &tcp->parked, client);
-	set(client, CLIENT_STARVED);
-	client_list_push(&core->table, &tcp->starved, client);
-	if (tcp->starved_timer.position == 0)
-		timers_set(&core->timers, &tcp->starved_timer, core->now_ns + TCP_RETRY_NS);
-}
-
-void connection_unpark(struct tcp *tcp)
-{
-	struct core *core = tcp->core;
-	uint32_t free_buffers = buffers_free(&core->buffers[BUFFERS_TCP]);
-
-	while (free_buffers-- > 0 && tcp->parked.count > 0) {
-		struct client *client = client_list_first(&core->table, &tcp->parked);
-
-		client_list_remove(&core->table, &tcp->parked, client);
-		clear(client, CLIENT_PARKED);
-		core_flush_later(core, client);
-	}
-}
-
 /* ---- Ending ---- */
 
 static void leave_lists(struct tcp *tcp, struct client *client)
@@ -88,11 +36,7 @@ static void leave_lists(struct tcp *tcp, struct client *client)
 								: &tcp->lingering;
 
 	idle_remove(idle, client);
-	if (has(client, CLIENT_STARVED))
-		client_list_remove(&tcp->core->table, &tcp->starved, client);
-	else if (has(client, CLIENT_PARKED))
-		client_list_remove(&tcp->core->table, &tcp->parked, client);
-	clear(client, CLIENT_STARVED | CLIENT_PARKED);
+	wait_leave(tcp, client);
 }
 
 static void enter(struct tcp *tcp, struct client *client, enum client_state state)
@@ -123,7 +67,7 @@ void connection_abort(struct tcp *tcp, struct client *client, int reason, bool r
 	if (client->reason == 0)
 		client->reason = reason;
 	/* A cancel that was asked for was for the receive alone. */
-	clear(client, CLIENT_CANCELLED);
+	client_clear(client, CLIENT_CANCELLED);
 	enter(tcp, client, CLIENT_CLOSING);
 }
 
@@ -131,163 +75,8 @@ void connection_drain(struct tcp *tcp, struct client *client)
 {
 	if (client->state != CLIENT_OPEN)
 		return;
-	set(client, CLIENT_LAST_INPUT);
+	client_set(client, CLIENT_LAST_INPUT);
 	core_flush_later(tcp->core, client);
-}
-
-/* ---- Sending ---- */
-
-static bool is_queue_long(const struct core *core, const struct client *client)
-{
-	const uint32_t bytes = client->tcp.queue.bytes;
-	const struct slab *blocks = &core->memory.blocks;
-
-	/* When memory gets short, clients that have much queued are not read from. */
-	return bytes > core->options.send_queue_bytes ||
-	       (blocks->used > blocks->limit / 2 && bytes > 4 * QUEUE_BLOCK_BYTES);
-}
-
-/* The last quarter of the memory is for clients that take their answers: the others go without. */
-static bool is_memory_kept(const struct core *core, const struct client *client)
-{
-	const struct slab *blocks = &core->memory.blocks;
-
-	return has(client, CLIENT_SLOW) && blocks->used > blocks->limit - blocks->limit / 4;
-}
-
-/* The service is told when there is room: when a send has completed, or else after a while. */
-static void refuse_send(struct tcp *tcp, struct client *client)
-{
-	set(client, CLIENT_WANTS_ROOM);
-	tcp->core->stats.sends_refused++;
-	if (client->tcp.queue.bytes == 0)
-		starve(tcp, client);
-}
-
-int connection_send(struct tcp *tcp, struct client *client, const struct iovec *parts,
-		    unsigned count)
-{
-	struct core *core = tcp->core;
-	struct queue *queue = &client->tcp.queue;
-	struct iovec framed[1 + 16];
-	size_t bytes = 0;
-	uint32_t length;
-
-	if (client->state != CLIENT_OPEN)
-		return -EPIPE;
-	for (unsigned i = 0; i < count; i++)
-		bytes += parts[i].iov_len;
-	if (client->source->service->framing == ROLLCALL_LENGTH) {
-		length = htonl((uint32_t)bytes);
-		framed[0] = (struct iovec){ &length, sizeof(length) };
-		for (unsigned i = 0; i < count; i++)
-			framed[1 + i] = parts[i];
-		parts = framed;
-		count++;
-	}
-	if (bytes > core->options.send_queue_bytes_max)
-		return -EMSGSIZE;
-	/* Behind a send that was blocked, references to shared buffers could last for long. */
-	if (queue->bytes + bytes > core->options.send_queue_bytes_max ||
-	    is_memory_kept(core, client) || !queue_append(&core->memory, queue, parts, count, has(client, CLIENT_SLOW))) {
-		refuse_send(tcp, client);
-		return -ENOBUFS;
-	}
-	core_count_sent(core, client, bytes);
-	if (is_queue_long(core, client) && !has(client, CLIENT_PAUSED)) {
-		set(client, CLIENT_PAUSED | CLIENT_WANTS_ROOM);
-		core->stats.receive_pauses++;
-	}
-	core_flush_later(core, client);
-	return 0;
-}
-
-static bool wants_send(const struct client *client)
-{
-	return client->tcp.queue.bytes > 0 && client->state < CLIENT_LINGERING &&
-	       !(client->in_flight & IN_FLIGHT_SEND) && !has(client, CLIENT_STARVED);
-}
-
-/*
- * One send is in flight at a time, with all that is queued in it: two would interleave. The first
- * try does not wait, so that what it could not send need not stay in shared buffers.
- */
-static bool start_send(struct tcp *tcp, struct client *client)
-{
-	const int flags = MSG_NOSIGNAL | (has(client, CLIENT_SLOW) ? 0 : MSG_DONTWAIT);
-	struct queue *queue = &client->tcp.queue;
-	struct io_uring_sqe *sqe = ring_sqe(tcp->core->ring);
-	struct gather *gather = NULL;
-
-	if (!sqe)
-		return false;
-	if (queue->segments > 1)
-		gather = slab_take(&tcp->gathers);
-	if (gather) {
-		unsigned count = queue_gather(queue, gather->pieces, GATHER_PIECES);
-
-		gather->message = (struct msghdr){ .msg_iov = gather->pieces, .msg_iovlen = count };
-		client->gather = (uint16_t)slab_index(&tcp->gathers, gather);
-		io_uring_prep_sendmsg(sqe, client->fd, &gather->message, (unsigned)flags);
-	} else {
-		io_uring_prep_send(sqe, client->fd, queue->head->data, queue->head->bytes, flags);
-	}
-	sqe->user_data = op_pack(OP_TCP_SEND, client->id);
-	client->in_flight |= IN_FLIGHT_SEND;
-	return true;
-}
-
-/* The queue has become shorter: the client may be received from again. */
-static void after_send(struct tcp *tcp, struct client *client)
-{
-	struct core *core = tcp->core;
-
-	if (client->tcp.queue.bytes == 0)
-		clear(client, CLIENT_SLOW);
-	if (client->tcp.queue.bytes > core->options.send_queue_bytes / 2 ||
-	    is_queue_long(core, client))
-		return;
-	clear(client, CLIENT_PAUSED);
-	if (has(client, CLIENT_WANTS_ROOM)) {
-		clear(client, CLIENT_WANTS_ROOM);
-		if (client->state == CLIENT_OPEN)
-			core_drained(core, client);
-	}
-}
-
-void connection_on_send(struct tcp *tcp, struct client *client, const struct io_uring_cqe *cqe)
-{
-	struct core *core = tcp->core;
-	int result = cqe->res;
-
-	client->in_flight &= (uint8_t)~IN_FLIGHT_SEND;
-	if (client->gather != GATHER_NONE) {
-		slab_give(&tcp->gathers, slab_at(&tcp->gathers, client->gather));
-		client->gather = GATHER_NONE;
-	}
-	core_flush_later(core, client);
-	if (client->state == CLIENT_CLOSING)
-		return;
-	if (result == -ENOMEM || result == -ENOBUFS)
-		starve(tcp, client);
-	else if (result < 0 && result != -EAGAIN && result != -EINTR) {
-		connection_abort(tcp, client, result, false);
-		return;
-	}
-	if (result > 0) {
-		queue_advance(&core->memory, &client->tcp.queue, (size_t)result);
-		idle_touch(client->state == CLIENT_OPEN ? &tcp->idle : &tcp->finishing, client,
-			   core->now_ns);
-	}
-	/* What the socket did not take has to wait, and must not hold buffers that others need. */
-	if (client->tcp.queue.bytes > 0 && !has(client, CLIENT_SLOW)) {
-		set(client, CLIENT_SLOW);
-		if (!queue_own(&core->memory, &client->tcp.queue)) {
-			connection_abort(tcp, client, -ENOBUFS, true);
-			return;
-		}
-	}
-	after_send(tcp, client);
 }
 
 /* ---- Receiving ---- */
@@ -295,16 +84,16 @@ void connection_on_send(struct tcp *tcp, struct client *client, const struct io_
 static bool wants_receive(const struct client *client)
 {
 	if (client->in_flight & IN_FLIGHT_RECEIVE ||
-	    has(client, CLIENT_INPUT_ENDED | CLIENT_PARKED | CLIENT_STARVED))
+	    client_has(client, CLIENT_INPUT_ENDED | CLIENT_PARKED | CLIENT_STARVED))
 		return false;
 	return client->state == CLIENT_LINGERING ||
-	       (client->state == CLIENT_OPEN && !has(client, CLIENT_PAUSED));
+	       (client->state == CLIENT_OPEN && !client_has(client, CLIENT_PAUSED));
 }
 
 static bool start_receive(struct tcp *tcp, struct client *client)
 {
 	/* MSG_DONTWAIT ends the multishot with EAGAIN rather than to wait. */
-	bool last = client->state == CLIENT_OPEN && has(client, CLIENT_LAST_INPUT);
+	bool last = client->state == CLIENT_OPEN && client_has(client, CLIENT_LAST_INPUT);
 	struct io_uring_sqe *sqe = ring_sqe(tcp->core->ring);
 
 	if (!sqe)
@@ -314,9 +103,9 @@ static bool start_receive(struct tcp *tcp, struct client *client)
 	sqe->buf_group = BUFFERS_TCP;
 	sqe->user_data = op_pack(OP_TCP_RECEIVE, client->id);
 	client->in_flight |= IN_FLIGHT_RECEIVE;
-	clear(client, CLIENT_CANCELLED | CLIENT_MULTISHOT | CLIENT_GOT_INPUT);
+	client_clear(client, CLIENT_CANCELLED | CLIENT_MULTISHOT | CLIENT_GOT_INPUT);
 	if (!last)
-		set(client, CLIENT_MULTISHOT);
+		client_set(client, CLIENT_MULTISHOT);
 	return true;
 }
 
@@ -355,17 +144,19 @@ static void on_receive_error(struct tcp *tcp, struct client *client, int error)
 	case -EINTR:
 		break;
 	case -ENOBUFS: /* no buffer: in the next turn there may be more */
+		if (client_has(client, CLIENT_CANCELLED)) /* as we asked, before Linux 6.5 */
+			break;
 		grow_buffers(tcp);
-		park(tcp, client);
+		wait_for_buffer(tcp, client);
 		break;
 	case -ENOMEM:
-		starve(tcp, client);
+		wait_for_memory(tcp, client);
 		break;
 	case -EAGAIN:
 		/* Also after 32 rounds of one that had more to receive (Linux 6.8): then go on. */
-		if (client->state == CLIENT_OPEN && has(client, CLIENT_LAST_INPUT) &&
-		    !has(client, CLIENT_GOT_INPUT))
-			set(client, CLIENT_INPUT_ENDED);
+		if (client->state == CLIENT_OPEN && client_has(client, CLIENT_LAST_INPUT) &&
+		    !client_has(client, CLIENT_GOT_INPUT))
+			client_set(client, CLIENT_INPUT_ENDED);
 		break;
 	default:
 		connection_abort(tcp, client, error, false);
@@ -376,7 +167,9 @@ void connection_on_receive(struct tcp *tcp, struct client *client, const struct 
 {
 	struct buffers *buffers = &tcp->core->buffers[BUFFERS_TCP];
 
-	/* Any completion may be the last of a multishot, with a good result too: look at the flag. */
+	/*
+	 * Any completion may be the last of a multishot, with a good result too: look at the flag.
+	 */
 	if (!(cqe->flags & IORING_CQE_F_MORE)) {
 		client->in_flight &= (uint8_t)~IN_FLIGHT_RECEIVE;
 		core_flush_later(tcp->core, client);
@@ -384,9 +177,11 @@ void connection_on_receive(struct tcp *tcp, struct client *client, const struct 
 	if (cqe->flags & IORING_CQE_F_BUFFER) {
 		uint16_t buffer = buffers_take(buffers, cqe->flags);
 
-		set(client, CLIENT_GOT_INPUT);
-		if (cqe->res > 0)
+		/* Before Linux 6.8 an EAGAIN may come with a buffer too. */
+		if (cqe->res > 0) {
+			client_set(client, CLIENT_GOT_INPUT);
 			on_bytes(tcp, client, buffer, (size_t)cqe->res);
+		}
 		buffers_release(buffers, buffer);
 	}
 	if (client->state == CLIENT_CLOSING)
@@ -394,19 +189,20 @@ void connection_on_receive(struct tcp *tcp, struct client *client, const struct 
 	if (cqe->res < 0)
 		on_receive_error(tcp, client, cqe->res);
 	else if (cqe->res == 0)
-		set(client, CLIENT_INPUT_ENDED | CLIENT_PEER_ENDED);
+		client_set(client, CLIENT_INPUT_ENDED | CLIENT_PEER_ENDED);
 }
 
 /* ---- Cancelling and closing ---- */
 
 static bool wants_cancel(const struct client *client)
 {
-	if (client->in_flight & IN_FLIGHT_CANCEL || has(client, CLIENT_CANCELLED))
+	if (client->in_flight & IN_FLIGHT_CANCEL || client_has(client, CLIENT_CANCELLED))
 		return false;
 	if (client->state == CLIENT_CLOSING)
 		return client->in_flight & (IN_FLIGHT_RECEIVE | IN_FLIGHT_SEND);
 	return client->state == CLIENT_OPEN && client->in_flight & IN_FLIGHT_RECEIVE &&
-	       has(client, CLIENT_MULTISHOT) && has(client, CLIENT_PAUSED | CLIENT_LAST_INPUT);
+	       client_has(client, CLIENT_MULTISHOT) &&
+	       client_has(client, CLIENT_PAUSED | CLIENT_LAST_INPUT);
 }
 
 static bool start_cancel(struct tcp *tcp, struct client *client)
@@ -421,15 +217,15 @@ static bool start_cancel(struct tcp *tcp, struct client *client)
 		io_uring_prep_cancel64(sqe, op_pack(OP_TCP_RECEIVE, client->id), 0);
 	sqe->user_data = op_pack(OP_TCP_CANCEL, client->id);
 	client->in_flight |= IN_FLIGHT_CANCEL;
-	set(client, CLIENT_CANCELLED);
+	client_set(client, CLIENT_CANCELLED);
 	return true;
 }
 
 void connection_on_cancel(struct tcp *tcp, struct client *client)
 {
 	/*
-	 * Whether it found something (0, or how many), came too late (ENOENT) or just in time for it to
-	 * complete by itself (EALREADY): the operation's own last completion is what counts.
+	 * Whether it found something (0, or how many), came too late (ENOENT) or just in time for
+	 * it to complete by itself (EALREADY): the operation's own last completion is what counts.
 	 */
 	client->in_flight &= (uint8_t)~IN_FLIGHT_CANCEL;
 	core_flush_later(tcp->core, client);
@@ -474,26 +270,30 @@ static void resume_input(struct tcp *tcp, struct client *client)
 /* Moves on to the next state, if the time has come. */
 static void advance(struct tcp *tcp, struct client *client)
 {
-	if (has(client, CLIENT_WANTS_ROOM) && client->tcp.queue.bytes == 0 &&
-	    !has(client, CLIENT_STARVED))
-		after_send(tcp, client);
-	if (client->state == CLIENT_OPEN && input_is_held(client) && !has(client, CLIENT_PAUSED))
+	if (client_has(client, CLIENT_WANTS_ROOM) && client->tcp.queue.bytes == 0 &&
+	    !client_has(client, CLIENT_STARVED))
+		output_tell_room(tcp, client);
+	if (client->state == CLIENT_OPEN && input_is_held(client) &&
+	    !client_has(client, CLIENT_PAUSED))
 		resume_input(tcp, client);
-	if (client->state == CLIENT_OPEN && has(client, CLIENT_INPUT_ENDED) &&
+	if (client->state == CLIENT_OPEN && client_has(client, CLIENT_INPUT_ENDED) &&
 	    !input_is_held(client)) {
-		if (has(client, CLIENT_PEER_ENDED))
+		if (client_has(client, CLIENT_PEER_ENDED))
 			input_end(tcp, client);
-		connection_close(tcp, client, has(client, CLIENT_PEER_ENDED) ? 0 : -ESHUTDOWN);
+		connection_close(tcp, client,
+				 client_has(client, CLIENT_PEER_ENDED) ? 0 : -ESHUTDOWN);
 	}
 	if (client->state == CLIENT_FINISHING && client->tcp.queue.bytes == 0) {
-		/* A drained client has more to read: what the peer sends until it has seen the end. */
-		if (!has(client, CLIENT_PEER_ENDED)) {
-			clear(client, CLIENT_INPUT_ENDED);
+		/*
+		 * A drained client has more to read: what the peer sends until it has seen the end.
+		 */
+		if (!client_has(client, CLIENT_PEER_ENDED)) {
+			client_clear(client, CLIENT_INPUT_ENDED);
 			socket_shutdown(tcp->core->ring, client->fd);
 		}
 		enter(tcp, client, CLIENT_LINGERING);
 	}
-	if (client->state == CLIENT_LINGERING && has(client, CLIENT_PEER_ENDED))
+	if (client->state == CLIENT_LINGERING && client_has(client, CLIENT_PEER_ENDED))
 		enter(tcp, client, CLIENT_CLOSING);
 }
 
@@ -504,7 +304,7 @@ bool connection_flush(struct tcp *tcp, struct client *client)
 		return false;
 	if (wants_receive(client) && !start_receive(tcp, client))
 		return false;
-	if (wants_send(client) && !start_send(tcp, client))
+	if (output_is_due(client) && !output_start(tcp, client))
 		return false;
 	if (client->state != CLIENT_CLOSING || client->in_flight != 0)
 		return true;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * connection.h - a TCP client, from its accept to its close. Its states are drawn in client/client.h.
+ * connection.h - a TCP client, from its accept to its close. Its states are drawn in
+ * client/client.h.
  */
 #ifndef TCP_CONNECTION_H
 #define TCP_CONNECTION_H
@@ -9,10 +10,6 @@
 
 /* Makes a client of an accepted socket, which it owns from now on. There must be a free slot. */
 void connection_open(struct tcp *tcp, const struct source *source, int fd);
-
-/* Queues a message; as rollcall_sendv(). */
-int connection_send(struct tcp *tcp, struct client *client, const struct iovec *parts,
-		    unsigned count);
 
 /* Ends a client after what is queued for it was sent; on the second call it changes nothing. */
 void connection_close(struct tcp *tcp, struct client *client, int reason);
@@ -29,12 +26,8 @@ void connection_drain(struct tcp *tcp, struct client *client);
  */
 bool connection_flush(struct tcp *tcp, struct client *client);
 
-/* Lets clients that wait for a buffer try again, as many as there are buffers. */
-void connection_unpark(struct tcp *tcp);
-
 /* Completions. */
 void connection_on_receive(struct tcp *tcp, struct client *client, const struct io_uring_cqe *cqe);
-void connection_on_send(struct tcp *tcp, struct client *client, const struct io_uring_cqe *cqe);
 void connection_on_cancel(struct tcp *tcp, struct client *client);
 void connection_on_close(struct tcp *tcp, struct client *client);
 

@@ -26,7 +26,8 @@ struct framing_input {
 /*
  * How many of the next bytes belong to the message that the held ones began, its line ending or
  * length prefix included, and whether it is whole with them. -EMSGSIZE: it has more than
- * message_bytes_max, not counting the ending or prefix. Looks at no held byte but the prefix and the last.
+ * message_bytes_max, not counting the ending or prefix. Looks at no held byte but the prefix and
+ * the last.
  */
 ssize_t framing_take(enum rollcall_framing framing, size_t message_bytes_max,
 		     const struct framing_input *input, bool *whole);

@@ -127,7 +127,8 @@ static int hold_back(struct tcp *tcp, struct client *client, const void *data, s
 	struct tcp_input *input = kept(client);
 	struct iovec part = { (void *)data, bytes };
 
-	if (!input || !queue_append(&tcp->core->memory, &input->backlog, &part, 1, true))
+	if (!input || core_is_memory_scarce(tcp->core) ||
+	    !queue_append(&tcp->core->memory, &input->backlog, &part, 1, true))
 		return -ENOBUFS;
 	return 0;
 }

@@ -155,7 +155,7 @@ static void pause_accept(struct listener *listener, int error)
 static void on_error(struct listener *listener, int error)
 {
 	switch (error) {
-	case -ECANCELED:    /* as we asked */
+	case -ECANCELED: /* as we asked */
 	case -EINTR:
 	case -EAGAIN:
 	case -ECONNABORTED: /* the client has gone while it waited (accept(2)) */

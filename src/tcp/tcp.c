@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "tcp/connection.h"
+#include "tcp/wait.h"
 
 static void on_idle(struct idle *idle, struct client *client)
 {
@@ -20,25 +21,13 @@ static void on_lingering_too_long(struct idle *idle, struct client *client)
 	connection_abort(container_of(idle, struct tcp, lingering), client, 0, false);
 }
 
-static void on_starved_long_enough(struct timer *timer)
-{
-	struct tcp *tcp = container_of(timer, struct tcp, starved_timer);
-	struct client *client;
-
-	while ((client = client_list_first(&tcp->core->table, &tcp->starved))) {
-		client_list_remove(&tcp->core->table, &tcp->starved, client);
-		client->flags &= (uint16_t) ~(CLIENT_STARVED | CLIENT_PARKED);
-		core_flush_later(tcp->core, client);
-	}
-}
-
 int tcp_init(struct tcp *tcp, struct core *core)
 {
 	struct table *table = &core->table;
 	struct timers *timers = &core->timers;
 	int error;
 
-	*tcp = (struct tcp){ .core = core, .starved_timer = { .expired = on_starved_long_enough } };
+	*tcp = (struct tcp){ .core = core, .starved_timer = { .expired = wait_on_timer } };
 	client_list_init(&tcp->parked, LIST_WAIT);
 	client_list_init(&tcp->starved, LIST_WAIT);
 	if ((error = timers_reserve(timers)) ||

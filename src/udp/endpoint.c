@@ -277,7 +277,8 @@ void endpoint_on_receive(struct endpoint *endpoint, const struct io_uring_cqe *c
 	if (cqe->flags & IORING_CQE_F_BUFFER) {
 		uint16_t buffer = buffers_take(buffers, cqe->flags);
 
-		endpoint->got_some = true;
+		/* Before Linux 6.8 an EAGAIN may come with a buffer too. */
+		endpoint->got_some |= cqe->res > 0;
 		if (cqe->res > 0 && !endpoint->udp->core->refusing)
 			receive(endpoint, buffers_data(buffers, buffer), cqe->res);
 		buffers_release(buffers, buffer);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * endpoint.h - a UDP socket: one multishot recvmsg, and the guards against datagrams that must not be answered.
+ * endpoint.h - a UDP socket: one multishot recvmsg, and the guards against datagrams that must not
+ * be answered.
  */
 #ifndef UDP_ENDPOINT_H
 #define UDP_ENDPOINT_H

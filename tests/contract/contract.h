@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * contract.h - what the contract tests share: a ring with a group of buffers, waiting for completions,
- * and connections. Only ring.h, socket.h and peer.h are behind it, so the same tests can run on another
- * ring. Whatever fails here fails the test. It defines all that it declares: it is for exactly one file
- * of a test.
+ * contract.h - what the contract tests share: a ring with a group of buffers, waiting for
+ * completions, and connections. Only ring.h, socket.h and peer.h are behind it, so the same tests
+ * can run on another ring. Whatever fails here fails the test. It defines all that it declares: it
+ * is for exactly one file of a test.
  */
 #ifndef CONTRACT_CONTRACT_H
 #define CONTRACT_CONTRACT_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * library.h - a server that runs in the test's own thread, and a script that plays its clients in
- * another one, with plain sockets that block. What the server's callbacks see is noted in a trace; what
- * the script expects in vain fails the test at its end. For exactly one file of a test.
+ * another one, with plain sockets that block. What the server's callbacks see is noted in a trace;
+ * what the script expects in vain fails the test at its end. For exactly one file of a test.
  */
 #ifndef CONTRACT_LIBRARY_H
 #define CONTRACT_LIBRARY_H

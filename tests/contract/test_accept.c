@@ -223,8 +223,12 @@ static void completion_queue_overflows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(several_clients),	 TEST(backlog),	      TEST(gone_before_accepted),
-		TEST(cancelled),	 TEST(inherited_options), TEST(no_descriptor),
+		TEST(several_clients),
+		TEST(backlog),
+		TEST(gone_before_accepted),
+		TEST(cancelled),
+		TEST(inherited_options),
+		TEST(no_descriptor),
 		TEST(completion_queue_overflows),
 	};
 

@@ -189,8 +189,8 @@ static void read_of_a_pipe(void **state)
 }
 
 /*
- * A write to a full pipe. A worker thread may have it (Linux): then the cancel says EALREADY, and the
- * write ends with EINTR.
+ * A write to a full pipe. A worker thread may have it (Linux): then the cancel says EALREADY, and
+ * the write ends with EINTR.
  */
 static void write_to_a_full_pipe(void **state)
 {
@@ -222,9 +222,9 @@ static void write_to_a_full_pipe(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(by_user_data),   TEST(nothing_there),  TEST(in_the_same_submission),
+		TEST(by_user_data),   TEST(nothing_there),	 TEST(in_the_same_submission),
 		TEST(data_stays),     TEST(all_of_a_descriptor), TEST(all_of_nothing),
-		TEST(same_user_data), TEST(read_of_a_pipe), TEST(write_to_a_full_pipe),
+		TEST(same_user_data), TEST(read_of_a_pipe),	 TEST(write_to_a_full_pipe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

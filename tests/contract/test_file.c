@@ -107,8 +107,8 @@ static void write_waits(void **state)
 }
 
 /*
- * A pipe that nobody reads: EPIPE. The ring raises SIGPIPE then as write(2) does (Linux 6.18; other than
- * for sockets), so who writes to pipes has to ignore it.
+ * A pipe that nobody reads: EPIPE. The ring raises SIGPIPE then as write(2) does (Linux 6.18; other
+ * than for sockets), so who writes to pipes has to ignore it.
  */
 static void write_to_nobody(void **state)
 {
@@ -188,9 +188,12 @@ static void event_from_threads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CONTRACT_TEST(read_from_a_pipe), CONTRACT_TEST(write_to_a_pipe),
-		CONTRACT_TEST(write_waits),	 CONTRACT_TEST(write_to_nobody),
-		CONTRACT_TEST(event),		 CONTRACT_TEST(event_from_threads),
+		CONTRACT_TEST(read_from_a_pipe),
+		CONTRACT_TEST(write_to_a_pipe),
+		CONTRACT_TEST(write_waits),
+		CONTRACT_TEST(write_to_nobody),
+		CONTRACT_TEST(event),
+		CONTRACT_TEST(event_from_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The library's loop: calls from other threads, timers, files, and every way to end it. */
+/* The library's loop: calls from other threads, timers, and files. */
 #include "contract/library.h"
 
 static void nothing(void)
@@ -240,136 +240,17 @@ static void many_files(void **state)
 	close(ends[1]);
 }
 
-/* ---- Ends ------------------------------------------------------------------------------------ */
-
-/* A server that never ran can be destroyed: blank, or with addresses, a post and a client waiting. */
-static void destroy_without_run(void **state)
-{
-	int fd;
-
-	(void)state;
-	rollcall_destroy(NULL);
-	create();
-	rollcall_destroy(server);
-	create_and_listen();
-	assert_int_equal(rollcall_post(server, note_post, "posted"), 0);
-	tcp_address = find_address("tcp");
-	fd = dial();
-	rollcall_destroy(server);
-	server = NULL;
-	assert_string_equal(trace, "posted\n");
-	assert_true(recv(fd, &(char){ 0 }, 1, 0) <= 0);
-	close(fd);
-}
-
-/* A server that was stopped before it ran returns at once, and takes no more addresses. */
-static void stopped_before_run(void **state)
-{
-	(void)state;
-	create_and_listen();
-	rollcall_stop(server);
-	assert_int_equal(rollcall_listen(server, "tcp://127.0.0.1:0", &service, NULL), -ESHUTDOWN);
-	assert_int_equal(rollcall_run(server), 0);
-	assert_int_equal(rollcall_run(server), 0);
-}
-
-static void stop_on_message(struct rollcall_server *of, rollcall_client client, const void *data,
-			    size_t bytes, void *context)
-{
-	note_and_echo(of, client, data, bytes, context);
-	if (memcmp(data, "stop", 4) == 0)
-		rollcall_stop(of);
-}
-
-static void say_stop(void)
-{
-	int fd = dial();
-
-	say(fd, "one\nstop\nthree\n");
-	hear(fd, "one\nstop\nthree\n");
-	hear_end(fd);
-	close(fd);
-}
-
-/* Stopped from a callback, it still answers what has arrived. */
-static void stop_in_callback(void **state)
-{
-	(void)state;
-	service.received = stop_on_message;
-	create_and_listen();
-	run(say_stop);
-	assert_string_equal(trace, "connected 0\nreceived 0 one\nreceived 0 stop\n"
-				   "received 0 three\ndisconnected 0 the server is stopping\n");
-}
-
-/* An answer that the client does not read. */
-static void answer_much(struct rollcall_server *of, rollcall_client client, const void *data,
-			size_t bytes, void *context)
-{
-	static uint8_t answer[16 << 20];
-
-	(void)data;
-	(void)bytes;
-	(void)context;
-	assert_int_equal(rollcall_send(of, client, answer, sizeof(answer)), 0);
-}
-
-static void ask_and_not_read(void)
-{
-	int fd = dial();
-
-	say(fd, "?\n");
-	while (wait_for_server()->messages_sent == 0)
-		usleep(1000);
-	post_stop();
-	while (rollcall_post(server, stop_call, NULL) == 0 && recv(fd, &(char){ 0 }, 1, 0) > 0)
-		usleep(1000);
-	close(fd);
-}
-
-/* A second stop ends it at once, though a client has not taken its answer. */
-static void stop_twice(void **state)
-{
-	(void)state;
-	service.received = answer_much;
-	options.send_queue_bytes_max = 32 << 20;
-	options.drain_timeout_ms = 1000000;
-	create_and_listen();
-	run(ask_and_not_read);
-	assert_string_equal(trace, "connected 0\ndisconnected 0 the server is stopping\n");
-}
-
-static void ask_and_wait(void)
-{
-	int fd = dial();
-
-	say(fd, "?\n");
-	while (wait_for_server()->messages_sent == 0)
-		usleep(1000);
-}
-
-/* So does the drain timeout. */
-static void drain_timeout(void **state)
-{
-	(void)state;
-	service.received = answer_much;
-	options.send_queue_bytes_max = 32 << 20;
-	options.drain_timeout_ms = 50;
-	create_and_listen();
-	run(ask_and_wait);
-	assert_string_equal(trace, "connected 0\ndisconnected 0 the server is stopping\n");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LIBRARY_TEST(posts_from_threads),  LIBRARY_TEST(posts_at_all_times),
-		LIBRARY_TEST(timers_once),	   LIBRARY_TEST(timer_repeats),
-		LIBRARY_TEST(timer_stopped_in_expired), LIBRARY_TEST(timers_left),
-		LIBRARY_TEST(files),		   LIBRARY_TEST(many_files),
-		LIBRARY_TEST(destroy_without_run), LIBRARY_TEST(stopped_before_run),
-		LIBRARY_TEST(stop_in_callback),	   LIBRARY_TEST(stop_twice),
-		LIBRARY_TEST(drain_timeout),
+		LIBRARY_TEST(posts_from_threads),
+		LIBRARY_TEST(posts_at_all_times),
+		LIBRARY_TEST(timers_once),
+		LIBRARY_TEST(timer_repeats),
+		LIBRARY_TEST(timer_stopped_in_expired),
+		LIBRARY_TEST(timers_left),
+		LIBRARY_TEST(files),
+		LIBRARY_TEST(many_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Multishot receive into buffers that the kernel picks: bytes in order, and every way that it ends. */
+/* Multishot receive into buffers that the kernel picks: bytes in order, and how it ends. */
 #include <errno.h>
 #include <string.h>
 
@@ -230,8 +230,8 @@ static void do_not_wait(void **state)
 }
 
 /*
- * A full completion queue ends it with a good result and without F_MORE (Linux): the bytes are valid,
- * and a receive started again goes on behind them.
+ * A full completion queue ends it with a good result and without F_MORE (Linux): the bytes are
+ * valid, and a receive started again goes on behind them.
  */
 static void completion_queue_overflows(void **state)
 {
@@ -285,9 +285,9 @@ static void completion_queue_overflows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(several_arrivals), TEST(order_of_bytes), TEST(end_of_stream),
-		TEST(half_close), TEST(reset_by_peer), TEST(buffers_run_dry),
-		TEST(no_buffer_no_data), TEST(do_not_wait), TEST(completion_queue_overflows),
+		TEST(several_arrivals),	 TEST(order_of_bytes), TEST(end_of_stream),
+		TEST(half_close),	 TEST(reset_by_peer),  TEST(buffers_run_dry),
+		TEST(no_buffer_no_data), TEST(do_not_wait),    TEST(completion_queue_overflows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

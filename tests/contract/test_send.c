@@ -140,8 +140,8 @@ static void waiting_send(void **state)
 }
 
 /*
- * To a peer that has reset: an error, and no SIGPIPE, with MSG_NOSIGNAL and without (the signal would
- * end this program).
+ * To a peer that has reset: an error, and no SIGPIPE, with MSG_NOSIGNAL and without (the signal
+ * would end this program).
  */
 static void to_a_reset_peer(void **state)
 {
@@ -249,8 +249,8 @@ static void close_with_unread_bytes(void **state)
 }
 
 /*
- * A pending receive holds the connection open after its descriptor was closed (Linux): the peer sees
- * no end until the receive is cancelled. So cancel first, then close.
+ * A pending receive holds the connection open after its descriptor was closed (Linux): the peer
+ * sees no end until the receive is cancelled. So cancel first, then close.
  */
 static void close_under_a_receive(void **state)
 {
@@ -286,11 +286,11 @@ static void cancel_all_then_close(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(one_piece_and_many),  TEST(short_send),
-		TEST(waiting_send),	   TEST(to_a_reset_peer),
-		TEST(reset_while_waiting), TEST(cancel_while_waiting),
-		TEST(our_half_close),	   TEST(close_in_good_order),
-		TEST(close_with_a_reset),  TEST(close_with_unread_bytes),
+		TEST(one_piece_and_many),    TEST(short_send),
+		TEST(waiting_send),	     TEST(to_a_reset_peer),
+		TEST(reset_while_waiting),   TEST(cancel_while_waiting),
+		TEST(our_half_close),	     TEST(close_in_good_order),
+		TEST(close_with_a_reset),    TEST(close_with_unread_bytes),
 		TEST(close_under_a_receive), TEST(cancel_all_then_close),
 	};
 

@@ -176,7 +176,7 @@ static void keepalive(void **state)
 	}
 }
 
-/* A socket without a connection has no other end, and one whose peer has reset has none any more. */
+/* A socket without a connection has no other end, nor has one whose peer has reset. */
 static void no_peer(void **state)
 {
 	struct address address;

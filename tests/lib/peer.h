@@ -20,7 +20,7 @@ struct peer {
 /* Connects to a listening socket. 0 or a negative errno value. */
 int peer_connect(struct peer *peer, const struct address *to);
 
-/* A UDP socket on the address `from`, or on any for NULL, that sends to and receives from `to` alone. */
+/* A UDP socket on the address `from`, or any for NULL; it sends to and receives from `to` alone. */
 int peer_open_udp(struct peer *peer, const struct address *from, const struct address *to);
 
 /* A pipe: the peer has the end that it writes to or else reads from. Returns the other end. */

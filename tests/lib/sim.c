@@ -14,6 +14,7 @@ const char *const sim_fault_names[SIM_FAULTS] = {
 	[SIM_MULTISHOT_END] = "multishot ends with a good result",
 	[SIM_NO_BUFFERS] = "receive: ENOBUFS",
 	[SIM_SHORT_RECEIVE] = "receive: short",
+	[SIM_EAGAIN_BUFFER] = "receive: EAGAIN with a buffer",
 	[SIM_EARLY_EAGAIN] = "receive: EAGAIN too early",
 	[SIM_SHORT_SEND] = "send: short",
 	[SIM_ACCEPT_EMFILE] = "accept: EMFILE",

@@ -3,9 +3,10 @@
  * sim.h - a simulated kernel behind ring.h and socket.h: ring, network and clock, from one seed.
  *
  * The server runs unchanged on it. It enters the simulation in ring_submit_and_wait(): there SQEs
- * are carried out, the people outside (the world) act, time passes, and completions are posted. Nothing else moves,
- * so a run is a function of its seed. By chance, with probabilities that can be set, the simulated kernel does
- * whatever a real one may do. One simulation at a time; everything in one thread.
+ * are carried out, the people outside (the world) act, time passes, and completions are posted.
+ * Nothing else moves, so a run is a function of its seed. By chance, with probabilities that can be
+ * set, the simulated kernel does whatever a real one may do. One simulation at a time; everything
+ * in one thread.
  */
 #ifndef TESTS_LIB_SIM_H
 #define TESTS_LIB_SIM_H
@@ -18,34 +19,35 @@
 
 /* What can go wrong, or at least differently. Each is counted when it happens. */
 enum sim_fault {
-	SIM_LATE,		/* an operation is not tried for a while */
-	SIM_MULTISHOT_END,	/* a multishot ends with a good result */
-	SIM_NO_BUFFERS,		/* a receive finds no buffer, though there may be some */
-	SIM_SHORT_RECEIVE,	/* fewer bytes than have arrived */
-	SIM_EARLY_EAGAIN,	/* MSG_DONTWAIT: EAGAIN though there is more (32 rounds, Linux 6.8) */
-	SIM_SHORT_SEND,		/* fewer bytes than would fit */
+	SIM_LATE,	   /* an operation is not tried for a while */
+	SIM_MULTISHOT_END, /* a multishot ends with a good result */
+	SIM_NO_BUFFERS,	   /* a receive finds no buffer, though there may be some */
+	SIM_SHORT_RECEIVE, /* fewer bytes than have arrived */
+	SIM_EAGAIN_BUFFER, /* MSG_DONTWAIT: EAGAIN comes with a buffer (before Linux 6.8) */
+	SIM_EARLY_EAGAIN,  /* MSG_DONTWAIT: EAGAIN though there is more (32 rounds, Linux 6.8) */
+	SIM_SHORT_SEND,	   /* fewer bytes than would fit */
 	SIM_ACCEPT_EMFILE,
 	SIM_ACCEPT_ENFILE,
 	SIM_ACCEPT_ENOBUFS,
 	SIM_ACCEPT_ENOMEM,
 	SIM_ACCEPT_ECONNABORTED,
-	SIM_SEND_EPIPE,		/* the connection breaks while it is sent on */
+	SIM_SEND_EPIPE, /* the connection breaks while it is sent on */
 	SIM_SEND_ECONNRESET,
 	SIM_SEND_ENOMEM,
 	SIM_SEND_ENOBUFS,
 	SIM_RECEIVE_ENOMEM,
-	SIM_RECEIVE_ECONNRESET,	/* the connection breaks while it is received from */
-	SIM_CANCEL_LATE,	/* a cancel loses: EALREADY, and the operation completes by itself */
-	SIM_CQ_OVERFLOW,	/* the completion queue was full (not by chance: it is made small) */
+	SIM_RECEIVE_ECONNRESET, /* the connection breaks while it is received from */
+	SIM_CANCEL_LATE, /* a cancel loses: EALREADY, and the operation completes by itself */
+	SIM_CQ_OVERFLOW, /* the completion queue was full (not by chance: it is made small) */
 	SIM_ENTER_EINTR,
-	SIM_ENTER_EBUSY,	/* nothing is submitted, completions have to be taken first */
-	SIM_ENTER_EAGAIN,	/* nothing is submitted, memory is short */
-	SIM_SQ_FULL,		/* no SQE, though the queue was submitted */
-	SIM_TIMEOUT_LATE,	/* a wait takes longer than asked */
+	SIM_ENTER_EBUSY,  /* nothing is submitted, completions have to be taken first */
+	SIM_ENTER_EAGAIN, /* nothing is submitted, memory is short */
+	SIM_SQ_FULL,	  /* no SQE, though the queue was submitted */
+	SIM_TIMEOUT_LATE, /* a wait takes longer than asked */
 	SIM_UDP_LOSS,
 	SIM_UDP_DUPLICATE,
 	SIM_UDP_REORDER,
-	SIM_UDP_TRUNCATE,	/* a datagram is marked as cut */
+	SIM_UDP_TRUNCATE, /* a datagram is marked as cut */
 	SIM_UDP_SEND_ERROR,
 	SIM_UDP_RECEIVE_ERROR,
 	SIM_FAULTS,
@@ -55,9 +57,10 @@ extern const char *const sim_fault_names[SIM_FAULTS];
 
 struct sim_settings {
 	uint64_t seed;
-	uint32_t chance[SIM_FAULTS]; /* of 65,536 */
+	uint32_t chance[SIM_FAULTS];		 /* of 65,536 */
 	unsigned sq_entries_max, cq_entries_max; /* smaller than asked for */
 	unsigned descriptors_max;		 /* open at a time */
+	unsigned halvings;			 /* so often the ring is too large for the memory */
 	size_t socket_bytes;			 /* what a connection holds in each direction */
 	bool trace;
 };
@@ -107,6 +110,9 @@ void sim_shutdown(struct sim_connection *connection);
 
 /* Breaks the connection. */
 void sim_reset(struct sim_connection *connection);
+
+/* Whether nothing more can come from the server. */
+bool sim_is_over(const struct sim_connection *connection);
 
 /* Whether the server has accepted it. */
 bool sim_is_accepted(const struct sim_connection *connection);

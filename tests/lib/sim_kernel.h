@@ -24,9 +24,9 @@ struct sim_connection {
 	struct sim_pipe in, out; /* as the server sees it */
 	bool accepted;
 	bool client_ended, server_ended;
-	bool broken;	       /* reset from either side */
+	bool broken; /* reset from either side */
 	bool broken_by_fault;
-	bool told;	       /* the server has had its ECONNRESET */
+	bool told; /* the server has had its ECONNRESET */
 	bool client_gone, server_gone;
 	bool reset_on_close;
 };
@@ -97,6 +97,7 @@ struct sim {
 	struct ring *ring;
 	struct sim_file files[SIM_FILES_MAX];
 	unsigned files_open;
+	unsigned halved;
 	uint16_t port_next;
 	struct sim_datagram *packets; /* on their way */
 	unsigned fruitless;	      /* turns in a row in which nothing good happened */

@@ -82,8 +82,8 @@ void sim_break(struct sim_connection *connection)
 {
 	struct sim *sim = connection->sim;
 	/* Of what was on its way to the client, the last part is lost. */
-	size_t kept = connection->out.count ? sim_random(sim, (uint32_t)connection->out.count + 1)
-					    : 0;
+	size_t kept =
+		connection->out.count ? sim_random(sim, (uint32_t)connection->out.count + 1) : 0;
 
 	connection->broken = true;
 	connection->out.count = kept;
@@ -225,6 +225,11 @@ void sim_reset(struct sim_connection *connection)
 	connection->out.count = 0;
 }
 
+bool sim_is_over(const struct sim_connection *connection)
+{
+	return connection->broken || connection->server_gone;
+}
+
 bool sim_is_accepted(const struct sim_connection *connection)
 {
 	return connection->accepted;
@@ -310,8 +315,7 @@ static void arrive(struct sim *sim, struct sim_datagram *datagram)
 		*last = datagram;
 		return;
 	}
-	sim->arrival(sim->context, &datagram->from, &datagram->to, datagram->data,
-		     datagram->bytes);
+	sim->arrival(sim->context, &datagram->from, &datagram->to, datagram->data, datagram->bytes);
 	free(datagram);
 }
 
@@ -433,5 +437,6 @@ void socket_event_raise(int fd)
 
 uint64_t socket_limit_raise(void)
 {
-	return sim_current->settings.descriptors_max;
+	/* Others of the process have some open too. */
+	return sim_current->settings.descriptors_max + 40;
 }

@@ -16,14 +16,18 @@
 #define SPOILT_BYTES 128
 
 /* Turns in a row in which every completion is an error, and nothing else happens. */
-#define FRUITLESS_MAX 2000
+#define FRUITLESS_MAX 200
 
 int ring_create(struct ring **out, unsigned sq_entries, unsigned cq_entries)
 {
 	struct sim *sim = sim_current;
-	struct ring *ring = calloc(1, sizeof(*ring));
+	struct ring *ring;
 
-	CHECK(sim && !sim->ring && ring);
+	CHECK(sim && !sim->ring);
+	if (sim->halved++ < sim->settings.halvings)
+		return -ENOMEM;
+	ring = calloc(1, sizeof(*ring));
+	CHECK(ring);
 	ring->sq_entries = (unsigned)min_size(sq_entries, sim->settings.sq_entries_max);
 	ring->cq_entries = (unsigned)min_size(cq_entries, sim->settings.cq_entries_max);
 	ring->sqes = calloc(ring->sq_entries, sizeof(*ring->sqes));
@@ -40,7 +44,8 @@ void ring_destroy(struct ring *ring)
 {
 	for (unsigned i = 0; i < ring->ops_end; i++)
 		if (ring->ops[i].used)
-			sim_fail(sim_current, "the ring is destroyed with an operation in flight: %llx",
+			sim_fail(sim_current,
+				 "the ring is destroyed with an operation in flight: %llx",
 				 (unsigned long long)ring->ops[i].sqe.user_data);
 	for (uint16_t group = 0; group < RING_GROUPS_MAX; group++)
 		ring_buffers_unregister(ring, group);
@@ -107,7 +112,9 @@ static bool finish(struct sim_op *op, int result)
 	return true;
 }
 
-/* One result of a multishot. A full CQ ends it, and chance may too. Returns whether it has ended. */
+/*
+ * One result of a multishot. A full CQ ends it, and chance may too. Returns whether it has ended.
+ */
 static bool post_shot(struct sim_op *op, int result, uint32_t flags)
 {
 	bool end = cq_is_full(sim_current->ring) || sim_chance(sim_current, SIM_MULTISHOT_END);
@@ -169,6 +176,13 @@ static uint32_t take_buffer(uint16_t group)
 	return IORING_CQE_F_BUFFER | (uint32_t)id << IORING_CQE_BUFFER_SHIFT;
 }
 
+static bool finish_with_buffer(struct sim_op *op, int result)
+{
+	op->used = false;
+	post(sim_current->ring, op->sqe.user_data, result, take_buffer(op->sqe.buf_group));
+	return true;
+}
+
 /* ---- Operations: each try returns whether it has ended ---- */
 
 static bool try_accept(struct sim *sim, struct sim_op *op)
@@ -177,8 +191,10 @@ static bool try_accept(struct sim *sim, struct sim_op *op)
 		enum sim_fault fault;
 		int error;
 	} faults[] = {
-		{ SIM_ACCEPT_EMFILE, -EMFILE },	  { SIM_ACCEPT_ENFILE, -ENFILE },
-		{ SIM_ACCEPT_ENOBUFS, -ENOBUFS }, { SIM_ACCEPT_ENOMEM, -ENOMEM },
+		{ SIM_ACCEPT_EMFILE, -EMFILE },
+		{ SIM_ACCEPT_ENFILE, -ENFILE },
+		{ SIM_ACCEPT_ENOBUFS, -ENOBUFS },
+		{ SIM_ACCEPT_ENOMEM, -ENOMEM },
 	};
 	struct sim_file *listener = sim_file(sim, op->sqe.fd);
 
@@ -239,6 +255,8 @@ static bool try_receive(struct sim *sim, struct sim_op *op)
 		result = sim_stream_receive(connection, buffer ? buffer->data : NULL, bytes);
 		if (result == -EAGAIN && !(op->sqe.msg_flags & MSG_DONTWAIT))
 			return false;
+		if (result == -EAGAIN && buffer && sim_chance(sim, SIM_EAGAIN_BUFFER))
+			return finish_with_buffer(op, result);
 		if (result <= 0)
 			return finish(op, result);
 		if (post_shot(op, result, take_buffer(op->sqe.buf_group)))
@@ -368,8 +386,8 @@ static bool try_send_datagram(struct sim *sim, struct sim_op *op)
 static int lay_out(const struct sim_file *file, const struct sim_datagram *datagram,
 		   const struct msghdr *layout, struct sim_buffer *buffer, bool truncate)
 {
-	const size_t head = sizeof(struct io_uring_recvmsg_out) + layout->msg_namelen +
-			    layout->msg_controllen;
+	const size_t head =
+		sizeof(struct io_uring_recvmsg_out) + layout->msg_namelen + layout->msg_controllen;
 	const size_t bytes = min_size(datagram->bytes, buffer->bytes - head);
 	struct io_uring_recvmsg_out *out = (void *)buffer->data;
 	uint8_t *at = buffer->data + sizeof(*out);
@@ -418,9 +436,7 @@ static bool try_receive_datagrams(struct sim *sim, struct sim_op *op)
 		free(first);
 		if (last) {
 			/* A datagram of length zero ends the multishot. */
-			op->used = false;
-			post(sim->ring, op->sqe.user_data, result, take_buffer(op->sqe.buf_group));
-			return true;
+			return finish_with_buffer(op, result);
 		}
 		if (post_shot(op, result, take_buffer(op->sqe.buf_group)))
 			return true;
@@ -446,10 +462,10 @@ static bool try_close(struct sim *sim, struct sim_op *op)
 	const struct ring *ring = sim->ring;
 
 	for (unsigned i = 0; i < ring->ops_end; i++)
-		if (ring->ops[i].used && &ring->ops[i] != op &&
-		    ring->ops[i].sqe.fd == op->sqe.fd &&
+		if (ring->ops[i].used && &ring->ops[i] != op && ring->ops[i].sqe.fd == op->sqe.fd &&
 		    ring->ops[i].sqe.opcode != IORING_OP_ASYNC_CANCEL)
-			sim_fail(sim, "descriptor %d is closed with an operation in flight", op->sqe.fd);
+			sim_fail(sim, "descriptor %d is closed with an operation in flight",
+				 op->sqe.fd);
 	sim_close_file(sim, op->sqe.fd);
 	return finish(op, 0);
 }
@@ -486,10 +502,21 @@ static bool try_cancel(struct sim *sim, struct sim_op *cancel)
 	return finish(cancel, cancel->sqe.cancel_flags & IORING_ASYNC_CANCEL_ALL ? found : 0);
 }
 
+static bool end_cancelled(struct sim *sim, struct sim_op *op)
+{
+	const bool sends = op->sqe.opcode == IORING_OP_SEND || op->sqe.opcode == IORING_OP_SENDMSG;
+	size_t bytes;
+
+	/* Until now the kernel may have read it. */
+	if (sends && digest(&op->sqe, &bytes) != op->digest)
+		sim_fail(sim, "what was being sent was changed (fd %d)", op->sqe.fd);
+	return finish(op, -ECANCELED);
+}
+
 static bool try_one(struct sim *sim, struct sim_op *op)
 {
 	if (op->cancelled)
-		return finish(op, -ECANCELED);
+		return end_cancelled(sim, op);
 	switch (op->sqe.opcode) {
 	case IORING_OP_ACCEPT:
 		return try_accept(sim, op);
@@ -540,7 +567,8 @@ static void submit(struct sim *sim)
 		*op = (struct sim_op){ .sqe = *sqe, .used = true, .fresh = true };
 		sim_trace(sim, "  sqe op %u kind %llu id %llu fd %d", sqe->opcode,
 			  (unsigned long long)(sqe->user_data >> 56),
-			  (unsigned long long)(sqe->user_data & (((uint64_t)1 << 56) - 1)), sqe->fd);
+			  (unsigned long long)(sqe->user_data & (((uint64_t)1 << 56) - 1)),
+			  sqe->fd);
 		if (sqe->opcode == IORING_OP_SEND || sqe->opcode == IORING_OP_SENDMSG)
 			op->digest = digest(sqe, &bytes);
 		if (sim_chance(sim, SIM_LATE))

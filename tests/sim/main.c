@@ -23,7 +23,8 @@ static const char *program;
 static void on_abort(int signal_number)
 {
 	char line[256];
-	int bytes = snprintf(line, sizeof(line), "seed %" PRIu64 " failed; to see it:  %s --seed %" PRIu64 " --trace\n",
+	int bytes = snprintf(line, sizeof(line),
+			     "seed %" PRIu64 " failed; to see it:  %s --seed %" PRIu64 " --trace\n",
 			     seed_now, program, seed_now);
 
 	(void)signal_number;
@@ -34,8 +35,9 @@ static void on_abort(int signal_number)
 
 static void print_usage(FILE *to)
 {
-	fprintf(to, "Usage: %s [--seeds FIRST-LAST | --seed N [--trace]]\n"
-		    "Runs the server on a simulated kernel. The same seed is the same run.\n",
+	fprintf(to,
+		"Usage: %s [--seeds FIRST-LAST | --seed N [--trace]]\n"
+		"Runs the server on a simulated kernel. The same seed is the same run.\n",
 		program);
 }
 

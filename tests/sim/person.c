@@ -13,8 +13,9 @@
 #define ROOM_BYTES (1 << 20)
 #define PREFIX "Received: "
 
-/* Looks again for what has not come yet after so long, and some more. */
+/* Looks again for what has not come yet after so long, then twice as long, up to a limit. */
 #define WAIT_NS 100000
+#define WAIT_NS_MAX 100000000
 
 static void put(uint8_t *to, size_t *at, const void *from, size_t bytes)
 {
@@ -158,8 +159,8 @@ static uint64_t leave(struct person *person)
 void person_note_stop(struct person *person)
 {
 	/* Only whom the server has accepted, and who takes the answers in time. */
-	if (person->done || !person->connection || !sim_is_accepted(person->connection) ||
-	    sim_now_ns(person->sim) < person->reads_from_ns)
+	if (person->done || !person->connection || person->leave == LEAVE_NEVER ||
+	    !sim_is_accepted(person->connection) || sim_now_ns(person->sim) < person->reads_from_ns)
 		return;
 	for (unsigned i = 0; i < person->messages && person->input_end[i] <= person->sent; i++)
 		person->owed = person->answer_end[i];
@@ -201,12 +202,13 @@ static void send_some(struct person *person)
 {
 	size_t end = leaves_in_the_middle(person) ? person->leave_at : person->input_bytes;
 	size_t bytes = min_size(end - person->sent, person->piece_bytes);
-	int result = bytes ? sim_write(person->connection, person->input + person->sent, bytes)
-			   : 0;
+	int result = bytes ? sim_write(person->connection, person->input + person->sent, bytes) : 0;
 
 	/* When it is broken, reading says so. */
-	if (result > 0)
+	if (result > 0) {
 		person->sent += (size_t)result;
+		person->wait_ns = 0;
+	}
 	if (person->sent == end && person->leave == LEAVE_HALF_CLOSE && !person->ended) {
 		person->ended = true;
 		sim_shutdown(person->connection);
@@ -215,10 +217,19 @@ static void send_some(struct person *person)
 
 static uint64_t later(struct person *person, uint32_t least_ns)
 {
-	uint64_t next_ns = sim_now_ns(person->sim) + least_ns +
-			   sim_random(person->sim, person->pause_ns);
+	uint64_t next_ns =
+		sim_now_ns(person->sim) + least_ns + sim_random(person->sim, person->pause_ns);
 
-	return person->next_ns = (next_ns + person->beat_ns - 1) / person->beat_ns * person->beat_ns;
+	return person->next_ns =
+		       (next_ns + person->beat_ns - 1) / person->beat_ns * person->beat_ns;
+}
+
+static uint64_t wait_longer(struct person *person)
+{
+	person->wait_ns = person->wait_ns < WAIT_NS ? WAIT_NS : 2 * person->wait_ns;
+	if (person->wait_ns > WAIT_NS_MAX)
+		person->wait_ns = WAIT_NS_MAX;
+	return later(person, person->wait_ns);
 }
 
 uint64_t person_act(struct person *person, bool stopping)
@@ -235,7 +246,7 @@ uint64_t person_act(struct person *person, bool stopping)
 			person->done = true;
 			return UINT64_MAX;
 		}
-		return later(person, WAIT_NS);
+		return wait_longer(person);
 	}
 	send_some(person);
 	if (leaves_in_the_middle(person) && person->sent == person->leave_at) {
@@ -243,14 +254,16 @@ uint64_t person_act(struct person *person, bool stopping)
 			sim_reset(person->connection);
 		return leave(person);
 	}
+	if (person->leave == LEAVE_NEVER)
+		return sim_is_over(person->connection) ? leave(person) : wait_longer(person);
 	if (sim_now_ns(person->sim) < person->reads_from_ns)
-		return later(person, WAIT_NS);
+		return wait_longer(person);
 	result = sim_read(person->connection, piece, person->piece_bytes);
 	if (result == -EAGAIN) {
 		if (person->leave == LEAVE_AFTER_ALL && person->sent == person->input_bytes &&
 		    person->read == person->answer_bytes)
 			return leave(person);
-		return later(person, WAIT_NS);
+		return wait_longer(person);
 	}
 	if (result <= 0)
 		return read_end(person, result, stopping);
@@ -259,5 +272,6 @@ uint64_t person_act(struct person *person, bool stopping)
 		sim_fail(person->sim, "a person has got other bytes than are owed, near byte %zu",
 			 person->read);
 	person->read += (size_t)result;
+	person->wait_ns = 0;
 	return later(person, 1);
 }

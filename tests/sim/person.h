@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * person.h - somebody outside who talks to the server over TCP, and checks every byte of the answers.
+ * person.h - somebody outside who talks to the server over TCP, and checks every byte of the
+ * answers.
  *
- * What a person will send, and the answer that is owed for it, is made up at the start. People differ
- * in how they send, read and leave.
+ * What a person will send, and the answer that is owed for it, is made up at the start. People
+ * differ in how they send, read and leave.
  */
 #ifndef TESTS_SIM_PERSON_H
 #define TESTS_SIM_PERSON_H
@@ -20,6 +21,7 @@ enum person_leave {
 	LEAVE_RESET,	  /* breaks the connection somewhere in the middle */
 	LEAVE_VANISH,	  /* lets go of it in the middle, without reading on */
 	LEAVE_OVERSIZED,  /* ends with a message that is too long */
+	LEAVE_NEVER,	  /* sends all, reads nothing, and stays until the server ends it */
 	LEAVES,
 };
 
@@ -33,7 +35,8 @@ struct person {
 	enum person_leave leave;
 	uint8_t *input, *answer;
 	size_t input_bytes, answer_bytes;
-	size_t input_end[PERSON_MESSAGES_MAX], answer_end[PERSON_MESSAGES_MAX]; /* of each message */
+	size_t input_end[PERSON_MESSAGES_MAX],
+		answer_end[PERSON_MESSAGES_MAX]; /* of each message */
 	unsigned messages;
 	size_t sent, read;
 	size_t owed; /* at least so much of the answers, since it was sent for before the stop */
@@ -41,9 +44,10 @@ struct person {
 	uint32_t piece_bytes;	/* sends and reads at most so many at a time */
 	uint32_t pause_ns;	/* between two of them */
 	uint32_t beat_ns;	/* acts only at multiples of this: all at once, if it is long */
+	uint32_t wait_ns;	/* for what has not come yet; longer each time in vain */
 	uint64_t reads_from_ns; /* a person who does not read at first */
 	uint64_t next_ns;
-	bool ended;	  /* its own side */
+	bool ended; /* its own side */
 	bool done;
 };
 

@@ -42,6 +42,7 @@ struct run {
 	bool stopped;
 	bool patient;  /* the drain has time enough for everybody who reads */
 	bool lossless; /* no fault can lose a datagram */
+	uint64_t udp_idle_ns;
 };
 
 static void stop(struct rollcall_server *server, void *context)
@@ -55,10 +56,13 @@ static void stop(struct rollcall_server *server, void *context)
 		else
 			run->people[i].owed = 0;
 	run->stopped = true;
+	watcher_check_idle(&run->watcher, run->udp_idle_ns);
 	rollcall_stop(server);
 }
 
-/* The operator: stops the server when everybody is done, or in the middle, some times impatiently. */
+/*
+ * The operator: stops the server when everybody is done, or in the middle, some times impatiently.
+ */
 static uint64_t operate(struct run *run, bool all_done)
 {
 	const uint64_t now_ns = sim_now_ns(run->sim);
@@ -85,7 +89,7 @@ static uint64_t world(void *context)
 	for (unsigned i = 0; i < run->people_count; i++) {
 		one_ns = person_act(&run->people[i], run->stopping);
 		next_ns = one_ns < next_ns ? one_ns : next_ns;
-		all_done &= run->people[i].done;
+		all_done &= run->people[i].done || run->people[i].leave == LEAVE_NEVER;
 	}
 	for (unsigned i = 0; i < run->correspondents_count; i++) {
 		one_ns = correspondent_act(&run->correspondents[i]);
@@ -132,6 +136,8 @@ static struct sim_settings settings_of(uint64_t seed, bool trace)
 			settings.chance[fault] = level;
 	settings.sq_entries_max = 4u << draw(&state, 9);
 	settings.cq_entries_max = 2 * settings.sq_entries_max << draw(&state, 3);
+	settings.chance[SIM_EARLY_EAGAIN] = 8192u * draw(&state, 4);
+	settings.halvings = draw(&state, 8);
 	settings.descriptors_max = draw(&state, 4) ? 1000 : 24 + draw(&state, 16);
 	settings.socket_bytes = 16u << draw(&state, 13);
 	return settings;
@@ -163,7 +169,10 @@ static void make_server(struct run *run)
 	options.udp_clients_max = 1 + sim_random(sim, 2 * CORRESPONDENTS_MAX);
 	run->lossless &= options.udp_clients_max >= CORRESPONDENTS_MAX;
 	options.send_queue_bytes = 4096u << sim_random(sim, 6);
+	/* Nobody pauses for so long, but some never leave, and take the place of others. */
+	options.tcp_idle_timeout_ms = 60000;
 	options.udp_idle_timeout_ms = 100u << sim_random(sim, 10);
+	run->udp_idle_ns = options.udp_idle_timeout_ms * 1000000;
 	run->patient = sim_random(sim, 4);
 	options.drain_timeout_ms = run->patient ? 7200000 : sim_random(sim, 100);
 	CHECK(rollcall_create(&run->server, &options) == 0);
@@ -174,8 +183,8 @@ static void make_server(struct run *run)
 				      &run->watches[talk]) == 0);
 	CHECK(rollcall_listen(run->server, "udp://127.0.0.1:7070", &run->letters.service,
 			      &run->letters) == 0);
-	CHECK(rollcall_listen(run->server, "udp://*:7071", &run->letters.service,
-			      &run->letters) == 0);
+	CHECK(rollcall_listen(run->server, "udp://*:7071", &run->letters.service, &run->letters) ==
+	      0);
 }
 
 static void make_services(struct run *run)
@@ -215,8 +224,8 @@ static void make_people(struct run *run)
 			to.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK + i);
 		correspondent_make(&run->correspondents[i], sim, i, &to);
 	}
-	run->stop_ns = sim_random(sim, 2) ? UINT64_MAX
-					  : sim_now_ns(sim) + sim_random(sim, 4000000000u);
+	run->stop_ns =
+		sim_random(sim, 2) ? UINT64_MAX : sim_now_ns(sim) + sim_random(sim, 4000000000u);
 	run->stop_again_ns = UINT64_MAX;
 	if (run->stop_ns != UINT64_MAX && sim_random(sim, 4) == 0)
 		run->stop_again_ns = run->stop_ns + sim_random(sim, 10000000);

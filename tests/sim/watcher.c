@@ -40,6 +40,14 @@ static void check_known(struct watcher *watcher, rollcall_client id, const char 
 		sim_fail(watcher->sim, "%s client %" PRIu64 ", which is not connected", what, id);
 }
 
+static bool is_udp(struct rollcall_server *server, rollcall_client id)
+{
+	struct rollcall_client_info info = { .size = sizeof(info) };
+
+	CHECK(rollcall_client_info(server, id, &info) == 0);
+	return info.transport == ROLLCALL_UDP;
+}
+
 static void received(struct rollcall_server *server, rollcall_client id, const void *data,
 		     size_t bytes, void *context)
 {
@@ -47,6 +55,8 @@ static void received(struct rollcall_server *server, rollcall_client id, const v
 
 	sim_trace(watch->watcher->sim, "client %" PRIu64 " received %zu bytes", id, bytes);
 	check_known(watch->watcher, id, "a message of");
+	if (is_udp(server, id))
+		find(watch->watcher, id)->received_ns = sim_now_ns(watch->watcher->sim);
 	if (watch->inner->received)
 		watch->inner->received(server, id, data, bytes, NULL);
 }
@@ -77,8 +87,8 @@ static void disconnected(struct rollcall_server *server, rollcall_client id, int
 	watcher->reasons[-reason]++;
 }
 
-void watch_make(struct watch *watch, struct watcher *watcher,
-		const struct rollcall_service *inner, size_t message_bytes_max)
+void watch_make(struct watch *watch, struct watcher *watcher, const struct rollcall_service *inner,
+		size_t message_bytes_max)
 {
 	*watch = (struct watch){ .watcher = watcher, .inner = inner, .service = *inner };
 	watch->service.message_bytes_max = message_bytes_max;
@@ -93,4 +103,19 @@ void watcher_end(const struct watcher *watcher)
 	if (watcher->gone != watcher->count)
 		sim_fail(watcher->sim, "%u clients connected, %u disconnected", watcher->count,
 			 watcher->gone);
+}
+
+void watcher_check_idle(const struct watcher *watcher, uint64_t idle_ns)
+{
+	/* A sixteenth late, and turns may be late too. */
+	const uint64_t limit_ns = idle_ns + idle_ns / 16 + 100000000;
+
+	for (unsigned i = 0; i < watcher->count; i++) {
+		const struct watched *client = &watcher->clients[i];
+
+		if (!client->gone && client->received_ns &&
+		    sim_now_ns(watcher->sim) > client->received_ns + limit_ns)
+			sim_fail(watcher->sim, "UDP client %" PRIu64 " was not forgotten",
+				 client->id);
+	}
 }

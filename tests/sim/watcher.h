@@ -12,6 +12,7 @@
 
 struct watched {
 	rollcall_client id;
+	uint64_t received_ns; /* a datagram, the last time; 0: it is a TCP client */
 	bool gone;
 };
 
@@ -31,8 +32,11 @@ struct watch {
 	struct rollcall_service service;
 };
 
-void watch_make(struct watch *watch, struct watcher *watcher,
-		const struct rollcall_service *inner, size_t message_bytes_max);
+void watch_make(struct watch *watch, struct watcher *watcher, const struct rollcall_service *inner,
+		size_t message_bytes_max);
+
+/* No UDP client may have been idle for much longer than idle_ns. */
+void watcher_check_idle(const struct watcher *watcher, uint64_t idle_ns);
 
 /* Everybody who has connected must have disconnected. */
 void watcher_end(const struct watcher *watcher);

@@ -74,8 +74,7 @@ static inline uint16_t fake_receive(struct buffers *buffers)
 	assert_in_range(from->count, 1, from->entries);
 	from->first = (from->first + 1) % FAKE_BUFFERS_MAX;
 	from->count--;
-	return buffers_take(buffers,
-			    IORING_CQE_F_BUFFER | (uint32_t)id << IORING_CQE_BUFFER_SHIFT);
+	return buffers_take(buffers, IORING_CQE_F_BUFFER | (uint32_t)id << IORING_CQE_BUFFER_SHIFT);
 }
 
 #endif

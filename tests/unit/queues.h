@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * queues.h - a queue, two small pools of buffers, and memory for a few blocks. Like fake_ring.h it is
- * for exactly one file of a test.
+ * queues.h - a queue, two small pools of buffers, and memory for a few blocks. Like fake_ring.h it
+ * is for exactly one file of a test.
  */
 #ifndef UNIT_QUEUES_H
 #define UNIT_QUEUES_H

@@ -93,7 +93,7 @@ static void parse_bad(void **state)
 		/* no host */
 		"tcp://:80",
 		"tcp://[]:80",
-		/* IPv6 without its brackets, or with one of them, or brackets round another thing */
+		/* IPv6 without its brackets, or with one of them; brackets round another thing */
 		"tcp://1:2:3",
 		"tcp://::1:80",
 		"tcp://[::1",

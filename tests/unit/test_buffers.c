@@ -27,7 +27,7 @@ static unsigned with_kernel(void)
 	return fake_groups[1].count;
 }
 
-/* At first the kernel has them all, in order; places are reserved for the most that there can be. */
+/* At first the kernel has them all, in order; there are places for as many as can ever be. */
 static void at_first(void **state)
 {
 	(void)state;
@@ -212,8 +212,9 @@ static void checks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(at_first), TEST(memory), TEST(leases),
-		TEST(find),	TEST(grow),   TEST(grow_to_an_odd_limit),
+		TEST(at_first), TEST(memory),
+		TEST(leases),	TEST(find),
+		TEST(grow),	TEST(grow_to_an_odd_limit),
 		TEST(checks),	TEST(registration_fails),
 	};
 

@@ -145,8 +145,7 @@ static void random_model(void **state)
 		} else {
 			drop(slot);
 			count--;
-			memmove(model + place, model + place + 1,
-				(count - place) * sizeof(*model));
+			memmove(model + place, model + place + 1, (count - place) * sizeof(*model));
 		}
 		assert_list(&list, model, count);
 	}
@@ -178,8 +177,11 @@ static void checks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(first_in_first_out), TEST(remove_at_each_place), TEST(two_kinds),
-		TEST(random_model),	  TEST(checks),
+		TEST(first_in_first_out),
+		TEST(remove_at_each_place),
+		TEST(two_kinds),
+		TEST(random_model),
+		TEST(checks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,7 +33,7 @@ static void note(struct receiver *to, const void *data, size_t bytes)
 	to->trace_bytes += bytes;
 }
 
-/* Takes the next piece of a stream. It is copied to memory of its size, for the sanitizer's sake. */
+/* Takes the next piece of a stream, from memory of just its size for the sanitizer's sake. */
 static void feed(struct receiver *to, const uint8_t *data, size_t bytes)
 {
 	uint8_t next[bytes ? bytes : 1];
@@ -162,7 +162,10 @@ static void lengths(void **state)
 		{ STREAM("\0\0\0\1a"), STREAM("[\0\0\0\1a]") },
 		{ STREAM("\0\0\0\0"), STREAM("[\0\0\0\0]") },
 		{ STREAM("\0\0\0\0\0\0\0\1a"), STREAM("[\0\0\0\0][\0\0\0\1a]") },
-		{ STREAM("\0\0\0\10" "12345678"), STREAM("[\0\0\0\10" "12345678]") },
+		{ STREAM("\0\0\0\10"
+			 "12345678"),
+		  STREAM("[\0\0\0\10"
+			 "12345678]") },
 		/* The length alone tells that a message is too long. */
 		{ STREAM("\0\0\0\11"), STREAM("!") },
 		{ STREAM("\377\377\377\377"), STREAM("!") },
@@ -251,7 +254,7 @@ static size_t make_stream(uint64_t *seed, enum rollcall_framing framing, uint8_t
 
 	while (bytes < limit) {
 		if (framing == ROLLCALL_LINES) {
-			stream[bytes++] = (uint8_t)"aaaaaa\r\n"[random_below(seed, 8)];
+			stream[bytes++] = (uint8_t) "aaaaaa\r\n"[random_below(seed, 8)];
 			continue;
 		}
 		memset(stream + bytes, 0, 3);
@@ -295,8 +298,8 @@ static void random_model(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lines), cmocka_unit_test(lines_with_nul),
-		cmocka_unit_test(lengths), cmocka_unit_test(raw),
+		cmocka_unit_test(lines),	cmocka_unit_test(lines_with_nul),
+		cmocka_unit_test(lengths),	cmocka_unit_test(raw),
 		cmocka_unit_test(random_model),
 	};
 

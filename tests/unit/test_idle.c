@@ -1,21 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* Clients found idle: never early, at most a sixteenth late, by a clock that the test sets. */
+/*
+ * Clients found idle: never early, and late by at most a sixteenth and the two milliseconds that
+ * cutting to milliseconds may cost; by a clock that the test sets.
+ */
 #include "lib/test.h"
+
+#include <string.h>
 
 #include "client/idle.h"
 #include "lib/random.h"
 
 #define CLIENTS 8
 #define TIMEOUT_MS 1600
-#define LATEST_MS (TIMEOUT_MS + TIMEOUT_MS / 16)
-#define MS 1000000
+
+/* When a client is found that was touched at a whole millisecond. */
+#define LATEST_MS (TIMEOUT_MS + TIMEOUT_MS / 16 + 1)
+#define MS ((uint64_t)1000000)
 
 static struct table table;
 static struct timers timers;
 static struct idle idle;
 static struct client *clients[CLIENTS];
-static uint64_t start_ms, now_ms;
-static uint64_t expired_ms[CLIENTS]; /* when, after the start; UINT64_MAX: not yet */
+static uint64_t start_ns, now_ns;
+static uint64_t expired_ns[CLIENTS]; /* when; UINT64_MAX: not yet */
 static size_t expired_order[CLIENTS], expired_count;
 static void (*then)(struct idle *idle, struct client *client);
 
@@ -23,8 +30,8 @@ static void on_expired(struct idle *of, struct client *client)
 {
 	assert_ptr_equal(of, &idle);
 	assert_false(client_is_listed(client, LIST_IDLE));
-	assert_int_equal(expired_ms[client->id], UINT64_MAX);
-	expired_ms[client->id] = now_ms - start_ms;
+	assert_int_equal(expired_ns[client->id], UINT64_MAX);
+	expired_ns[client->id] = now_ns;
 	expired_order[expired_count++] = (size_t)client->id;
 	if (then)
 		then(of, client);
@@ -36,10 +43,10 @@ static void start(uint64_t timeout_ms, uint64_t first_ms)
 	assert_int_equal(table_init(&table, CLIENTS), 0);
 	for (int i = 0; i < CLIENTS; i++) {
 		clients[i] = table_add(&table, ROLLCALL_TCP);
-		expired_ms[i] = UINT64_MAX;
+		expired_ns[i] = UINT64_MAX;
 	}
 	assert_int_equal(idle_init(&idle, &table, &timers, timeout_ms, on_expired), 0);
-	start_ms = now_ms = first_ms;
+	start_ns = now_ns = first_ms * MS;
 	expired_count = 0;
 	then = NULL;
 }
@@ -54,24 +61,37 @@ static int tear_down(void **state)
 
 static void touch(size_t index)
 {
-	idle_touch(&idle, clients[index], now_ms * MS);
+	idle_touch(&idle, clients[index], now_ns);
 }
 
-/* Lets time pass until so long after the start, as the server's loop does: from timer to timer. */
-static void pass_until(uint64_t ms)
+/* Lets time pass until then, as the server's loop does: from timer to timer. */
+static void pass_until_ns(uint64_t ns)
 {
 	unsigned turns = 0;
 
-	while (timers_next(&timers) <= (start_ms + ms) * MS) {
-		now_ms = timers_next(&timers) / MS;
-		timers_run(&timers, timers_next(&timers));
+	while (timers_next(&timers) <= ns) {
+		now_ns = timers_next(&timers);
+		timers_run(&timers, now_ns);
 		assert_in_range(++turns, 1, 100 * CLIENTS);
 	}
-	now_ms = start_ms + ms;
-	timers_run(&timers, now_ms * MS);
+	now_ns = ns;
+	timers_run(&timers, now_ns);
 }
 
-/* A client that does nothing is found a sixteenth after the timeout, and once only. */
+/* Until so long after the start. */
+static void pass_until(uint64_t ms)
+{
+	pass_until_ns(start_ns + ms * MS);
+}
+
+/* When a client was found, so long after the start. */
+static uint64_t expired_ms(size_t index)
+{
+	assert_int_not_equal(expired_ns[index], UINT64_MAX);
+	return (expired_ns[index] - start_ns) / MS;
+}
+
+/* A client that does nothing is found a sixteenth and a bit after the timeout, once only. */
 static void expires(void **state)
 {
 	(void)state;
@@ -80,7 +100,7 @@ static void expires(void **state)
 	pass_until(LATEST_MS - 1);
 	assert_int_equal(expired_count, 0);
 	pass_until(LATEST_MS);
-	assert_int_equal(expired_ms[0], LATEST_MS);
+	assert_int_equal(expired_ms(0), LATEST_MS);
 	pass_until(10 * LATEST_MS);
 	assert_int_equal(expired_count, 1);
 	assert_int_equal(timers_next(&timers), UINT64_MAX);
@@ -111,8 +131,8 @@ static void touch_moves(void **state)
 	touch(0);
 	assert_ptr_equal(client_list_first(&table, &idle.list), clients[1]);
 	pass_until(3 * TIMEOUT_MS);
-	assert_int_equal(expired_ms[1], LATEST_MS);
-	assert_int_equal(expired_ms[0], TIMEOUT_MS / 16 + 1 + LATEST_MS);
+	assert_int_equal(expired_ms(1), LATEST_MS);
+	assert_int_equal(expired_ms(0), TIMEOUT_MS / 16 + 1 + LATEST_MS);
 }
 
 /* One that is always active in time is never found; another is, meanwhile. */
@@ -125,8 +145,8 @@ static void active_for_ever(void **state)
 		pass_until(ms);
 		touch(0);
 	}
-	assert_int_equal(expired_ms[0], UINT64_MAX);
-	assert_int_equal(expired_ms[1], LATEST_MS);
+	assert_int_equal(expired_ns[0], UINT64_MAX);
+	assert_int_equal(expired_ms(1), LATEST_MS);
 }
 
 /* They are found in the order of their last activity. */
@@ -144,7 +164,7 @@ static void order(void **state)
 	assert_int_equal(expired_count, COUNT(order));
 	for (size_t i = 0; i < COUNT(order); i++) {
 		assert_int_equal(expired_order[i], order[i]);
-		assert_int_equal(expired_ms[order[i]], 200 * i + LATEST_MS);
+		assert_int_equal(expired_ms(order[i]), 200 * i + LATEST_MS);
 	}
 }
 
@@ -159,13 +179,13 @@ static void removal(void **state)
 	idle_remove(&idle, clients[0]);
 	idle_remove(&idle, clients[0]);
 	pass_until(5 * TIMEOUT_MS);
-	assert_int_equal(expired_ms[0], UINT64_MAX);
-	assert_int_equal(expired_ms[1], 500 + LATEST_MS);
+	assert_int_equal(expired_ns[0], UINT64_MAX);
+	assert_int_equal(expired_ms(1), 500 + LATEST_MS);
 
 	/* The timer had found nobody left; it starts again with the next client. */
 	touch(2);
 	pass_until(10 * TIMEOUT_MS);
-	assert_int_equal(expired_ms[2], 5 * TIMEOUT_MS + LATEST_MS);
+	assert_int_equal(expired_ms(2), 5 * TIMEOUT_MS + LATEST_MS);
 }
 
 static void take_the_next_off(struct idle *of, struct client *client)
@@ -173,7 +193,7 @@ static void take_the_next_off(struct idle *of, struct client *client)
 	if (client->id == 0)
 		idle_remove(of, clients[1]);
 	else if (client->id == 2)
-		idle_touch(of, client, now_ms * MS);
+		idle_touch(of, client, now_ns);
 	then = client->id == 2 ? NULL : take_the_next_off;
 }
 
@@ -187,51 +207,62 @@ static void change_while_expiring(void **state)
 		touch(i);
 	pass_until(LATEST_MS);
 	assert_int_equal(expired_count, 3);
-	assert_int_equal(expired_ms[1], UINT64_MAX);
-	expired_ms[2] = UINT64_MAX;
+	assert_int_equal(expired_ns[1], UINT64_MAX);
+	expired_ns[2] = UINT64_MAX;
 	pass_until(2 * LATEST_MS);
-	assert_int_equal(expired_ms[2], 2 * LATEST_MS);
+	assert_int_equal(expired_ms(2), 2 * LATEST_MS);
+}
+
+/* What the model knows of each client: when it was last active; UINT64_MAX: not on the list. */
+struct model {
+	uint64_t timeout_ms;
+	uint64_t active_ns[CLIENTS];
+	size_t found;
+};
+
+static void check(struct model *model)
+{
+	const uint64_t least_ns = model->timeout_ms * MS;
+	const uint64_t most_ns = (model->timeout_ms + model->timeout_ms / 16 + 2) * MS;
+
+	for (size_t one = 0; one < CLIENTS; one++) {
+		if (expired_ns[one] != UINT64_MAX) {
+			assert_int_not_equal(model->active_ns[one], UINT64_MAX);
+			assert_in_range(expired_ns[one] - model->active_ns[one], least_ns, most_ns);
+			expired_ns[one] = model->active_ns[one] = UINT64_MAX;
+			model->found++;
+		}
+		if (model->active_ns[one] != UINT64_MAX)
+			assert_in_range(now_ns - model->active_ns[one], 0, most_ns);
+	}
+	expired_count = 0;
 }
 
 /*
- * Random activity against the time of each client's last one: found no earlier than the timeout after it,
- * and no later than a sixteenth more. It begins shortly before the 32 bits of milliseconds go round.
+ * Random activity, at any nanosecond, against the time of each client's last one. It begins shortly
+ * before the 32 bits of milliseconds go round.
  */
 static void random_model(void **state)
 {
-	static const uint64_t timeouts[] = { 1, 15, 16, 100, TIMEOUT_MS };
+	static const uint64_t timeouts_ms[] = { 1, 15, 16, 100, TIMEOUT_MS };
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(timeouts); i++) {
-		uint64_t timeout_ms = timeouts[i], seed = i, last_ms[CLIENTS] = { 0 };
-		bool listed[CLIENTS] = { false };
-		size_t found = 0;
+	for (size_t i = 0; i < COUNT(timeouts_ms); i++) {
+		struct model model = { .timeout_ms = timeouts_ms[i] };
+		const uint64_t step_ns = (model.timeout_ms + 1) * MS / 2;
+		uint64_t seed = i;
 
-		start(timeout_ms, UINT32_MAX - 20 * timeout_ms);
-		for (uint64_t ms = 0; ms < 100 * timeout_ms;
-		     ms += 1 + random_below(&seed, 1 + timeout_ms / 2)) {
+		memset(model.active_ns, 0xff, sizeof(model.active_ns));
+		start(model.timeout_ms, UINT32_MAX - 20 * model.timeout_ms);
+		for (int step = 0; step < 1000; step++) {
 			size_t pick = (size_t)random_below(&seed, CLIENTS);
 
-			pass_until(ms);
-			for (size_t one = 0; one < CLIENTS; one++) {
-				if (expired_ms[one] != UINT64_MAX) {
-					assert_true(listed[one]);
-					assert_in_range(expired_ms[one] - last_ms[one], timeout_ms,
-							timeout_ms + timeout_ms / 16);
-					expired_ms[one] = UINT64_MAX;
-					listed[one] = false;
-					found++;
-				}
-				if (listed[one])
-					assert_in_range(ms - last_ms[one], 0,
-							timeout_ms + timeout_ms / 16);
-			}
-			expired_count = 0;
+			pass_until_ns(now_ns + random_below(&seed, step_ns));
+			check(&model);
 			touch(pick);
-			listed[pick] = true;
-			last_ms[pick] = ms;
+			model.active_ns[pick] = now_ns;
 		}
-		assert_in_range(found, 10, SIZE_MAX);
+		assert_in_range(model.found, 10, SIZE_MAX);
 		tear_down(NULL);
 	}
 	start(1, 1);
@@ -242,9 +273,8 @@ static void random_model(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(expires), TEST(no_timeout), TEST(touch_moves),
-		TEST(active_for_ever), TEST(order), TEST(removal),
-		TEST(change_while_expiring), TEST(random_model),
+		TEST(expires), TEST(no_timeout), TEST(touch_moves),	      TEST(active_for_ever),
+		TEST(order),   TEST(removal),	 TEST(change_while_expiring), TEST(random_model),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

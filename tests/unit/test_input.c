@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The way of received bytes to the service: in place where that is possible, and kept where a message
- * is not whole yet or the client's input is paused. What the service gets is compared as a trace.
+ * The way of received bytes to the service: in place where that is possible, and kept where a
+ * message is not whole yet or the client's input is paused. What the service gets is compared as a
+ * trace.
  */
 #include <errno.h>
 #include <string.h>
@@ -63,9 +64,9 @@ static int set_up(void **state)
 	core.options.tcp_clients_max = core.options.udp_clients_max = 1;
 	core.options.memory_bytes_max = 1 << 20;
 	tcp = (struct tcp){ .core = &core };
-	service = (struct rollcall_service){
-		.framing = ROLLCALL_LINES, .received = on_received, .oversized = on_oversized
-	};
+	service = (struct rollcall_service){ .framing = ROLLCALL_LINES,
+					     .received = on_received,
+					     .oversized = on_oversized };
 	source = (struct source){ .service = &service, .message_bytes_max = 1 << 21 };
 	trace_bytes = 0;
 	trace[0] = '\0';
@@ -191,15 +192,33 @@ static void paused(void **state)
 	assert_string_equal(trace, "[a\n][b\n][cc\n][d\n][ee\n]");
 }
 
-/* What is held back is out of the receive buffer: that is the kernel's again, and is overwritten. */
+/* What is held back is a copy: the receive buffer is the kernel's again, and overwritten. */
 static void held_bytes_are_copies(void **state)
 {
-	char text[] = "a\nb\n";
+	struct buffers *buffers = &core.buffers[BUFFERS_TCP];
+	uint16_t id = fake_receive(buffers);
+	uint8_t *data = buffers_data(buffers, id);
 
 	(void)state;
+	memcpy(data, "a\nb\n", 4);
 	client->flags |= CLIENT_PAUSED;
-	assert_int_equal(receive(text), 0);
-	memset(text, 'x', 4);
+	assert_int_equal(input_receive(&tcp, client, data, 4), 0);
+	buffers_release(buffers, id);
+	assert_int_equal(buffers->held, 0);
+	memset(data, 'x', 4);
+	assert_int_equal(resume(), 0);
+	assert_string_equal(trace, "[a\n][b\n]");
+}
+
+/* What comes when the pause has ended, but what was held back is not handed over yet, waits too. */
+static void behind_held_bytes(void **state)
+{
+	(void)state;
+	client->flags |= CLIENT_PAUSED;
+	assert_int_equal(receive("a\n"), 0);
+	client->flags &= (uint16_t)~CLIENT_PAUSED;
+	assert_int_equal(receive("b\n"), 0);
+	assert_string_equal(trace, "");
 	assert_int_equal(resume(), 0);
 	assert_string_equal(trace, "[a\n][b\n]");
 }
@@ -300,10 +319,19 @@ static void random_pieces(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(in_place), TEST(in_pieces), TEST(length_prefix), TEST(oversized),
-		TEST(end), TEST(paused), TEST(held_bytes_are_copies), TEST(closed_meanwhile),
-		TEST(oversized_when_resumed), TEST(no_memory_for_a_message),
-		TEST(no_memory_to_hold_back), TEST(random_pieces),
+		TEST(in_place),
+		TEST(in_pieces),
+		TEST(length_prefix),
+		TEST(oversized),
+		TEST(end),
+		TEST(paused),
+		TEST(held_bytes_are_copies),
+		TEST(behind_held_bytes),
+		TEST(closed_meanwhile),
+		TEST(oversized_when_resumed),
+		TEST(no_memory_for_a_message),
+		TEST(no_memory_to_hold_back),
+		TEST(random_pieces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

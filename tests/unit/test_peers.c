@@ -178,6 +178,26 @@ static void clusters(void **state)
 	peers_destroy(&peers);
 }
 
+/* Two keys with the same hash, found by trying 300,000 of them, are two clients all the same. */
+static void same_hash(void **state)
+{
+	struct udp_key one = key_of(56666), other = key_of(235413);
+
+	(void)state;
+	init(4);
+	assert_int_equal((uint32_t)siphash(secret, &one, sizeof(one)),
+			 (uint32_t)siphash(secret, &other, sizeof(other)));
+	add(&one, 1);
+	assert_null(peers_find(&peers, &other));
+	add(&other, 2);
+	assert_int_equal(peers_find(&peers, &one)->client, 1);
+	assert_int_equal(peers_find(&peers, &other)->client, 2);
+	peers_remove(&peers, peers_find(&peers, &one));
+	assert_int_equal(peers_find(&peers, &other)->client, 2);
+	peers_remove(&peers, peers_find(&peers, &other));
+	peers_destroy(&peers);
+}
+
 /* Random coming and going of many keys in a crowded map against an array of who is there. */
 static void random_model(void **state)
 {
@@ -253,6 +273,7 @@ int main(void)
 		cmocka_unit_test(every_bit_of_the_key),
 		cmocka_unit_test(secret_counts),
 		cmocka_unit_test(clusters),
+		cmocka_unit_test(same_hash),
 		cmocka_unit_test(random_model),
 		cmocka_unit_test(checks),
 	};

@@ -85,7 +85,7 @@ static void references_merge(void **state)
 	assert_int_equal(queue.segments, 3);
 	queue_clear(&memory, &queue);
 
-	/* The end of one buffer touches the begin of the next, which is another lease all the same. */
+	/* The end of one buffer touches the next one, which is another lease all the same. */
 	assert_true(append(data + BUFFER_BYTES - 300, 300));
 	assert_true(append(data + BUFFER_BYTES, 300));
 	assert_int_equal(queue.segments, 2);
@@ -215,10 +215,12 @@ static void checks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(copies),		TEST(copies_share_blocks),    TEST(references),
-		TEST(no_references),	TEST(references_merge),	      TEST(small_parts_are_copied),
-		TEST(copy_when_asked),	TEST(parts),		      TEST(gather_limits),
-		TEST(advance),		TEST(checks),
+		TEST(copies),		TEST(copies_share_blocks),
+		TEST(references),	TEST(no_references),
+		TEST(references_merge), TEST(small_parts_are_copied),
+		TEST(copy_when_asked),	TEST(parts),
+		TEST(gather_limits),	TEST(advance),
+		TEST(checks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

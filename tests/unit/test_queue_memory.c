@@ -255,8 +255,12 @@ static void random_model(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(own),	      TEST(own_without_memory), TEST(clear),
-		TEST(blocks_run_out), TEST(leases_run_out),	TEST(random_model),
+		TEST(own),
+		TEST(own_without_memory),
+		TEST(clear),
+		TEST(blocks_run_out),
+		TEST(leases_run_out),
+		TEST(random_model),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

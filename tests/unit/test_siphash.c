@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SipHash-2-4 against the vectors that its authors have published, and at the edges of its input. */
+/* SipHash-2-4 against the vectors that its authors have published, and at its input's edges. */
 #include "lib/test.h"
 
 #include <stdlib.h>
@@ -115,10 +115,8 @@ static void length_counts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(published_vectors),
-		cmocka_unit_test(unaligned),
-		cmocka_unit_test(every_bit_of_the_key),
-		cmocka_unit_test(every_bit_of_the_message),
+		cmocka_unit_test(published_vectors),	cmocka_unit_test(unaligned),
+		cmocka_unit_test(every_bit_of_the_key), cmocka_unit_test(every_bit_of_the_message),
 		cmocka_unit_test(length_counts),
 	};
 

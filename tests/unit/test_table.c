@@ -36,8 +36,8 @@ static void remove_id(uint64_t id)
 
 static void capacity_is_a_power_of_two(void **state)
 {
-	static const uint32_t cases[][2] = { { 1, 1 }, { 2, 2 },       { 3, 4 },
-					     { 4, 4 }, { 5, 8 },       { 1000, 1024 },
+	static const uint32_t cases[][2] = { { 1, 1 },	     { 2, 2 },	    { 3, 4 },
+					     { 4, 4 },	     { 5, 8 },	    { 1000, 1024 },
 					     { 1024, 1024 }, { 1025, 2048 } };
 
 	(void)state;
@@ -150,7 +150,10 @@ static void ids_run_out(void **state)
 	init(4);
 	for (int i = 0; i < 4; i++)
 		add();
-	/* As if they had been used nearly 2^54 times; the last slot has one ID more than the others. */
+	/*
+	 * As if they had been used nearly 2^54 times; the last slot has one ID more than the
+	 * others.
+	 */
 	for (uint64_t slot = 0; slot < 3; slot++)
 		table.slots[slot].id = OP_ID_MAX - 3 + slot;
 	table.slots[3].id = OP_ID_MAX - 4;
@@ -295,9 +298,15 @@ static void random_model(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(capacity_is_a_power_of_two), TEST(ids_count_up), TEST(ids_count_up_over_gaps),
-		TEST(find_nothing),		  TEST(slot_taken_over), TEST(exhaustion_and_order),
-		TEST(ids_run_out),		  TEST(walk),		 TEST(checks),
+		TEST(capacity_is_a_power_of_two),
+		TEST(ids_count_up),
+		TEST(ids_count_up_over_gaps),
+		TEST(find_nothing),
+		TEST(slot_taken_over),
+		TEST(exhaustion_and_order),
+		TEST(ids_run_out),
+		TEST(walk),
+		TEST(checks),
 		TEST(random_model),
 	};
 

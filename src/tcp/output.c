@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+#include "tcp/output.h"
+
+#include <errno.h>
+
+#include "ring/op.h"
+#include "tcp/connection.h"
+#include "tcp/wait.h"
+
+static bool is_queue_long(const struct core *core, const struct client *client)
+{
+	const uint32_t bytes = client->tcp.queue.bytes;
+	const struct slab *blocks = &core->memory.blocks;
+
+	/* When memory gets short, clients that have much queued are not read from. */
+	return bytes > core->options.send_queue_bytes ||
+	       (blocks->used > blocks->limit / 2 && bytes > 4 * QUEUE_BLOCK_BYTES);
+}
+
+/* The service is told when there is room: when a send has completed, or else after a while. */
+static void refuse_send(struct tcp *tcp, struct client *client)
+{
+	client_set(client, CLIENT_WANTS_ROOM);
+	tcp->core->stats.sends_refused++;
+	if (client->tcp.queue.bytes == 0)
+		wait_for_memory(tcp, client);
+}
+
+int output_send(struct tcp *tcp, struct client *client, const struct iovec *parts, unsigned count)
+{
+	struct core *core = tcp->core;
+	struct queue *queue = &client->tcp.queue;
+	struct iovec framed[1 + 16];
+	size_t bytes = 0;
+	uint32_t length;
+	bool copy;
+
+	if (client->state != CLIENT_OPEN)
+		return -EPIPE;
+	for (unsigned i = 0; i < count; i++)
+		bytes += parts[i].iov_len;
+	if (client->source->service->framing == ROLLCALL_LENGTH) {
+		length = htonl((uint32_t)bytes);
+		framed[0] = (struct iovec){ &length, sizeof(length) };
+		for (unsigned i = 0; i < count; i++)
+			framed[1 + i] = parts[i];
+		parts = framed;
+		count++;
+	}
+	if (bytes > core->options.send_queue_bytes_max)
+		return -EMSGSIZE;
+	/*
+	 * Behind a send that was blocked, references to shared buffers could last for long; and
+	 * more segments than one send takes are better copied into fewer.
+	 */
+	copy = client_has(client, CLIENT_SLOW) || queue->segments >= GATHER_PIECES;
+	if (queue->bytes + bytes > core->options.send_queue_bytes_max ||
+	    (core_is_memory_scarce(core) && queue->bytes + bytes > QUEUE_BLOCK_ROOM) ||
+	    !queue_append(&core->memory, queue, parts, count, copy)) {
+		refuse_send(tcp, client);
+		return -ENOBUFS;
+	}
+	core_count_sent(core, client, bytes);
+	if (is_queue_long(core, client) && !client_has(client, CLIENT_PAUSED)) {
+		client_set(client, CLIENT_PAUSED | CLIENT_WANTS_ROOM);
+		core->stats.receive_pauses++;
+	}
+	core_flush_later(core, client);
+	return 0;
+}
+
+bool output_is_due(const struct client *client)
+{
+	return client->tcp.queue.bytes > 0 && client->state < CLIENT_LINGERING &&
+	       !(client->in_flight & IN_FLIGHT_SEND) && !client_has(client, CLIENT_STARVED);
+}
+
+static uint32_t sum_bytes(const struct iovec *pieces, unsigned count)
+{
+	uint32_t bytes = 0;
+
+	while (count-- > 0)
+		bytes += (uint32_t)pieces[count].iov_len;
+	return bytes;
+}
+
+bool output_start(struct tcp *tcp, struct client *client)
+{
+	const int flags = MSG_NOSIGNAL | (client_has(client, CLIENT_SLOW) ? 0 : MSG_DONTWAIT);
+	struct queue *queue = &client->tcp.queue;
+	struct io_uring_sqe *sqe = ring_sqe(tcp->core->ring);
+	struct gather *gather = NULL;
+
+	if (!sqe)
+		return false;
+	if (queue->segments > 1)
+		gather = slab_take(&tcp->gathers);
+	if (gather) {
+		unsigned count = queue_gather(queue, gather->pieces, GATHER_PIECES);
+
+		gather->message = (struct msghdr){ .msg_iov = gather->pieces, .msg_iovlen = count };
+		client->gather = (uint16_t)slab_index(&tcp->gathers, gather);
+		client->sending = sum_bytes(gather->pieces, count);
+		io_uring_prep_sendmsg(sqe, client->fd, &gather->message, (unsigned)flags);
+	} else {
+		client->sending = queue->head->bytes;
+		io_uring_prep_send(sqe, client->fd, queue->head->data, client->sending, flags);
+	}
+	sqe->user_data = op_pack(OP_TCP_SEND, client->id);
+	client->in_flight |= IN_FLIGHT_SEND;
+	return true;
+}
+
+void output_tell_room(struct tcp *tcp, struct client *client)
+{
+	struct core *core = tcp->core;
+
+	if (client->tcp.queue.bytes > core->options.send_queue_bytes / 2 ||
+	    is_queue_long(core, client))
+		return;
+	client_clear(client, CLIENT_PAUSED);
+	if (client_has(client, CLIENT_WANTS_ROOM)) {
+		client_clear(client, CLIENT_WANTS_ROOM);
+		if (client->state == CLIENT_OPEN)
+			core_drained(core, client);
+	}
+}
+
+void output_on_sent(struct tcp *tcp, struct client *client, const struct io_uring_cqe *cqe)
+{
+	struct core *core = tcp->core;
+	int result = cqe->res;
+
+	client->in_flight &= (uint8_t)~IN_FLIGHT_SEND;
+	if (client->gather != GATHER_NONE) {
+		slab_give(&tcp->gathers, slab_at(&tcp->gathers, client->gather));
+		client->gather = GATHER_NONE;
+	}
+	core_flush_later(core, client);
+	if (client->state == CLIENT_CLOSING)
+		return;
+	if (result == -ENOMEM || result == -ENOBUFS)
+		wait_for_memory(tcp, client);
+	else if (result < 0 && result != -EAGAIN && result != -EINTR) {
+		connection_abort(tcp, client, result, false);
+		return;
+	}
+	if (result > 0) {
+		queue_advance(&core->memory, &client->tcp.queue, (size_t)result);
+		idle_touch(client->state == CLIENT_OPEN ? &tcp->idle : &tcp->finishing, client,
+			   core->now_ns);
+	}
+	/* What the socket did not take has to wait, and must not hold buffers that others need. */
+	if (result == (int)client->sending) {
+		client_clear(client, CLIENT_SLOW);
+	} else if (!client_has(client, CLIENT_SLOW)) {
+		client_set(client, CLIENT_SLOW);
+		if (!queue_own(&core->memory, &client->tcp.queue)) {
+			connection_abort(tcp, client, -ENOBUFS, true);
+			return;
+		}
+	}
+	output_tell_room(tcp, client);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#include "tcp/wait.h"
+
+void wait_for_buffer(struct tcp *tcp, struct client *client)
+{
+	if (!client_has(client, CLIENT_PARKED | CLIENT_STARVED))
+		client_list_push(&tcp->core->table, &tcp->parked, client);
+	client_set(client, CLIENT_PARKED);
+}
+
+void wait_for_memory(struct tcp *tcp, struct client *client)
+{
+	struct core *core = tcp->core;
+
+	if (client_has(client, CLIENT_STARVED))
+		return;
+	if (client_has(client, CLIENT_PARKED))
+		client_list_remove(&core->table, &tcp->parked, client);
+	client_set(client, CLIENT_STARVED);
+	client_list_push(&core->table, &tcp->starved, client);
+	if (tcp->starved_timer.position == 0)
+		timers_set(&core->timers, &tcp->starved_timer, core->now_ns + TCP_RETRY_NS);
+}
+
+void wait_end_for_buffers(struct tcp *tcp)
+{
+	struct core *core = tcp->core;
+	uint32_t free_buffers = buffers_free(&core->buffers[BUFFERS_TCP]);
+
+	while (free_buffers-- > 0 && tcp->parked.count > 0) {
+		struct client *client = client_list_first(&core->table, &tcp->parked);
+
+		client_list_remove(&core->table, &tcp->parked, client);
+		client_clear(client, CLIENT_PARKED);
+		core_flush_later(core, client);
+	}
+}
+
+void wait_leave(struct tcp *tcp, struct client *client)
+{
+	if (client_has(client, CLIENT_STARVED))
+		client_list_remove(&tcp->core->table, &tcp->starved, client);
+	else if (client_has(client, CLIENT_PARKED))
+		client_list_remove(&tcp->core->table, &tcp->parked, client);
+	client_clear(client, CLIENT_STARVED | CLIENT_PARKED);
+}
+
+void wait_on_timer(struct timer *timer)
+{
+	struct tcp *tcp = container_of(timer, struct tcp, starved_timer);
+	struct client *client;
+
+	while ((client = client_list_first(&tcp->core->table, &tcp->starved))) {
+		wait_leave(tcp, client);
+		core_flush_later(tcp->core, client);
+	}
+}

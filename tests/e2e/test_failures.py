@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: MIT
+"""Clear failures: each cause has its own message, which quotes what is wrong and names the cure, on
+standard error, and its own exit code."""
+
+import ctypes
+import errno
+import os
+import pathlib
+import resource
+import socket
+import subprocess
+import sys
+
+import pytest
+
+import network
+from client import ask, connect
+from program import WAITING, needs_bare_program
+
+IO_URING_SETUP = 425
+DISABLED = pathlib.Path("/proc/sys/kernel/io_uring_disabled")
+TCP_ONLY = ("--udp", "none")
+UDP_ONLY = ("--tcp", "none")
+
+
+def check(done, code, *texts):
+    """An expected failure: the code, one error of one or two lines, which is the last that is said,
+    and all texts in it, without regard to case."""
+    assert done.returncode == code, done.stderr
+    assert done.stderr.count("rollcall: error: ") == 1, done.stderr
+    error = done.stderr.split("rollcall: error: ")[1]
+    assert len(error.splitlines()) <= 2, error
+    for text in texts:
+        assert text.lower() in error.lower(), f"{text!r} is not in: {error}"
+    assert WAITING not in done.stdout
+
+
+def as_user(program, number):
+    """The words that run the program as a user without any capability. The number keeps users
+    apart, as locked memory is counted for each of them, also between runs of these tests side by
+    side."""
+    user = 100000 + os.getpid() * 16 + number
+    return ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--inh-caps=-all",
+            program]
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("options, texts", [
+    (["--tpc", "localhost:1"], ["--tpc", "--tcp"]),
+    (["--tcp"], ["--tcp"]),
+    (["-x"], ["-x"]),
+    (["localhost:8080"], ["localhost:8080"]),
+    (["--quiet=yes"], ["--quiet"]),
+    (["--service", "ecko"], ["'ecko'", "echo", "reply", "discard"]),
+    (["--service", ""], ["''", "echo"]),
+    (["--framing", "line"], ["'line'", "lines"]),
+    (["--log-level", "loud"], ["'loud'", "debug"]),
+    (["--max-clients", "12x"], ["'12x'", "--max-clients", "number"]),
+    (["--max-clients", ""], ["''", "--max-clients"]),
+    (["--max-clients", "0"], ["'0'", "1"]),
+    (["--max-clients", "-5"], ["'-5'"]),
+    (["--max-clients", "99999999999999999999"], ["'99999999999999999999'", "16777216"]),
+    (["--udp-max-clients", "1e3"], ["'1e3'"]),
+    (["--line-bytes-max", "64Q"], ["'64Q'", "K, M or G"]),
+    (["--line-bytes-max", "2G"], ["'2G'"]),
+    (["--send-queue-bytes", "1"], ["'1'", "4096"]),
+    (["--idle-timeout", "soon"], ["'soon'", "--idle-timeout"]),
+    (["--idle-timeout", "1.2.3"], ["'1.2.3'"]),
+    (["--udp-idle-timeout", "0"], ["'0'"]),
+    (["--keepalive", "0.5"], ["'0.5'", "whole"]),
+    (["--drain-timeout", "nan"], ["'nan'"]),
+    (["--tcp", "localhost"], ["'localhost'", "port"]),
+    (["--tcp", "localhost:"], ["'localhost:'", "port"]),
+    (["--tcp", "localhost:http"], ["'localhost:http'", "65535"]),
+    (["--tcp", "localhost:99999"], ["'localhost:99999'", "65535"]),
+    (["--tcp", "localhost:-1"], ["'localhost:-1'", "65535"]),
+    (["--udp", ":7070"], ["':7070'", "*:", "localhost:"]),
+    (["--udp", "::1:7070"], ["'::1:7070'", "[::1]"]),
+    (["--udp", "[::1:7070"], ["'[::1:7070'", "bracket"]),
+    (["--udp", "[localhost]:7070"], ["'[localhost]:7070'"]),
+    (["--tcp", ""], ["''", "HOST:PORT"]),
+    (["--tcp", "tcp://localhost:1"], ["'tcp://localhost:1'"]),
+], ids=lambda value: " ".join(value) if value and value[0].startswith("-") else "")
+def test_usage(run, options, texts):
+    """Unknown options, services and words; bad numbers and addresses: 64, and the value is
+    quoted."""
+    check(run(*options), 64, *texts)
+
+
+@pytest.mark.parametrize("kind", ["tcp", "udp"])
+def test_port_in_use(run, kind):
+    """Another socket has the port."""
+    type_ = socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM
+    with socket.socket(socket.AF_INET, type_) as other:
+        other.bind(("127.0.0.1", 0))
+        if kind == "tcp":
+            other.listen()
+        port = other.getsockname()[1]
+        options = TCP_ONLY if kind == "tcp" else UDP_ONLY
+        check(run(f"--{kind}", f"127.0.0.1:{port}", *options), 71,
+              f"127.0.0.1:{port}", "in use", "choose another", "ss -l")
+
+
+def test_second_server_on_the_same_port(server, run):
+    """The program itself has the port; it takes it back at once after a restart, though a client's
+    connection is still in TIME_WAIT."""
+    rollcall = server(*TCP_ONLY)
+    address = f"127.0.0.1:{rollcall.tcp[1]}"
+    check(run("--tcp", address, *TCP_ONLY), 71, address, "in use")
+    with connect(rollcall.tcp) as sock:
+        ask(sock, b"hello\n")
+        assert rollcall.stop() == 0
+    again = server("--tcp", address, *TCP_ONLY)
+    with connect(again.tcp) as sock:
+        ask(sock, b"hello\n")
+
+
+@pytest.mark.parametrize("kind", ["tcp", "udp"])
+def test_privileged_port(run, own_network, public_program, kind):
+    """Port 80 as a user without capabilities; the namespace has the kernel's default for the first
+    unprivileged port."""
+    options = TCP_ONLY if kind == "tcp" else UDP_ONLY
+    check(run(f"--{kind}", "127.0.0.1:80", *options, words=as_user(public_program, 0)), 77,
+          "127.0.0.1:80", "1024", "CAP_NET_BIND_SERVICE")
+
+
+def test_unresolvable_host(run, own_network):
+    """A name that does not exist (RFC 6761); the namespace makes sure that nobody is asked."""
+    check(run("--tcp", "no-such-host.invalid:8080", *TCP_ONLY), 68, "no-such-host.invalid",
+          "resolve")
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1:8080", "[2001:db8::1]:8080"])
+def test_address_of_another_machine(run, own_network, address):
+    """Addresses for documentation, which no machine has."""
+    for kind, options in (("--tcp", TCP_ONLY), ("--udp", UDP_ONLY)):
+        check(run(kind, address, *options), 71, address, "this machine")
+
+
+def deny_io_uring(error, *, more=None):
+    """For preexec: a seccomp filter that fails io_uring_setup, as container engines do."""
+    def instruction(code, jump_true, jump_false, value):
+        return code.to_bytes(2, sys.byteorder) + bytes([jump_true, jump_false]) + \
+            value.to_bytes(4, sys.byteorder)
+
+    load_number, if_equal, give_back = 0x20, 0x15, 0x06
+    allow, fail = 0x7fff0000, 0x00050000
+    program = ctypes.create_string_buffer(
+        instruction(load_number, 0, 0, 0) + instruction(if_equal, 0, 1, IO_URING_SETUP) +
+        instruction(give_back, 0, 0, fail | error) + instruction(give_back, 0, 0, allow))
+
+    class FilterProgram(ctypes.Structure):
+        _fields_ = [("count", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
+
+    no_new_privileges, set_seccomp, filter_mode = 38, 22, 2
+    filter_program = FilterProgram(4, ctypes.addressof(program))
+
+    def install():
+        if more:
+            more()
+        assert network.libc.prctl(no_new_privileges, 1, 0, 0, 0) == 0
+        assert network.libc.prctl(set_seccomp, filter_mode, ctypes.byref(filter_program)) == 0
+        return program
+
+    return install
+
+
+@pytest.mark.parametrize("error", [errno.EPERM, errno.ENOSYS], ids=errno.errorcode.get)
+def test_denied_by_seccomp(run, error):
+    """io_uring_setup fails as in Docker (EPERM) and in Podman (ENOSYS): the message says that it is
+    seccomp and how to allow the three calls; --check comes to the same end."""
+    check(run(preexec=deny_io_uring(error)), 69, "seccomp", "--security-opt", "io_uring_setup",
+          "io_uring_enter", "io_uring_register")
+    done = run("--check", preexec=deny_io_uring(error))
+    assert done.returncode == 69
+    assert "cannot run here" in done.stdout and "seccomp" in done.stdout
+
+
+def test_kernel_too_old(run):
+    """A kernel that does not know the flags of 6.1 gives EINVAL, which the filter plays here."""
+    check(run(preexec=deny_io_uring(errno.EINVAL)), 69, "6.1", os.uname().release)
+    assert run("--check", preexec=deny_io_uring(errno.EINVAL)).returncode == 69
+
+
+def test_disabled_for_all(run, tmp_path):
+    """kernel.io_uring_disabled = 2, played: the file is covered by another one in a mount namespace
+    of the program's own, and the call fails as it then would. (To set it for real would stop all
+    other programs on the machine.)"""
+    if not DISABLED.exists():
+        pytest.skip("this kernel has no kernel.io_uring_disabled")
+    cover = tmp_path / "io_uring_disabled"
+    cover.write_text("2\n")
+
+    def cover_file():
+        new_mounts, private_recursive, bind = 0x20000, 0x44000, 0x1000
+        assert network.libc.unshare(new_mounts) == 0
+        assert network.libc.mount(b"none", b"/", None, private_recursive, None) == 0
+        assert network.libc.mount(bytes(cover), bytes(DISABLED), None, bind, None) == 0
+
+    preexec = deny_io_uring(errno.EPERM, more=cover_file)
+    check(run(preexec=preexec), 69, "kernel.io_uring_disabled", "2", "sysctl")
+    assert run("--check", preexec=preexec).returncode == 69
+
+
+def test_disabled_for_users(run, public_program):
+    """kernel.io_uring_disabled = 1, for real: users without CAP_SYS_ADMIN outside the group are
+    refused. The value is put back."""
+    try:
+        before = DISABLED.read_text()
+        DISABLED.write_text("1")
+    except OSError as failure:
+        pytest.skip(f"kernel.io_uring_disabled cannot be set: {failure}")
+    try:
+        words = as_user(public_program, 1)
+        done = run(words=words)
+        checked = run("--check", words=words)
+    finally:
+        DISABLED.write_text(before)
+    check(done, 69, "kernel.io_uring_disabled", "1", "io_uring_group")
+    assert checked.returncode == 69 and "cannot run here" in checked.stdout
+
+
+def limit_locked_memory(count):
+    return lambda: resource.setrlimit(resource.RLIMIT_MEMLOCK, (count, count))
+
+
+def skip_unless_rings_count(program):
+    """Some kernels do not count a ring's memory against the limit: a ring made without any shows
+    it."""
+    probe = ("import ctypes, os; p = ctypes.create_string_buffer(120); "
+             "r = ctypes.CDLL(None, use_errno=True).syscall(425, 4096, p); "
+             "raise SystemExit(r < 0 and ctypes.get_errno() == 12)")
+    words = [*as_user(program, 2)[:-1], "/usr/bin/python3", "-c", probe]
+    if subprocess.run(words, preexec_fn=limit_locked_memory(0), timeout=20).returncode == 0:
+        pytest.skip("this kernel does not count rings as locked memory")
+
+
+def test_little_locked_memory(server, public_program):
+    """RLIMIT_MEMLOCK of 64 KiB for a user: it starts with smaller rings, says so, and serves."""
+    skip_unless_rings_count(public_program)
+    rollcall = server(words=as_user(public_program, 3), preexec=limit_locked_memory(64 << 10))
+    (line,) = rollcall.wait_for_log("rollcall: warning: .*locked memory")
+    assert "rings of" in line and "ulimit -l" in line
+    socks = [connect(rollcall.tcp) for _ in range(200)]
+    for sock in socks:
+        sock.sendall(b"hello\n" * 20)
+    for sock in socks:
+        for _ in range(20):
+            assert sock.recv(16, socket.MSG_WAITALL) == b"Received: hello\n"
+        sock.close()
+
+
+@pytest.mark.parametrize("count", [0, 4096])
+def test_no_locked_memory(run, public_program, count):
+    """A limit too small for the smallest rings: the message names it, its value, and three ways to
+    raise it. With --check too."""
+    skip_unless_rings_count(public_program)
+    words, preexec = as_user(public_program, 4), limit_locked_memory(count)
+    check(run(words=words, preexec=preexec), 71, "RLIMIT_MEMLOCK", f"{count >> 10} KiB",
+          "ulimit -l", "--ulimit memlock", "LimitMEMLOCK")
+    done = run("--check", words=words, preexec=preexec)
+    assert done.returncode == 69 and "cannot run here" in done.stdout
+
+
+@needs_bare_program
+def test_no_descriptors(run):
+    """RLIMIT_NOFILE with no room for the ring and the sockets."""
+    def limit():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (6, 6))
+
+    check(run("--tcp", "127.0.0.1:0", "--udp", "127.0.0.1:0", preexec=limit), 71,
+          "descriptor", "ulimit -", "LimitNOFILE")
+
+
+@pytest.mark.smoke
+def test_check(run):
+    """--check shows each feature with the kernel it came with, the limits, and the verdict, and
+    exits with 0 where the server runs."""
+    done = run("--check")
+    assert done.returncode == 0 and done.stderr == ""
+    for text in ("multishot accept", "5.19", "multishot receive", "6.0", "RLIMIT_NOFILE",
+                 "RLIMIT_MEMLOCK", "io_uring_disabled", "somaxconn", os.uname().release):
+        assert text in done.stdout
+    assert done.stdout.splitlines()[-1] == "rollcall can run here"
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("options", [["--help"], ["-h"], ["--version"], ["-V"]])
+def test_help_and_version(run, options):
+    """Both go to standard output and exit with 0; the help names every option."""
+    done = run(*options)
+    assert done.returncode == 0 and done.stderr == ""
+    if "h" in options[0]:
+        for option in ("tcp", "udp", "service", "framing", "line-bytes-max", "max-clients",
+                       "udp-max-clients", "send-queue-bytes", "idle-timeout", "udp-idle-timeout",
+                       "keepalive", "drain-timeout", "udp-low-ports", "quiet", "log-level",
+                       "check", "help", "version"):
+            assert "--" + option in done.stdout
+    else:
+        assert done.stdout.startswith("rollcall ") and done.stdout.count("\n") == 1

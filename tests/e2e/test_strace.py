@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""One ring does everything: strace -c -f, attached to the program under load, shows io_uring_enter
+and next to nothing else."""
+
+import re
+import signal
+import subprocess
+import threading
+
+import pytest
+
+from client import Background, ask, connect, datagrams
+from program import DEADLINE_S, needs_bare_program, wait_until
+
+CLIENTS = 50
+
+
+class Trace:
+    """The system calls of a running program, counted by strace between start and stop."""
+
+    def __init__(self, pid, file):
+        self.file = file
+        try:
+            self.strace = subprocess.Popen(["strace", "-c", "-f", "-p", str(pid), "-o", str(file)],
+                                           stderr=subprocess.PIPE, text=True)
+        except FileNotFoundError:
+            pytest.skip("there is no strace")
+        first = self.strace.stderr.readline()
+        if "attached" not in first:
+            self.strace.wait(DEADLINE_S)
+            pytest.skip("strace cannot attach: " + first.strip())
+
+    def stop(self):
+        """Returns the counts by the name of the call."""
+        self.strace.send_signal(signal.SIGINT)
+        self.strace.communicate(timeout=DEADLINE_S)
+        rows = re.findall(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$",
+                          self.file.read_text(), re.MULTILINE)
+        return {name: int(count) for count, name in rows if name != "total"}
+
+
+pytestmark = needs_bare_program
+
+
+class Talker:
+    """A client that asks in a thread of its own, and counts its answers."""
+
+    def __init__(self, address, call):
+        self.answers = 0
+        self.stop = threading.Event()
+        self.talk = Background(self._talk, address, call)
+
+    def _talk(self, address, call):
+        with call(address) as sock:
+            while not self.stop.is_set():
+                ask(sock, b"hello\n")
+                self.answers += 1
+
+
+def test_calls_under_load(server, tmp_path):
+    """TCP and UDP clients in conversation, with the console lines of every message: all of it goes
+    through the ring, so other calls are less than one in a hundred; and there is no more than one
+    call for each message."""
+    rollcall = server()
+    talkers = [Talker(rollcall.tcp, connect) for _ in range(CLIENTS)]
+    talkers += [Talker(rollcall.udp, datagrams) for _ in range(4)]
+
+    def answers():
+        return sum(talker.answers for talker in talkers)
+
+    wait_until(lambda: answers() > 1000, "traffic")
+    before = answers()
+    trace = Trace(rollcall.pid, tmp_path / "calls")
+    start = answers()
+    wait_until(lambda: answers() > start + 5000, "more traffic")
+    calls = trace.stop()
+    messages = answers() - before
+    for talker in talkers:
+        talker.stop.set()
+    for talker in talkers:
+        talker.talk.result()
+        assert talker.answers > 0
+
+    enters = calls.pop("io_uring_enter")
+    assert enters > 0
+    assert sum(calls.values()) <= max(10, enters // 100), calls
+    assert enters <= messages
+
+
+def test_calls_when_clients_come_and_go(server, tmp_path):
+    """Accepting, closing and all that goes with it are the ring's too: of other calls there are at
+    most three for each client (to ask for its address, to shut it down), and no accept, no close,
+    no read, no write, no wait of another kind."""
+    rollcall = server()
+    with connect(rollcall.tcp) as sock:
+        ask(sock, b"first\n")
+    trace = Trace(rollcall.pid, tmp_path / "calls")
+    for _ in range(200):
+        with connect(rollcall.tcp) as sock:
+            ask(sock, b"hello\n")
+    rollcall.wait_for_lines("disconnected", 201)
+    calls = trace.stop()
+    assert calls.pop("io_uring_enter") > 0
+    assert not set(calls) & {"accept", "accept4", "close", "read", "write", "recvfrom", "sendto",
+                             "recvmsg", "sendmsg", "epoll_wait", "poll", "select"}, calls
+    assert sum(calls.values()) <= 3 * 200, calls
+
+
+def test_no_calls_when_idle(server, tmp_path):
+    """With clients that are silent nothing happens at all."""
+    rollcall = server()
+    socks = [connect(rollcall.tcp) for _ in range(20)]
+    for sock in socks:
+        ask(sock, b"hello\n")
+    trace = Trace(rollcall.pid, tmp_path / "calls")
+    threading.Event().wait(1.5)
+    assert sum(trace.stop().values()) <= 20
+    for sock in socks:
+        sock.close()
