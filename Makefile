@@ -87,7 +87,8 @@ $(TESTS): %: %.o $(BUILD)/objects.a $(BUILD)/tests/lib.a
 	$(call say,LINK,$@)$(LINK) -o $@ $^ $(BUILD)/objects.a $(LDLIBS) -lcmocka
 
 $(BUILD)/rollcall-sim: $(SIM_OBJECTS) $(BUILD)/objects.a
-	$(call say,LINK,$@)$(LINK) -o $@ $^ $(LDLIBS)
+	$(call say,LINK,$@)$(LINK) -o $@ $^ $(LDLIBS) \
+		-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=memory_reserve
 
 $(BUILD)/tests/%.o: private INCLUDES += -Itests
 

@@ -92,6 +92,19 @@ def test_others_do_not_notice(server):
         sock.close()
 
 
+def test_small_messages_unread(server):
+    """Clients that have many small messages unread must not hold a large buffer for each of them, for
+    the buffers are shared: others would be left without."""
+    rollcall = server("--service", "echo", "--quiet")
+    socks = [connect(rollcall.tcp, receive_bytes=4096) for _ in range(4)]
+    send_until_stalled(socks, b"x" * 1000)
+    with connect(rollcall.tcp) as sock:
+        sock.sendall(noise(100000))
+        assert receive_exactly(sock, 100000) == noise(100000)
+    for sock in socks:
+        sock.close()
+
+
 def test_stalled_server_is_idle(server):
     """A client at its limit costs no CPU time: nothing is tried again and again."""
     rollcall = server("--send-queue-bytes", SOFT_LIMIT, "--quiet")

@@ -99,7 +99,7 @@ def test_quiet(server, option):
 @needs_bare_program
 def test_closed_standard_output(server, own_network):
     """With descriptor 1 closed at the start, no socket may get its number: a console line would end
-    up in a client's connection. The same for 2, and for all three."""
+    up in a connection. /dev/null holds the place. The same for 2, and for all three."""
     for closed in ((1,), (2,), (0, 1, 2)):
         with open(os.devnull, "wb") as null:
             rollcall = server(recipe=True, stdout=null.fileno(), stderr=null.fileno(),
@@ -109,6 +109,8 @@ def test_closed_standard_output(server, own_network):
         for sock in socks:
             ask(sock, b"hello\n")
         assert all(is_silent(sock, 0.1) for sock in socks)
+        for fd in closed:
+            assert os.readlink(f"/proc/{rollcall.pid}/fd/{fd}") == os.devnull
         with datagrams(("127.0.0.1", 7070)) as sock:
             ask(sock, b"hello\n")
         for sock in socks:

@@ -10,7 +10,7 @@ import time
 import pytest
 
 import network
-from client import (ask, connect, is_silent, receive_exactly, receive_to_end, reset,
+from client import (ask, connect, datagrams, is_silent, receive_exactly, receive_to_end, reset,
                     send_until_stalled)
 from program import needs_bare_program, wait_until
 
@@ -58,6 +58,25 @@ def test_room_for_one(server):
         assert receive_to_end(sock) == b"Received: hello\n"
         sock.close()
     rollcall.wait_for_lines("disconnected", 100)
+
+
+def test_ids_in_a_small_table(server):
+    """In a table of a few slots, each of which is used again and again, no ID comes twice; TCP and
+    UDP clients share the numbers."""
+    rollcall = server("--max-clients", "2", "--udp-max-clients", "2", "--udp-idle-timeout", "0.05")
+    with connect(rollcall.tcp) as staying:
+        ask(staying, b"hello\n")
+        for number in range(60):
+            with connect(rollcall.tcp) as sock:
+                ask(sock, b"%d\n" % number)
+            if number % 10 == 0:
+                with datagrams(rollcall.udp) as sock:
+                    ask(sock, b"datagram %d\n" % number)
+                    time.sleep(0.2)
+    rollcall.wait_for_lines(r"\d disconnected", 61)
+    came = [int(line.split()[3]) for line in rollcall.stdout.matching(" connected")]
+    assert len(came) == len(set(came)) == 67
+    assert max(came) < 2 * len(came)
 
 
 def limit_files(soft, hard):

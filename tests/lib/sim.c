@@ -82,6 +82,7 @@ struct sim *sim_begin(const struct sim_settings *settings, sim_world world, void
 	sim->random[0] = spread(&state);
 	sim->random[1] = spread(&state);
 	sim->now_ns = 1000000000;
+	sim->countdown = settings->failure.nth;
 	sim_current = sim;
 	return sim;
 }
@@ -121,6 +122,65 @@ bool sim_chance(struct sim *sim, enum sim_fault fault)
 	sim->fired[fault]++;
 	sim_trace(sim, "  fault: %s", sim_fault_names[fault]);
 	return true;
+}
+
+bool sim_fails(struct sim *sim, int opcode)
+{
+	if (sim->settings.failure.opcode != opcode || sim->countdown == 0 || --sim->countdown > 0)
+		return false;
+	sim->failed = true;
+	sim_trace(sim, "  on purpose: it fails");
+	return true;
+}
+
+bool sim_has_failed(const struct sim *sim)
+{
+	return sim->failed;
+}
+
+void sim_enter_server(struct sim *sim)
+{
+	sim->in_server = true;
+}
+
+void sim_leave_server(struct sim *sim)
+{
+	sim->in_server = false;
+}
+
+/* The linker puts these in the place of the real ones (ld(1), --wrap). */
+void *__real_malloc(size_t bytes);
+void *__real_calloc(size_t count, size_t bytes);
+void *__real_realloc(void *memory, size_t bytes);
+void *__real_memory_reserve(size_t bytes);
+void *__wrap_malloc(size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes);
+void *__wrap_realloc(void *memory, size_t bytes);
+void *__wrap_memory_reserve(size_t bytes);
+
+static bool allocation_fails(void)
+{
+	return sim_current && sim_current->in_server && sim_fails(sim_current, SIM_ALLOCATION);
+}
+
+void *__wrap_malloc(size_t bytes)
+{
+	return allocation_fails() ? NULL : __real_malloc(bytes);
+}
+
+void *__wrap_calloc(size_t count, size_t bytes)
+{
+	return allocation_fails() ? NULL : __real_calloc(count, bytes);
+}
+
+void *__wrap_realloc(void *memory, size_t bytes)
+{
+	return allocation_fails() ? NULL : __real_realloc(memory, bytes);
+}
+
+void *__wrap_memory_reserve(size_t bytes)
+{
+	return allocation_fails() ? NULL : __real_memory_reserve(bytes);
 }
 
 void sim_trace(struct sim *sim, const char *format, ...)

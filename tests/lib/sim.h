@@ -55,8 +55,18 @@ enum sim_fault {
 
 extern const char *const sim_fault_names[SIM_FAULTS];
 
+/* One operation or allocation that fails, on purpose and once. */
+struct sim_failure {
+	int opcode;   /* IORING_OP_*, or SIM_ALLOCATION */
+	unsigned nth; /* of its kind, counted from 1; 0: none fails */
+	int error;    /* the errno value that it ends with */
+};
+
+#define SIM_ALLOCATION (-1)
+
 struct sim_settings {
 	uint64_t seed;
+	struct sim_failure failure;
 	uint32_t chance[SIM_FAULTS];		 /* of 65,536 */
 	unsigned sq_entries_max, cq_entries_max; /* smaller than asked for */
 	unsigned descriptors_max;		 /* open at a time */
@@ -84,6 +94,13 @@ uint32_t sim_random(struct sim *sim, uint32_t limit);
 
 /* Whether a fault happens now; counts it if so. */
 bool sim_chance(struct sim *sim, enum sim_fault fault);
+
+/* Whether the failure of the settings has happened. */
+bool sim_has_failed(const struct sim *sim);
+
+/* Between these the server runs: only its allocations are counted and fail. */
+void sim_enter_server(struct sim *sim);
+void sim_leave_server(struct sim *sim);
 
 /* One line of the trace. */
 void sim_trace(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));

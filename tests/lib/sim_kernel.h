@@ -98,11 +98,17 @@ struct sim {
 	struct sim_file files[SIM_FILES_MAX];
 	unsigned files_open;
 	unsigned halved;
+	unsigned countdown; /* to the failure, among its kind */
+	bool failed;
+	bool in_server;
 	uint16_t port_next;
 	struct sim_datagram *packets; /* on their way */
 	unsigned fruitless;	      /* turns in a row in which nothing good happened */
 	bool progress;		      /* in this turn */
 };
+
+/* Whether this operation or allocation is the one that is to fail. */
+bool sim_fails(struct sim *sim, int opcode);
 
 /* The one simulation. */
 extern struct sim *sim_current;
@@ -114,6 +120,9 @@ struct sim_file *sim_file(struct sim *sim, int fd);
 int sim_open(struct sim *sim, enum sim_file_kind kind);
 
 void sim_close_file(struct sim *sim, int fd);
+
+/* Whether closing it would end a connection whose peer has not ended, and has not been told to. */
+bool sim_ends_rudely(const struct sim_file *file);
 
 /*
  * The server's side of a connection. They return bytes, 0 for the end, or a negative errno value;

@@ -145,6 +145,14 @@ static void close_stream(struct sim_connection *connection)
 	free_if_done(connection);
 }
 
+bool sim_ends_rudely(const struct sim_file *file)
+{
+	const struct sim_connection *connection = file->connection;
+
+	return file->kind == SIM_STREAM && !connection->client_ended && !connection->server_ended &&
+	       !connection->broken && !connection->reset_on_close;
+}
+
 void sim_close_file(struct sim *sim, int fd)
 {
 	struct sim_file *file = sim_file(sim, fd);

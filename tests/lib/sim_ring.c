@@ -26,6 +26,7 @@ int ring_create(struct ring **out, unsigned sq_entries, unsigned cq_entries)
 	CHECK(sim && !sim->ring);
 	if (sim->halved++ < sim->settings.halvings)
 		return -ENOMEM;
+	sim_leave_server(sim);
 	ring = calloc(1, sizeof(*ring));
 	CHECK(ring);
 	ring->sq_entries = (unsigned)min_size(sq_entries, sim->settings.sq_entries_max);
@@ -36,6 +37,7 @@ int ring_create(struct ring **out, unsigned sq_entries, unsigned cq_entries)
 	ring->ops = calloc(SIM_OPS_MAX, sizeof(*ring->ops));
 	CHECK(ring->sqes && ring->cqes && ring->overflow && ring->ops);
 	sim->ring = ring;
+	sim_enter_server(sim);
 	*out = ring;
 	return 0;
 }
@@ -131,9 +133,11 @@ int ring_buffers_register(struct ring *ring, uint16_t group, unsigned entries)
 	struct sim_group *to = &ring->groups[group];
 
 	CHECK(group < RING_GROUPS_MAX && !to->buffers);
+	sim_leave_server(sim_current);
 	to->buffers = calloc(entries, sizeof(*to->buffers));
 	to->given = calloc(entries, sizeof(*to->given));
 	CHECK(to->buffers && to->given);
+	sim_enter_server(sim_current);
 	to->entries = entries;
 	return 0;
 }
@@ -252,6 +256,8 @@ static bool try_receive(struct sim *sim, struct sim_op *op)
 		bytes = buffer ? min_size(buffer->bytes, connection->in.count) : 0;
 		if (bytes > 1 && sim_chance(sim, SIM_SHORT_RECEIVE))
 			bytes = 1 + sim_random(sim, (uint32_t)bytes - 1);
+		else if (bytes > 1 && op->sqe.msg_flags & MSG_DONTWAIT && sim_random(sim, 2))
+			bytes /= 2; /* the last input comes in parts */
 		result = sim_stream_receive(connection, buffer ? buffer->data : NULL, bytes);
 		if (result == -EAGAIN && !(op->sqe.msg_flags & MSG_DONTWAIT))
 			return false;
@@ -466,6 +472,8 @@ static bool try_close(struct sim *sim, struct sim_op *op)
 		    ring->ops[i].sqe.opcode != IORING_OP_ASYNC_CANCEL)
 			sim_fail(sim, "descriptor %d is closed with an operation in flight",
 				 op->sqe.fd);
+	if (sim_ends_rudely(sim_file(sim, op->sqe.fd)))
+		sim_fail(sim, "descriptor %d is closed, but was never shut down", op->sqe.fd);
 	sim_close_file(sim, op->sqe.fd);
 	return finish(op, 0);
 }
@@ -555,6 +563,23 @@ static struct sim_op *new_op(struct sim *sim)
 	return &ring->ops[ring->ops_end++];
 }
 
+/* After most errors a connection is no more; a descriptor is closed, whatever close says. */
+static void fail_on_purpose(struct sim *sim, struct sim_op *op)
+{
+	const int error = sim->settings.failure.error;
+	struct sim_file *file = sim_file(sim, op->sqe.fd);
+	const bool passing =
+		error == EINTR || error == EAGAIN || error == ENOBUFS || error == ENOMEM;
+
+	if (op->sqe.opcode == IORING_OP_CLOSE) {
+		sim_close_file(sim, op->sqe.fd);
+	} else if (file->kind == SIM_STREAM && !passing) {
+		file->connection->broken_by_fault = true;
+		sim_break(file->connection);
+	}
+	finish(op, -error);
+}
+
 static void submit(struct sim *sim)
 {
 	struct ring *ring = sim->ring;
@@ -571,7 +596,9 @@ static void submit(struct sim *sim)
 			  sqe->fd);
 		if (sqe->opcode == IORING_OP_SEND || sqe->opcode == IORING_OP_SENDMSG)
 			op->digest = digest(sqe, &bytes);
-		if (sim_chance(sim, SIM_LATE))
+		if (sim_fails(sim, sqe->opcode))
+			fail_on_purpose(sim, op);
+		else if (sim_chance(sim, SIM_LATE))
 			op->not_before_ns = sim->now_ns + sim_random(sim, 5000000);
 		else
 			try_one(sim, op);
@@ -648,9 +675,9 @@ static void check_progress(struct sim *sim)
 		sim_fail(sim, "the server spins: %u turns without progress", sim->fruitless);
 }
 
-int ring_submit_and_wait(struct ring *ring, uint64_t wait_ns)
+static void enter(struct sim *sim, uint64_t wait_ns)
 {
-	struct sim *sim = sim_current;
+	struct ring *ring = sim->ring;
 	uint64_t deadline_ns = SIM_NEVER;
 
 	sim_trace(sim, "turn at %llu us", (unsigned long long)(sim->now_ns / 1000));
@@ -658,16 +685,24 @@ int ring_submit_and_wait(struct ring *ring, uint64_t wait_ns)
 	sim->now_ns += 1 + sim_random(sim, TURN_NS_MAX);
 	flush_overflow(ring);
 	if (sim_chance(sim, SIM_ENTER_EBUSY) || sim_chance(sim, SIM_ENTER_EAGAIN))
-		return 0;
+		return;
 	submit(sim);
 	if (sim_chance(sim, SIM_ENTER_EINTR))
-		return 0;
+		return;
 	if (wait_ns < SIM_NEVER - sim->now_ns) {
 		deadline_ns = sim->now_ns + wait_ns;
 		if (sim_chance(sim, SIM_TIMEOUT_LATE))
 			deadline_ns += sim_random(sim, 1000000);
 	}
 	wait_until(sim, deadline_ns);
+}
+
+int ring_submit_and_wait(struct ring *ring, uint64_t wait_ns)
+{
+	CHECK(ring == sim_current->ring);
+	sim_leave_server(sim_current);
+	enter(sim_current, wait_ns);
+	sim_enter_server(sim_current);
 	return 0;
 }
 

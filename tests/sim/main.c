@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "sim/run.h"
+#include "sim/torture.h"
 
 /* A report of at least so many seeds fails if a fault never fired. */
 #define SEEDS_FOR_ALL_FAULTS 500
@@ -22,12 +23,19 @@ static const char *program;
 /* A failed check aborts: say how to see it again. */
 static void on_abort(int signal_number)
 {
+	const struct sim_failure *failure = torture_now();
 	char line[256];
-	int bytes = snprintf(line, sizeof(line),
-			     "seed %" PRIu64 " failed; to see it:  %s --seed %" PRIu64 " --trace\n",
-			     seed_now, program, seed_now);
+	int bytes;
 
 	(void)signal_number;
+	if (failure->nth)
+		bytes = snprintf(line, sizeof(line),
+				 "failed; to see it:  %s --fail %d,%u,%d --trace\n", program,
+				 failure->opcode, failure->nth, failure->error);
+	else
+		bytes = snprintf(line, sizeof(line),
+				 "failed; to see it:  %s --seed %" PRIu64 " --trace\n", program,
+				 seed_now);
 	if (write(STDERR_FILENO, line, (size_t)bytes) < 0)
 		_exit(3);
 	_exit(1);
@@ -37,8 +45,11 @@ static void print_usage(FILE *to)
 {
 	fprintf(to,
 		"Usage: %s [--seeds FIRST-LAST | --seed N [--trace]]\n"
-		"Runs the server on a simulated kernel. The same seed is the same run.\n",
-		program);
+		"       %s --torture | --fail OPCODE,NTH,ERRNO [--trace]\n"
+		"Runs the server on a simulated kernel. The same seed is the same run.\n"
+		"--torture: each operation and allocation fails once, with each error it can "
+		"have.\n",
+		program, program);
 }
 
 static double seconds(void)
@@ -105,34 +116,70 @@ static bool parse_seeds(const char *text, uint64_t *first, uint64_t *last)
 	return found == 2 || (found == 1 && *last == *first);
 }
 
+static int run_torture(void)
+{
+	static struct run_totals totals;
+	double start = seconds();
+	unsigned count;
+
+	printf("one fails at a time:\n");
+	count = torture(&totals);
+	printf("%u failures in %.1f s\n", count, seconds() - start);
+	return count ? 0 : 1;
+}
+
+static int run_failure(const struct sim_failure *failure, bool trace)
+{
+	static struct run_totals totals;
+	bool failed = run_with_failure(failure, trace, &totals);
+
+	printf("%s\n", failed ? "it has failed" : "the run has ended before it");
+	return 0;
+}
+
+static int refuse(const char *what, const char *text)
+{
+	fprintf(stderr, "%s: bad %s '%s'\n", program, what, text);
+	print_usage(stderr);
+	return 64;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "seeds", required_argument, NULL, 's' },
 		{ "seed", required_argument, NULL, 's' },
 		{ "trace", no_argument, NULL, 't' },
+		{ "torture", no_argument, NULL, 'T' },
+		{ "fail", required_argument, NULL, 'f' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
+	struct sim_failure failure = { 0 };
 	uint64_t first = 1, last = 1000;
-	bool trace = false;
+	bool trace = false, tortured = false;
 	int option;
 
 	program = argv[0];
+	signal(SIGABRT, on_abort);
 	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		if (option == 't') {
-			trace = true;
-		} else if (option == 'h') {
+		if (option == 'h') {
 			print_usage(stdout);
 			return 0;
-		} else if (option != 's' || !parse_seeds(optarg, &first, &last) || first > last) {
-			if (option == 's')
-				fprintf(stderr, "%s: bad seeds '%s': a number, or FIRST-LAST\n",
-					program, optarg);
+		}
+		if (option == 's' && (!parse_seeds(optarg, &first, &last) || first > last))
+			return refuse("seeds, FIRST-LAST or N,", optarg);
+		if (option == 'f' &&
+		    sscanf(optarg, "%d,%u,%d", &failure.opcode, &failure.nth, &failure.error) != 3)
+			return refuse("failure, OPCODE,NTH,ERRNO,", optarg);
+		if (option == '?') {
 			print_usage(stderr);
 			return 64;
 		}
+		trace |= option == 't';
+		tortured |= option == 'T';
 	}
-	signal(SIGABRT, on_abort);
-	return run_seeds(first, last, trace);
+	if (failure.nth)
+		return run_failure(&failure, trace);
+	return tortured ? run_torture() : run_seeds(first, last, trace);
 }

@@ -156,16 +156,6 @@ static uint64_t leave(struct person *person)
 	return UINT64_MAX;
 }
 
-void person_note_stop(struct person *person)
-{
-	/* Only whom the server has accepted, and who takes the answers in time. */
-	if (person->done || !person->connection || person->leave == LEAVE_NEVER ||
-	    !sim_is_accepted(person->connection) || sim_now_ns(person->sim) < person->reads_from_ns)
-		return;
-	for (unsigned i = 0; i < person->messages && person->input_end[i] <= person->sent; i++)
-		person->owed = person->answer_end[i];
-}
-
 static bool leaves_in_the_middle(const struct person *person)
 {
 	return person->leave == LEAVE_RESET || person->leave == LEAVE_VANISH;
@@ -178,7 +168,7 @@ static uint64_t read_end(struct person *person, int result, bool stopping)
 
 	if (result == -ECONNRESET) {
 		if (!stopping && !sim_was_broken(person->connection) &&
-		    person->leave != LEAVE_OVERSIZED)
+		    !sim_has_failed(person->sim) && person->leave != LEAVE_OVERSIZED)
 			sim_fail(person->sim, "a person was reset, after %zu of %zu bytes",
 				 person->read, person->answer_bytes);
 	} else if (!all && !stopping) {
@@ -213,6 +203,19 @@ static void send_some(struct person *person)
 		person->ended = true;
 		sim_shutdown(person->connection);
 	}
+}
+
+void person_note_stop(struct person *person)
+{
+	/* Only whom the server has accepted, and who takes the answers in time. */
+	if (person->done || !person->connection || person->leave == LEAVE_NEVER ||
+	    !sim_is_accepted(person->connection) || sim_now_ns(person->sim) < person->reads_from_ns)
+		return;
+	/* Some more in the last moment, that the server has not been told of yet. */
+	for (int i = 0; i < 4; i++)
+		send_some(person);
+	for (unsigned i = 0; i < person->messages && person->input_end[i] <= person->sent; i++)
+		person->owed = person->answer_end[i];
 }
 
 static uint64_t later(struct person *person, uint32_t least_ns)

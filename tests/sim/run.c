@@ -2,6 +2,7 @@
 #include "sim/run.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,10 @@
 
 #define PEOPLE_MAX 40
 #define CORRESPONDENTS_MAX 12
+
+/* The short run in which one thing fails: it has people of every kind. */
+#define FAILURE_SEED 5
+#define FAILURE_PEOPLE_MAX 8
 
 /* Simulated: everybody who behaves is served by then. */
 #define LONGEST_NS 7200000000000
@@ -33,7 +38,7 @@ struct run {
 	struct watch watches[TALKS], letters;
 	struct rollcall_service length_echo;
 	struct person people[PEOPLE_MAX];
-	unsigned people_count;
+	unsigned people_count, people_max;
 	struct correspondent correspondents[CORRESPONDENTS_MAX];
 	unsigned correspondents_count;
 	uint64_t stop_ns; /* UINT64_MAX: when all are done */
@@ -137,6 +142,9 @@ static struct sim_settings settings_of(uint64_t seed, bool trace)
 	settings.sq_entries_max = 4u << draw(&state, 9);
 	settings.cq_entries_max = 2 * settings.sq_entries_max << draw(&state, 3);
 	settings.chance[SIM_EARLY_EAGAIN] = 8192u * draw(&state, 4);
+	/* When sends are late, buffers are held for long, and may run out. */
+	if (draw(&state, 8) == 0)
+		settings.chance[SIM_LATE] = 32768;
 	settings.halvings = draw(&state, 8);
 	settings.descriptors_max = draw(&state, 4) ? 1000 : 24 + draw(&state, 16);
 	settings.socket_bytes = 16u << draw(&state, 13);
@@ -147,7 +155,8 @@ static bool is_lossless(const struct sim_settings *settings)
 {
 	const uint32_t *chance = settings->chance;
 
-	return !chance[SIM_UDP_LOSS] && !chance[SIM_UDP_TRUNCATE] && !chance[SIM_UDP_SEND_ERROR];
+	return !settings->failure.nth && !chance[SIM_UDP_LOSS] && !chance[SIM_UDP_TRUNCATE] &&
+	       !chance[SIM_UDP_SEND_ERROR];
 }
 
 static struct address tcp_address(uint16_t port)
@@ -160,10 +169,12 @@ static struct address tcp_address(uint16_t port)
 	return address;
 }
 
-static void make_server(struct run *run)
+static int make_server(struct run *run)
 {
 	struct sim *sim = run->sim;
 	struct rollcall_options options;
+	int error;
+
 	rollcall_options_defaults(&options);
 	options.tcp_clients_max = 1 + sim_random(sim, 2 * PEOPLE_MAX);
 	options.udp_clients_max = 1 + sim_random(sim, 2 * CORRESPONDENTS_MAX);
@@ -175,16 +186,19 @@ static void make_server(struct run *run)
 	run->udp_idle_ns = options.udp_idle_timeout_ms * 1000000;
 	run->patient = sim_random(sim, 4);
 	options.drain_timeout_ms = run->patient ? 7200000 : sim_random(sim, 100);
-	CHECK(rollcall_create(&run->server, &options) == 0);
 	/* The limit of descriptors may lower that of clients, but never below half of it. */
 	run->watcher.rising_below = options.udp_clients_max;
-	for (int talk = 0; talk < TALKS; talk++)
-		CHECK(rollcall_listen(run->server, tcp_names[talk], &run->watches[talk].service,
-				      &run->watches[talk]) == 0);
-	CHECK(rollcall_listen(run->server, "udp://127.0.0.1:7070", &run->letters.service,
-			      &run->letters) == 0);
-	CHECK(rollcall_listen(run->server, "udp://*:7071", &run->letters.service, &run->letters) ==
-	      0);
+	error = rollcall_create(&run->server, &options);
+	for (int talk = 0; talk < TALKS && !error; talk++)
+		error = rollcall_listen(run->server, tcp_names[talk], &run->watches[talk].service,
+					&run->watches[talk]);
+	if (!error)
+		error = rollcall_listen(run->server, "udp://127.0.0.1:7070", &run->letters.service,
+					&run->letters);
+	if (!error)
+		error = rollcall_listen(run->server, "udp://*:7071", &run->letters.service,
+					&run->letters);
+	return error;
 }
 
 static void make_services(struct run *run)
@@ -207,7 +221,7 @@ static void make_people(struct run *run)
 	/* In some runs everybody acts at the same moments: bursts. */
 	const uint32_t beat_ns = sim_random(sim, 3) ? 1 : 20000000;
 
-	run->people_count = sim_random(sim, PEOPLE_MAX + 1);
+	run->people_count = sim_random(sim, run->people_max + 1);
 	for (unsigned i = 0; i < run->people_count; i++) {
 		enum person_talk talk = (enum person_talk)sim_random(sim, TALKS);
 		struct address to = tcp_address(tcp_ports[talk]);
@@ -246,31 +260,72 @@ static void add_up(struct run_totals *totals, struct run *run)
 	totals->simulated_ns += sim_now_ns(run->sim);
 }
 
+/* Makes the server, lets it live, and checks the end. Without memory it may not come so far. */
+static void live(struct run *run, struct run_totals *totals)
+{
+	int error;
+
+	sim_enter_server(run->sim);
+	error = make_server(run);
+	sim_leave_server(run->sim);
+	if (error && !(error == -ENOMEM && sim_has_failed(run->sim)))
+		sim_fail(run->sim, "the server cannot be made: %d", error);
+	if (!error) {
+		make_people(run);
+		error = rollcall_run(run->server);
+		if (error)
+			sim_fail(run->sim, "rollcall_run: %d", error);
+		watcher_end(&run->watcher);
+		for (unsigned i = 0; i < run->correspondents_count; i++)
+			if (run->lossless && run->stop_ns == UINT64_MAX)
+				correspondent_check_all_answered(&run->correspondents[i]);
+		add_up(totals, run);
+	}
+	sim_leave_server(run->sim);
+	rollcall_destroy(run->server);
+}
+
+/* Returns whether the failure that the settings ask for has happened. */
+static bool run_settings(const struct sim_settings *settings, unsigned people_max,
+			 struct run_totals *totals)
+{
+	struct run *run = calloc(1, sizeof(*run));
+	bool failed;
+
+	CHECK(run);
+	run->sim = sim_begin(settings, world, run);
+	run->people_max = people_max;
+	run->watcher.sim = run->sim;
+	run->lossless = is_lossless(settings);
+	sim_on_datagram(run->sim, arrival);
+	make_services(run);
+	live(run, totals);
+	for (unsigned i = 0; i < run->people_count; i++)
+		person_free(&run->people[i]);
+	failed = sim_has_failed(run->sim);
+	sim_end(run->sim);
+	free(run);
+	return failed;
+}
+
 void run_seed(uint64_t seed, bool trace, struct run_totals *totals)
 {
 	const struct sim_settings settings = settings_of(seed, trace);
-	struct run *run = calloc(1, sizeof(*run));
-	int error;
 
-	CHECK(run);
-	run->sim = sim_begin(&settings, world, run);
-	run->watcher.sim = run->sim;
-	run->lossless = is_lossless(&settings);
-	sim_on_datagram(run->sim, arrival);
-	make_services(run);
-	make_server(run);
-	make_people(run);
-	error = rollcall_run(run->server);
-	if (error)
-		sim_fail(run->sim, "rollcall_run: %d", error);
-	watcher_end(&run->watcher);
-	for (unsigned i = 0; i < run->correspondents_count; i++)
-		if (run->lossless && run->stop_ns == UINT64_MAX)
-			correspondent_check_all_answered(&run->correspondents[i]);
-	add_up(totals, run);
-	rollcall_destroy(run->server);
-	for (unsigned i = 0; i < run->people_count; i++)
-		person_free(&run->people[i]);
-	sim_end(run->sim);
-	free(run);
+	run_settings(&settings, PEOPLE_MAX, totals);
+}
+
+bool run_with_failure(const struct sim_failure *failure, bool trace, struct run_totals *totals)
+{
+	const struct sim_settings settings = {
+		.seed = FAILURE_SEED,
+		.failure = *failure,
+		.sq_entries_max = 64,
+		.cq_entries_max = 256,
+		.descriptors_max = 1000,
+		.socket_bytes = 4096,
+		.trace = trace,
+	};
+
+	return run_settings(&settings, FAILURE_PEOPLE_MAX, totals);
 }

@@ -19,4 +19,10 @@ struct run_totals {
 /* Runs; a failure ends the process, with a message. */
 void run_seed(uint64_t seed, bool trace, struct run_totals *totals);
 
+/*
+ * A short run in which one operation or allocation fails, and nothing else goes wrong; returns whether
+ * it came so far.
+ */
+bool run_with_failure(const struct sim_failure *failure, bool trace, struct run_totals *totals);
+
 #endif

@@ -123,7 +123,7 @@ static void c1_controls_are_escaped(void **state)
 	assert_shown("\xc2\x9f", "\\xc2\\x9f");
 }
 
-/* Messages of 199 to 201 bytes, and the largest: three dots stand exactly where bytes are missing. */
+/* Messages of 199 to 201 bytes, and the largest: three dots stand where bytes are missing. */
 static void cut_at_the_limit(void **state)
 {
 	static char message[65536];
