@@ -138,6 +138,9 @@ bool sim_stream_is_full(const struct sim_connection *connection);
 /* Breaks a connection from inside the network. */
 void sim_break(struct sim_connection *connection);
 
+/* Breaks a connection that was not accepted yet, and lets go of it. */
+void sim_abort(struct sim_connection *connection);
+
 /* Puts a datagram onto its way. */
 void sim_transmit(struct sim *sim, const struct address *from, const struct address *to,
 		  const struct iovec *pieces, size_t count);

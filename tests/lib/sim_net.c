@@ -145,6 +145,14 @@ static void close_stream(struct sim_connection *connection)
 	free_if_done(connection);
 }
 
+void sim_abort(struct sim_connection *connection)
+{
+	connection->broken_by_fault = true;
+	sim_break(connection);
+	connection->server_gone = true;
+	free_if_done(connection);
+}
+
 bool sim_ends_rudely(const struct sim_file *file)
 {
 	const struct sim_connection *connection = file->connection;

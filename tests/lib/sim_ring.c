@@ -211,9 +211,7 @@ static bool try_accept(struct sim *sim, struct sim_op *op)
 				return finish(op, faults[i].error);
 		if (sim_chance(sim, SIM_ACCEPT_ECONNABORTED)) {
 			listener->connection = first->next;
-			first->broken_by_fault = true;
-			first->server_gone = true;
-			sim_break(first);
+			sim_abort(first);
 			return finish(op, -ECONNABORTED);
 		}
 		fd = sim_open(sim, SIM_STREAM);

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Clients that wait for buffers or for the kernel's memory: they go on in the order of their coming,
+ * as many as there are buffers, and those without memory only after a while.
+ */
+#include "tcp/wait.h"
+#include "unit/fake_ring.h"
+
+#define CLIENTS 4
+
+static struct core core;
+static struct tcp tcp;
+static struct client *clients[CLIENTS];
+static uint16_t taken[8192];
+static unsigned taken_count;
+
+static int set_up(void **state)
+{
+	(void)state;
+	core = (struct core){ .now_ns = 1000 };
+	rollcall_options_defaults(&core.options);
+	core.options.tcp_clients_max = CLIENTS;
+	core.options.udp_clients_max = 1;
+	core.options.memory_bytes_max = 1 << 20;
+	if (core_init(&core) || core_open_ring(&core, CORE_HALVINGS_MAX) ||
+	    timers_reserve(&core.timers))
+		return -1;
+	tcp = (struct tcp){ .core = &core, .starved_timer = { .expired = wait_on_timer } };
+	client_list_init(&tcp.parked, LIST_WAIT);
+	client_list_init(&tcp.starved, LIST_WAIT);
+	for (int i = 0; i < CLIENTS; i++)
+		clients[i] = table_add(&core.table, ROLLCALL_TCP);
+	taken_count = 0;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	while (taken_count > 0)
+		buffers_release(&core.buffers[BUFFERS_TCP], taken[--taken_count]);
+	core_close_ring(&core);
+	core_destroy(&core);
+	return 0;
+}
+
+static void take_all_buffers(void)
+{
+	while (buffers_free(&core.buffers[BUFFERS_TCP]) > 0)
+		taken[taken_count++] = fake_receive(&core.buffers[BUFFERS_TCP]);
+}
+
+/* The next client to flush is this one, which waits no more. */
+static void assert_goes_on(struct client *client)
+{
+	assert_ptr_equal(core_flush_next(&core), client);
+	assert_false(client_has(client, CLIENT_PARKED | CLIENT_STARVED));
+	assert_false(client_is_listed(client, LIST_WAIT));
+}
+
+/* With no buffer free nobody goes on; with two, the two that came first, and they are flushed. */
+static void buffers_in_order(void **state)
+{
+	(void)state;
+	take_all_buffers();
+	for (int i = 0; i < 3; i++)
+		wait_for_buffer(&tcp, clients[i]);
+	wait_end_for_buffers(&tcp);
+	assert_null(core_flush_next(&core));
+
+	for (int i = 0; i < 2; i++)
+		buffers_release(&core.buffers[BUFFERS_TCP], taken[--taken_count]);
+	wait_end_for_buffers(&tcp);
+	assert_goes_on(clients[0]);
+	assert_goes_on(clients[1]);
+	assert_null(core_flush_next(&core));
+	assert_true(client_has(clients[2], CLIENT_PARKED));
+	wait_leave(&tcp, clients[2]);
+	assert_int_equal(tcp.parked.count, 0);
+}
+
+/* Who lacks memory is not helped by a free buffer, only by time. */
+static void memory_takes_time(void **state)
+{
+	(void)state;
+	wait_for_memory(&tcp, clients[0]);
+	wait_end_for_buffers(&tcp);
+	assert_null(core_flush_next(&core));
+	timers_run(&core.timers, core.now_ns + TCP_RETRY_NS - 1);
+	assert_null(core_flush_next(&core));
+	timers_run(&core.timers, core.now_ns + TCP_RETRY_NS);
+	assert_goes_on(clients[0]);
+}
+
+/* Who lacks a buffer and then memory too waits for the memory, and then for nothing more. */
+static void both(void **state)
+{
+	(void)state;
+	wait_for_buffer(&tcp, clients[0]);
+	wait_for_memory(&tcp, clients[0]);
+	wait_for_buffer(&tcp, clients[0]);
+	wait_for_memory(&tcp, clients[0]);
+	assert_int_equal(tcp.parked.count, 0);
+	assert_int_equal(tcp.starved.count, 1);
+	wait_end_for_buffers(&tcp);
+	assert_null(core_flush_next(&core));
+	timers_run(&core.timers, core.now_ns + TCP_RETRY_NS);
+	assert_goes_on(clients[0]);
+}
+
+/* Who leaves is in no list any more, whatever it waited for. */
+static void leaving(void **state)
+{
+	(void)state;
+	wait_for_buffer(&tcp, clients[0]);
+	wait_for_memory(&tcp, clients[1]);
+	for (int i = 0; i < 3; i++) {
+		wait_leave(&tcp, clients[i]);
+		assert_false(client_is_listed(clients[i], LIST_WAIT));
+		assert_false(client_has(clients[i], CLIENT_PARKED | CLIENT_STARVED));
+	}
+	timers_run(&core.timers, core.now_ns + TCP_RETRY_NS);
+	assert_null(core_flush_next(&core));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(buffers_in_order, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(memory_takes_time, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(both, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(leaving, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
