@@ -79,17 +79,26 @@ static bool flush_clients(struct rollcall_server *server)
 	return true;
 }
 
+/* Another listener is the first in each turn, so that each gets its share of free slots. */
+static bool flush_listeners(struct rollcall_server *server)
+{
+	for (unsigned i = 0; i < server->listener_count; i++) {
+		uint64_t turn = server->core.stats.turns + i;
+
+		if (!listener_flush(server->listeners[turn % server->listener_count]))
+			return false;
+	}
+	return true;
+}
+
 /* false: the submission queue is full. */
 static bool flush_all(struct rollcall_server *server)
 {
 	wait_end_for_buffers(&server->tcp);
 	/* A client that goes makes room for one that waits, who has something to do at once. */
 	do {
-		if (!flush_clients(server))
+		if (!flush_clients(server) || !flush_listeners(server))
 			return false;
-		for (unsigned i = 0; i < server->listener_count; i++)
-			if (!listener_flush(server->listeners[i]))
-				return false;
 	} while (server->core.flush_count > 0);
 	for (unsigned i = 0; i < server->endpoint_count; i++)
 		if (!endpoint_flush(server->endpoints[i]))

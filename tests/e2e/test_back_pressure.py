@@ -93,11 +93,11 @@ def test_others_do_not_notice(server):
 
 
 def test_small_messages_unread(server):
-    """Clients that have many small messages unread must not hold a large buffer for each of them, for
-    the buffers are shared: others would be left without."""
+    """Clients that have many small messages unread must not hold a large buffer for each of them,
+    for the buffers are shared: others would be left without."""
     rollcall = server("--service", "echo", "--quiet")
     socks = [connect(rollcall.tcp, receive_bytes=4096) for _ in range(4)]
-    send_until_stalled(socks, b"x" * 1000)
+    send_until_stalled(socks, b"x" * 400)
     with connect(rollcall.tcp) as sock:
         sock.sendall(noise(100000))
         assert receive_exactly(sock, 100000) == noise(100000)

@@ -3,8 +3,31 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+const bool peers_are_simulated = false;
+
+void peers_begin(void)
+{
+}
+
+void peers_end(void)
+{
+}
+
+void peers_take_descriptors(bool all)
+{
+	static rlim_t before;
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	if (all)
+		before = limit.rlim_cur;
+	limit.rlim_cur = all ? 0 : before;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 static int fail(struct peer *peer)
 {

@@ -2,7 +2,8 @@
 /*
  * peer.h - the other end of a connection, of datagrams, or of a pipe: what is not under test.
  *
- * No call waits; a test that expects something of a peer asks again after a turn of the ring.
+ * No call waits; a test that expects something of a peer asks again after a turn of the ring. Which
+ * peers there are is chosen at link time, like the ring: sockets, or such of the simulated network.
  */
 #ifndef LIB_PEER_H
 #define LIB_PEER_H
@@ -12,6 +13,16 @@
 #include <sys/types.h>
 
 #include "base/address.h"
+
+/* Whether the ring and the network are simulated. */
+extern const bool peers_are_simulated;
+
+/* Before the first ring of a test is made, and after the last is gone. */
+void peers_begin(void);
+void peers_end(void);
+
+/* No more descriptors can be had, or as many as before. */
+void peers_take_descriptors(bool all);
 
 struct peer {
 	int fd; /* -1: closed */

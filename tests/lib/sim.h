@@ -73,6 +73,7 @@ struct sim_settings {
 	unsigned halvings;			 /* so often the ring is too large for the memory */
 	size_t socket_bytes;			 /* what a connection holds in each direction */
 	bool trace;
+	bool tolerant; /* of what the server must never do: it is done as Linux does it */
 };
 
 struct sim;

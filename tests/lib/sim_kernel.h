@@ -12,7 +12,7 @@
 #define SIM_NEVER UINT64_MAX
 
 /* Bytes on their way in one direction. */
-struct sim_pipe {
+struct sim_bytes {
 	uint8_t *bytes;
 	size_t room, head, count;
 };
@@ -20,8 +20,9 @@ struct sim_pipe {
 struct sim_connection {
 	struct sim *sim;
 	struct sim_connection *next; /* in a backlog */
-	struct address peer;
-	struct sim_pipe in, out; /* as the server sees it */
+	struct address local, peer;
+	struct sim_bytes in, out; /* as the server sees it */
+	bool is_pipe;		  /* of which the client has one end */
 	bool accepted;
 	bool client_ended, server_ended;
 	bool broken; /* reset from either side */
@@ -39,12 +40,13 @@ struct sim_datagram {
 	uint8_t data[];
 };
 
-enum sim_file_kind { SIM_FREE, SIM_LISTENER, SIM_STREAM, SIM_DATAGRAMS, SIM_EVENT };
+enum sim_file_kind { SIM_FREE, SIM_LISTENER, SIM_STREAM, SIM_DATAGRAMS, SIM_PIPE, SIM_EVENT };
 
 struct sim_file {
 	enum sim_file_kind kind;
 	struct address address;
-	struct sim_connection *connection; /* of a stream; the backlog of a listener */
+	bool closed;			   /* but an operation holds it open */
+	struct sim_connection *connection; /* of a stream or pipe; the backlog of a listener */
 	struct sim_datagram *datagrams;	   /* arrived, oldest first */
 	uint64_t event;
 };
@@ -120,6 +122,15 @@ struct sim_file *sim_file(struct sim *sim, int fd);
 int sim_open(struct sim *sim, enum sim_file_kind kind);
 
 void sim_close_file(struct sim *sim, int fd);
+
+/* A pipe: the client has one end. Returns the descriptor of the other. */
+int sim_open_pipe(struct sim *sim, struct sim_connection **client);
+
+/* The loopback address of a family. */
+struct address sim_loopback(sa_family_t family, uint16_t port);
+
+/* A port that was not used before, or not for long. */
+uint16_t sim_next_port(struct sim *sim);
 
 /* Whether closing it would end a connection whose peer has not ended, and has not been told to. */
 bool sim_ends_rudely(const struct sim_file *file);

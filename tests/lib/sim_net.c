@@ -14,8 +14,12 @@
 #define DATAGRAM_NS_MAX 200000
 #define DATAGRAM_LATE_NS_MAX 20000000
 
-/* Ports that bind picks. */
+/* Ports that bind and connect pick. */
 #define FIRST_FREE_PORT 40000
+#define FREE_PORTS 20000
+
+/* What a pipe holds (pipe(7)). */
+#define PIPE_BYTES 65536
 
 /* ---- Descriptors ---- */
 
@@ -43,29 +47,34 @@ int sim_open(struct sim *sim, enum sim_file_kind kind)
 
 /* ---- Connections ---- */
 
-static void pipe_make(struct sim_pipe *pipe, size_t room)
+static struct sim_connection *new_connection(struct sim *sim, size_t room)
 {
-	pipe->bytes = malloc(room);
-	pipe->room = room;
-	CHECK(pipe->bytes);
+	struct sim_connection *connection = calloc(1, sizeof(*connection));
+
+	CHECK(connection);
+	connection->sim = sim;
+	connection->in = (struct sim_bytes){ .bytes = malloc(room), .room = room };
+	connection->out = (struct sim_bytes){ .bytes = malloc(room), .room = room };
+	CHECK(connection->in.bytes && connection->out.bytes);
+	return connection;
 }
 
-static size_t pipe_write(struct sim_pipe *pipe, const uint8_t *from, size_t bytes)
+static size_t bytes_write(struct sim_bytes *to, const uint8_t *from, size_t bytes)
 {
-	bytes = min_size(bytes, pipe->room - pipe->count);
+	bytes = min_size(bytes, to->room - to->count);
 	for (size_t i = 0; i < bytes; i++)
-		pipe->bytes[(pipe->head + pipe->count + i) % pipe->room] = from[i];
-	pipe->count += bytes;
+		to->bytes[(to->head + to->count + i) % to->room] = from[i];
+	to->count += bytes;
 	return bytes;
 }
 
-static size_t pipe_read(struct sim_pipe *pipe, uint8_t *to, size_t bytes)
+static size_t bytes_read(struct sim_bytes *from, uint8_t *to, size_t bytes)
 {
-	bytes = min_size(bytes, pipe->count);
+	bytes = min_size(bytes, from->count);
 	for (size_t i = 0; i < bytes; i++)
-		to[i] = pipe->bytes[(pipe->head + i) % pipe->room];
-	pipe->head = (pipe->head + bytes) % pipe->room;
-	pipe->count -= bytes;
+		to[i] = from->bytes[(from->head + i) % from->room];
+	from->head = (from->head + bytes) % from->room;
+	from->count -= bytes;
 	return bytes;
 }
 
@@ -93,7 +102,7 @@ void sim_break(struct sim_connection *connection)
 int sim_stream_receive(struct sim_connection *connection, void *to, size_t bytes)
 {
 	if (connection->in.count > 0)
-		return (int)pipe_read(&connection->in, to, bytes);
+		return (int)bytes_read(&connection->in, to, bytes);
 	if (connection->broken) {
 		connection->told = true;
 		return -ECONNRESET;
@@ -112,6 +121,8 @@ int sim_stream_send(struct sim_connection *connection, const struct iovec *piece
 {
 	size_t sent = 0;
 
+	if (connection->is_pipe && connection->client_gone)
+		return -EPIPE;
 	if (connection->broken) {
 		int error = connection->told ? -EPIPE : -ECONNRESET;
 
@@ -124,13 +135,16 @@ int sim_stream_send(struct sim_connection *connection, const struct iovec *piece
 		return -EAGAIN;
 	for (size_t i = 0; i < count && bytes > 0; i++) {
 		size_t part = min_size(bytes, pieces[i].iov_len);
-		size_t written = pipe_write(&connection->out, pieces[i].iov_base, part);
+		size_t written = bytes_write(&connection->out, pieces[i].iov_base, part);
 
 		sent += written;
 		bytes -= written;
 		if (written < part)
 			break;
 	}
+	/* Who has gone answers with a reset. */
+	if (connection->client_gone)
+		connection->broken = true;
 	return (int)sent;
 }
 
@@ -165,7 +179,7 @@ void sim_close_file(struct sim *sim, int fd)
 {
 	struct sim_file *file = sim_file(sim, fd);
 
-	if (file->kind == SIM_STREAM)
+	if (file->kind == SIM_STREAM || file->kind == SIM_PIPE)
 		close_stream(file->connection);
 	while (file->kind == SIM_LISTENER && file->connection) {
 		struct sim_connection *first = file->connection;
@@ -184,6 +198,45 @@ void sim_close_file(struct sim *sim, int fd)
 	sim->files_open--;
 }
 
+int sim_open_pipe(struct sim *sim, struct sim_connection **client)
+{
+	int fd = sim_open(sim, SIM_PIPE);
+
+	if (fd < 0)
+		return fd;
+	*client = new_connection(sim, PIPE_BYTES);
+	(*client)->is_pipe = true;
+	sim->files[fd].connection = *client;
+	return fd;
+}
+
+/* Whether the socket gets what is sent to the address. */
+static bool is_bound_to(const struct sim_file *file, const struct address *to)
+{
+	return address_port(&file->address) == address_port(to) &&
+	       file->address.any.sa_family == to->any.sa_family &&
+	       (address_is_wildcard(&file->address) || address_same_host(&file->address, to));
+}
+
+struct address sim_loopback(sa_family_t family, uint16_t port)
+{
+	struct address address = { .any.sa_family = family, .bytes = sizeof(address.v4) };
+
+	if (family == AF_INET) {
+		address.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	} else {
+		address.v6.sin6_addr = in6addr_loopback;
+		address.bytes = sizeof(address.v6);
+	}
+	address_set_port(&address, port);
+	return address;
+}
+
+uint16_t sim_next_port(struct sim *sim)
+{
+	return (uint16_t)(FIRST_FREE_PORT + sim->port_next++ % FREE_PORTS);
+}
+
 struct sim_connection *sim_connect(struct sim *sim, const struct address *to)
 {
 	struct sim_connection *connection, **last;
@@ -192,17 +245,15 @@ struct sim_connection *sim_connect(struct sim *sim, const struct address *to)
 	for (int fd = 0; fd < SIM_FILES_MAX; fd++) {
 		struct sim_file *file = &sim->files[fd];
 
-		if (file->kind != SIM_LISTENER || !address_equal(&file->address, to))
+		if (file->kind != SIM_LISTENER || !is_bound_to(file, to))
 			continue;
 		for (last = &file->connection; *last; last = &(*last)->next)
 			waiting++;
 		if (waiting >= SOCKET_BACKLOG)
 			return NULL;
-		connection = calloc(1, sizeof(*connection));
-		CHECK(connection);
-		connection->sim = sim;
-		pipe_make(&connection->in, sim->settings.socket_bytes);
-		pipe_make(&connection->out, sim->settings.socket_bytes);
+		connection = new_connection(sim, sim->settings.socket_bytes);
+		connection->local = *to;
+		connection->peer = sim_loopback(to->any.sa_family, sim_next_port(sim));
 		*last = connection;
 		return connection;
 	}
@@ -218,13 +269,13 @@ int sim_write(struct sim_connection *connection, const void *data, size_t bytes)
 		connection->broken = true;
 		return -EPIPE;
 	}
-	return (int)pipe_write(&connection->in, data, bytes);
+	return (int)bytes_write(&connection->in, data, bytes);
 }
 
 int sim_read(struct sim_connection *connection, void *data, size_t bytes)
 {
 	if (connection->out.count > 0)
-		return (int)pipe_read(&connection->out, data, bytes);
+		return (int)bytes_read(&connection->out, data, bytes);
 	if (connection->broken)
 		return -ECONNRESET;
 	return connection->server_ended ? 0 : -EAGAIN;
@@ -311,19 +362,13 @@ void sim_on_datagram(struct sim *sim, sim_arrival arrival)
 	sim->arrival = arrival;
 }
 
-static bool is_bound_to(const struct sim_file *file, const struct address *to)
-{
-	return file->kind == SIM_DATAGRAMS && address_port(&file->address) == address_port(to) &&
-	       file->address.any.sa_family == to->any.sa_family &&
-	       (address_is_wildcard(&file->address) || address_same_host(&file->address, to));
-}
-
 static void arrive(struct sim *sim, struct sim_datagram *datagram)
 {
 	for (int fd = 0; fd < SIM_FILES_MAX; fd++) {
 		struct sim_datagram **last = &sim->files[fd].datagrams;
 
-		if (!is_bound_to(&sim->files[fd], &datagram->to))
+		if (sim->files[fd].kind != SIM_DATAGRAMS ||
+		    !is_bound_to(&sim->files[fd], &datagram->to))
 			continue;
 		while (*last)
 			last = &(*last)->next;
@@ -358,35 +403,65 @@ void sim_network_end(struct sim *sim)
 
 /* ---- The system calls of socket.h ---- */
 
+static bool parse_host(const char *host, uint16_t port, struct address *address)
+{
+	*address = (struct address){ 0 };
+	if (inet_pton(AF_INET, host, &address->v4.sin_addr) == 1) {
+		address->any.sa_family = AF_INET;
+		address->bytes = sizeof(address->v4);
+	} else if (inet_pton(AF_INET6, host, &address->v6.sin6_addr) == 1) {
+		address->any.sa_family = AF_INET6;
+		address->bytes = sizeof(address->v6);
+	} else {
+		return false;
+	}
+	address_set_port(address, port);
+	return true;
+}
+
 int socket_resolve(struct ring *ring, const char *host, uint16_t port, struct address *addresses,
 		   unsigned max)
 {
-	struct address *address = addresses;
+	static const struct {
+		const char *name, *hosts[2];
+	} names[] = { { "localhost", { "127.0.0.1", "::1" } }, { "*", { "0.0.0.0", "::" } } };
+	unsigned count = 0;
 
 	(void)ring;
-	CHECK(max > 0);
-	*address = (struct address){ .bytes = sizeof(address->v4) };
-	address->v4.sin_family = AF_INET;
-	address->v4.sin_port = htons(port);
-	if (strcmp(host, "*") != 0 && inet_pton(AF_INET, host, &address->v4.sin_addr) != 1)
-		return -ENOENT;
-	return 1;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		while (strcmp(host, names[i].name) == 0 && count < min_size(max, 2)) {
+			CHECK(parse_host(names[i].hosts[count], port, &addresses[count]));
+			count++;
+		}
+	if (count > 0)
+		return (int)count;
+	return parse_host(host, port, addresses) ? 1 : -ENOENT;
+}
+
+/* Whether both cannot be bound at the same time. */
+static bool is_conflict(const struct sim_file *file, const struct address *address)
+{
+	return is_bound_to(file, address) ||
+	       (address_is_wildcard(address) && address_port(address) != 0 &&
+		address_port(&file->address) == address_port(address) &&
+		file->address.any.sa_family == address->any.sa_family);
 }
 
 static int open_bound(struct sim *sim, enum sim_file_kind kind, const struct address *address)
 {
 	int fd;
 
+	if (!address_is_wildcard(address) && !address_is_loopback(address))
+		return -EADDRNOTAVAIL;
 	for (fd = 0; fd < SIM_FILES_MAX; fd++)
-		if (sim->files[fd].kind == kind && address_equal(&sim->files[fd].address, address))
+		if (sim->files[fd].kind == kind && is_conflict(&sim->files[fd], address))
 			return -EADDRINUSE;
 	fd = sim_open(sim, kind);
 	if (fd < 0)
 		return fd;
 	sim->files[fd].address = *address;
 	if (address_port(address) == 0)
-		address_set_port(&sim->files[fd].address,
-				 (uint16_t)(FIRST_FREE_PORT + sim->port_next++));
+		address_set_port(&sim->files[fd].address, sim_next_port(sim));
 	return fd;
 }
 
@@ -412,12 +487,12 @@ int socket_local_address(struct ring *ring, int fd, struct address *address)
 
 int socket_peer_address(struct ring *ring, int fd, struct address *address)
 {
-	struct sim_connection *connection = sim_file(sim_current, fd)->connection;
+	const struct sim_file *file = sim_file(sim_current, fd);
 
 	(void)ring;
-	if (connection->broken)
+	if (file->kind != SIM_STREAM || file->connection->broken)
 		return -ENOTCONN;
-	*address = connection->peer;
+	*address = file->connection->peer;
 	return 0;
 }
 

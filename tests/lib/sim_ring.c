@@ -15,6 +15,10 @@
 /* Of a buffer that is given back: enough to be noticed. */
 #define SPOILT_BYTES 128
 
+/* The largest datagrams of IPv4 and of IPv6. */
+#define UDP4_BYTES_MAX 65507
+#define UDP6_BYTES_MAX 65527
+
 /* Turns in a row in which every completion is an error, and nothing else happens. */
 #define FRUITLESS_MAX 200
 
@@ -219,7 +223,10 @@ static bool try_accept(struct sim *sim, struct sim_op *op)
 			return finish(op, fd);
 		listener->connection = first->next;
 		sim_file(sim, fd)->connection = first;
+		sim_file(sim, fd)->address = first->local;
 		first->accepted = true;
+		if (!(op->sqe.ioprio & IORING_ACCEPT_MULTISHOT))
+			return finish(op, fd);
 		if (post_shot(op, fd, 0))
 			return true;
 	}
@@ -231,6 +238,8 @@ static bool try_receive(struct sim *sim, struct sim_op *op)
 	struct sim_connection *connection = sim_file(sim, op->sqe.fd)->connection;
 	const bool fresh = op->fresh;
 
+	if (sim_file(sim, op->sqe.fd)->kind != SIM_STREAM)
+		return finish(op, -ENOTSOCK);
 	op->fresh = false;
 	for (;;) {
 		struct sim_buffer *buffer = first_buffer(op->sqe.buf_group);
@@ -362,6 +371,11 @@ static struct address source_of(const struct sim_file *file, const struct msghdr
 	const struct cmsghdr *header = CMSG_FIRSTHDR(message);
 	struct address from = file->address;
 
+	/* The way to all that are here begins at the loopback address. */
+	if (address_is_wildcard(&from) && from.any.sa_family == AF_INET)
+		from.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	else if (address_is_wildcard(&from))
+		from.v6.sin6_addr = in6addr_loopback;
 	if (header && header->cmsg_level == IPPROTO_IP)
 		memcpy(&from.v4.sin_addr,
 		       CMSG_DATA(header) + offsetof(struct in_pktinfo, ipi_spec_dst), 4);
@@ -378,6 +392,8 @@ static bool try_send_datagram(struct sim *sim, struct sim_op *op)
 
 	if (digest(&op->sqe, &bytes) != op->digest)
 		sim_fail(sim, "the datagram being sent was changed");
+	if (bytes > (from.any.sa_family == AF_INET ? UDP4_BYTES_MAX : UDP6_BYTES_MAX))
+		return finish(op, -EMSGSIZE);
 	if (sim_chance(sim, SIM_UDP_SEND_ERROR))
 		return finish(op, -ENOBUFS);
 	memcpy(&to.any, message->msg_name, message->msg_namelen);
@@ -386,12 +402,36 @@ static bool try_send_datagram(struct sim *sim, struct sim_op *op)
 	return finish(op, (int)bytes);
 }
 
+/* On a wildcard address, the address that was asked; returns the bytes of control data. */
+static size_t lay_out_control(const struct sim_file *file, const struct sim_datagram *datagram,
+			      struct cmsghdr *header)
+{
+	const struct in6_pktinfo info6 = { .ipi6_addr = datagram->to.v6.sin6_addr };
+	const struct in_pktinfo info = { .ipi_spec_dst = datagram->to.v4.sin_addr,
+					 .ipi_addr = datagram->to.v4.sin_addr };
+
+	if (!address_is_wildcard(&file->address))
+		return 0;
+	if (file->address.any.sa_family == AF_INET) {
+		*header = (struct cmsghdr){ CMSG_LEN(sizeof(info)), IPPROTO_IP, IP_PKTINFO };
+		memcpy(CMSG_DATA(header), &info, sizeof(info));
+		return CMSG_SPACE(sizeof(info));
+	}
+	*header = (struct cmsghdr){ CMSG_LEN(sizeof(info6)), IPPROTO_IPV6, IPV6_PKTINFO };
+	memcpy(CMSG_DATA(header), &info6, sizeof(info6));
+	return CMSG_SPACE(sizeof(info6));
+}
+
+static size_t head_bytes(const struct msghdr *layout)
+{
+	return sizeof(struct io_uring_recvmsg_out) + layout->msg_namelen + layout->msg_controllen;
+}
+
 /* Lays a datagram out as io_uring does (Linux 6.0); returns the result of the completion. */
 static int lay_out(const struct sim_file *file, const struct sim_datagram *datagram,
 		   const struct msghdr *layout, struct sim_buffer *buffer, bool truncate)
 {
-	const size_t head =
-		sizeof(struct io_uring_recvmsg_out) + layout->msg_namelen + layout->msg_controllen;
+	const size_t head = head_bytes(layout);
 	const size_t bytes = min_size(datagram->bytes, buffer->bytes - head);
 	struct io_uring_recvmsg_out *out = (void *)buffer->data;
 	uint8_t *at = buffer->data + sizeof(*out);
@@ -402,16 +442,8 @@ static int lay_out(const struct sim_file *file, const struct sim_datagram *datag
 	out->flags = truncate || bytes < datagram->bytes ? MSG_TRUNC : 0;
 	memcpy(at, &datagram->from.any, datagram->from.bytes);
 	at += layout->msg_namelen;
-	if (layout->msg_controllen > 0 && file->address.any.sa_family == AF_INET) {
-		struct cmsghdr *header = (void *)at;
-		struct in_pktinfo info = { .ipi_spec_dst = datagram->to.v4.sin_addr };
-
-		header->cmsg_level = IPPROTO_IP;
-		header->cmsg_type = IP_PKTINFO;
-		header->cmsg_len = CMSG_LEN(sizeof(info));
-		memcpy(CMSG_DATA(header), &info, sizeof(info));
-		out->controllen = CMSG_SPACE(sizeof(info));
-	}
+	if (layout->msg_controllen > 0)
+		out->controllen = (uint32_t)lay_out_control(file, datagram, (void *)at);
 	memcpy(buffer->data + head, datagram->data, bytes);
 	return (int)(head + bytes);
 }
@@ -419,11 +451,14 @@ static int lay_out(const struct sim_file *file, const struct sim_datagram *datag
 static bool try_receive_datagrams(struct sim *sim, struct sim_op *op)
 {
 	struct sim_file *file = sim_file(sim, op->sqe.fd);
-	const bool fresh = op->fresh;
+	const struct msghdr *layout = (const void *)(uintptr_t)op->sqe.addr;
+	const struct sim_buffer *next = first_buffer(op->sqe.buf_group);
 
-	op->fresh = false;
-	if (!first_buffer(op->sqe.buf_group) && fresh)
+	if (!next && op->fresh)
 		return finish(op, -ENOBUFS);
+	if (next && next->bytes < head_bytes(layout))
+		return finish(op, -EFAULT);
+	op->fresh = false;
 	while (file->datagrams) {
 		struct sim_datagram *first = file->datagrams;
 		struct sim_buffer *buffer = first_buffer(op->sqe.buf_group);
@@ -434,8 +469,7 @@ static bool try_receive_datagrams(struct sim *sim, struct sim_op *op)
 			return finish(op, -ENOBUFS);
 		if (sim_chance(sim, SIM_UDP_RECEIVE_ERROR))
 			return finish(op, -ENOMEM);
-		result = lay_out(file, first, (const void *)(uintptr_t)op->sqe.addr, buffer,
-				 sim_chance(sim, SIM_UDP_TRUNCATE));
+		result = lay_out(file, first, layout, buffer, sim_chance(sim, SIM_UDP_TRUNCATE));
 		file->datagrams = first->next;
 		free(first);
 		if (last) {
@@ -453,27 +487,61 @@ static bool try_receive_datagrams(struct sim *sim, struct sim_op *op)
 static bool try_read(struct sim *sim, struct sim_op *op)
 {
 	struct sim_file *file = sim_file(sim, op->sqe.fd);
+	void *to = (void *)(uintptr_t)op->sqe.addr;
 
+	if (file->kind == SIM_PIPE) {
+		int result = sim_stream_receive(file->connection, to, op->sqe.len);
+
+		return result == -EAGAIN ? false : finish(op, result);
+	}
 	if (file->event == 0)
 		return false;
-	memcpy((void *)(uintptr_t)op->sqe.addr, &file->event, sizeof(file->event));
+	memcpy(to, &file->event, sizeof(file->event));
 	file->event = 0;
 	return finish(op, sizeof(file->event));
 }
 
+static bool try_write(struct sim *sim, struct sim_op *op)
+{
+	const struct iovec piece = { (void *)(uintptr_t)op->sqe.addr, op->sqe.len };
+	struct sim_file *file = sim_file(sim, op->sqe.fd);
+	int result;
+
+	if (file->kind != SIM_PIPE)
+		sim_fail(sim, "a write to descriptor %d is not simulated", op->sqe.fd);
+	result = sim_stream_send(file->connection, &piece, 1, piece.iov_len);
+	return result == -EAGAIN ? false : finish(op, result);
+}
+
+static bool is_in_use(const struct ring *ring, int fd, const struct sim_op *except)
+{
+	for (unsigned i = 0; i < ring->ops_end; i++)
+		if (ring->ops[i].used && &ring->ops[i] != except && ring->ops[i].sqe.fd == fd &&
+		    ring->ops[i].sqe.opcode != IORING_OP_ASYNC_CANCEL)
+			return true;
+	return false;
+}
+
 static bool try_close(struct sim *sim, struct sim_op *op)
 {
-	const struct ring *ring = sim->ring;
+	struct sim_file *file = sim_file(sim, op->sqe.fd);
 
-	for (unsigned i = 0; i < ring->ops_end; i++)
-		if (ring->ops[i].used && &ring->ops[i] != op && ring->ops[i].sqe.fd == op->sqe.fd &&
-		    ring->ops[i].sqe.opcode != IORING_OP_ASYNC_CANCEL)
-			sim_fail(sim, "descriptor %d is closed with an operation in flight",
-				 op->sqe.fd);
-	if (sim_ends_rudely(sim_file(sim, op->sqe.fd)))
+	file->closed = is_in_use(sim->ring, op->sqe.fd, op);
+	if (file->closed && !sim->settings.tolerant)
+		sim_fail(sim, "descriptor %d is closed with an operation in flight", op->sqe.fd);
+	if (sim_ends_rudely(file) && !sim->settings.tolerant)
 		sim_fail(sim, "descriptor %d is closed, but was never shut down", op->sqe.fd);
-	sim_close_file(sim, op->sqe.fd);
+	if (!file->closed)
+		sim_close_file(sim, op->sqe.fd);
 	return finish(op, 0);
+}
+
+/* What was closed under an operation is open until that ends (Linux). */
+static void close_released(struct sim *sim)
+{
+	for (int fd = 0; fd < SIM_FILES_MAX; fd++)
+		if (sim->files[fd].closed && !is_in_use(sim->ring, fd, NULL))
+			sim_close_file(sim, fd);
 }
 
 static bool is_match(const struct sim_op *op, const struct io_uring_sqe *cancel)
@@ -487,9 +555,10 @@ static bool is_match(const struct sim_op *op, const struct io_uring_sqe *cancel)
 static bool try_cancel(struct sim *sim, struct sim_op *cancel)
 {
 	struct ring *ring = sim->ring;
+	const bool all = cancel->sqe.cancel_flags & IORING_ASYNC_CANCEL_ALL;
 	int found = 0;
 
-	for (unsigned i = 0; i < ring->ops_end; i++) {
+	for (unsigned i = 0; i < ring->ops_end && (all || found == 0); i++) {
 		struct sim_op *op = &ring->ops[i];
 
 		if (!is_match(op, &cancel->sqe))
@@ -499,13 +568,13 @@ static bool try_cancel(struct sim *sim, struct sim_op *cancel)
 		if (sim_chance(sim, SIM_CANCEL_LATE)) {
 			/* It is just running: it ends by itself, some time later. */
 			op->not_before_ns = sim->now_ns + sim_random(sim, 1000000);
-			if (!(cancel->sqe.cancel_flags & IORING_ASYNC_CANCEL_ALL))
+			if (!all)
 				return finish(cancel, -EALREADY);
 		}
 	}
 	if (found == 0)
 		return finish(cancel, -ENOENT);
-	return finish(cancel, cancel->sqe.cancel_flags & IORING_ASYNC_CANCEL_ALL ? found : 0);
+	return finish(cancel, all ? found : 0);
 }
 
 static bool end_cancelled(struct sim *sim, struct sim_op *op)
@@ -523,7 +592,11 @@ static bool try_one(struct sim *sim, struct sim_op *op)
 {
 	if (op->cancelled)
 		return end_cancelled(sim, op);
+	if (op->sqe.opcode >= IORING_OP_LAST)
+		return finish(op, -EINVAL);
 	switch (op->sqe.opcode) {
+	case IORING_OP_NOP:
+		return finish(op, 0);
 	case IORING_OP_ACCEPT:
 		return try_accept(sim, op);
 	case IORING_OP_RECV:
@@ -538,6 +611,8 @@ static bool try_one(struct sim *sim, struct sim_op *op)
 		return try_receive_datagrams(sim, op);
 	case IORING_OP_READ:
 		return try_read(sim, op);
+	case IORING_OP_WRITE:
+		return try_write(sim, op);
 	case IORING_OP_CLOSE:
 		return try_close(sim, op);
 	case IORING_OP_ASYNC_CANCEL:
@@ -637,6 +712,8 @@ static uint64_t try_all(struct sim *sim)
 		else
 			try_one(sim, op);
 	}
+	if (sim->settings.tolerant)
+		close_released(sim);
 	return next_ns;
 }
 

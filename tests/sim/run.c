@@ -155,8 +155,9 @@ static bool is_lossless(const struct sim_settings *settings)
 {
 	const uint32_t *chance = settings->chance;
 
-	return !settings->failure.nth && !chance[SIM_UDP_LOSS] && !chance[SIM_UDP_TRUNCATE] &&
-	       !chance[SIM_UDP_SEND_ERROR];
+	/* After a failed receive an endpoint pauses: what comes meanwhile may be too late for the stop. */
+	return !settings->failure.nth && !chance[SIM_UDP_RECEIVE_ERROR] && !chance[SIM_UDP_LOSS] &&
+	       !chance[SIM_UDP_TRUNCATE] && !chance[SIM_UDP_SEND_ERROR];
 }
 
 static struct address tcp_address(uint16_t port)
