@@ -54,7 +54,7 @@ bool files_are_busy(const struct files *files)
 	for (unsigned i = 0; i < FILES_MAX; i++)
 		if (files->slots[i].io)
 			return true;
-	return false;
+	return files->cancels > 0;
 }
 
 static bool start(struct file_slot *slot, unsigned index, struct ring *ring)
@@ -73,7 +73,7 @@ static bool start(struct file_slot *slot, unsigned index, struct ring *ring)
 	return true;
 }
 
-static bool cancel(struct file_slot *slot, unsigned index, struct ring *ring)
+static bool cancel(struct files *files, unsigned index, struct ring *ring)
 {
 	struct io_uring_sqe *sqe = ring_sqe(ring);
 
@@ -81,7 +81,8 @@ static bool cancel(struct file_slot *slot, unsigned index, struct ring *ring)
 		return false;
 	io_uring_prep_cancel64(sqe, op_pack(OP_FILE, index), 0);
 	sqe->user_data = op_pack(OP_FILE_CANCEL, index);
-	slot->cancelled = true;
+	files->slots[index].cancelled = true;
+	files->cancels++;
 	return true;
 }
 
@@ -92,10 +93,16 @@ bool files_flush(struct files *files, struct ring *ring)
 
 		if (slot->io && !slot->started && !start(slot, i, ring))
 			return false;
-		if (slot->io && files->cancelling && !slot->cancelled && !cancel(slot, i, ring))
+		if (slot->io && files->cancelling && !slot->cancelled && !cancel(files, i, ring))
 			return false;
 	}
 	return true;
+}
+
+void files_on_cancel(struct files *files)
+{
+	CHECK(files->cancels > 0);
+	files->cancels--;
 }
 
 void files_on_done(struct files *files, struct rollcall_server *server, uint64_t slot,

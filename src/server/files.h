@@ -23,7 +23,8 @@ struct file_slot {
 
 struct files {
 	struct file_slot slots[FILES_MAX];
-	bool cancelling; /* no more are taken, and those in flight are cancelled */
+	bool cancelling;  /* no more are taken, and those in flight are cancelled */
+	unsigned cancels; /* in flight */
 };
 
 /* Ends what is in flight, and takes no more. */
@@ -34,6 +35,9 @@ bool files_are_busy(const struct files *files);
 
 /* Starts the operations and cancels that are due. false: the submission queue is full. */
 bool files_flush(struct files *files, struct ring *ring);
+
+/* The completion of a cancel. */
+void files_on_cancel(struct files *files);
 
 /* The completion of a read or write. */
 void files_on_done(struct files *files, struct rollcall_server *server, uint64_t slot,

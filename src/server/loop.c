@@ -59,8 +59,11 @@ static void dispatch(struct rollcall_server *server, const struct io_uring_cqe *
 		files_on_done(&server->files, server, id, cqe);
 		break;
 	case OP_WAKE_CANCEL:
+		posts_on_cancel(&server->posts);
+		break;
 	case OP_FILE_CANCEL:
-		break; /* the operation's own completion is what counts */
+		files_on_cancel(&server->files);
+		break;
 	}
 }
 

@@ -93,7 +93,7 @@ bool posts_flush(struct posts *posts, struct ring *ring)
 	if (posts->closing) {
 		io_uring_prep_cancel64(sqe, op_pack(OP_WAKE, 0), 0);
 		sqe->user_data = op_pack(OP_WAKE_CANCEL, 0);
-		posts->cancelled = true;
+		posts->cancelled = posts->cancelling = true;
 	} else {
 		io_uring_prep_read(sqe, posts->event, &posts->count, sizeof(posts->count), 0);
 		sqe->user_data = op_pack(OP_WAKE, 0);
@@ -113,6 +113,11 @@ void posts_on_wake(struct posts *posts, struct rollcall_server *server,
 		timers_set(&core->timers, &posts->retry, core->now_ns + POSTS_RETRY_NS);
 	}
 	run_posted(posts, server);
+}
+
+void posts_on_cancel(struct posts *posts)
+{
+	posts->cancelling = false;
 }
 
 void posts_destroy(struct posts *posts, struct rollcall_server *server, struct ring *ring)

@@ -27,11 +27,12 @@ struct ring;
 struct posts {
 	_Atomic(struct post *) newest;
 	int event;
-	bool armed;	/* the read of the event is in flight */
-	bool closing;	/* it is not to be started again */
-	bool cancelled; /* and a cancel of it has been asked for */
-	bool paused;	/* it has failed: for a moment it is not started again */
-	uint64_t count; /* where it reads to */
+	bool armed;	 /* the read of the event is in flight */
+	bool closing;	 /* it is not to be started again */
+	bool cancelled;	 /* and a cancel of it has been asked for */
+	bool cancelling; /* which is in flight */
+	bool paused;	 /* it has failed: for a moment it is not started again */
+	uint64_t count;	 /* where it reads to */
 	struct timer retry;
 };
 
@@ -50,5 +51,14 @@ bool posts_flush(struct posts *posts, struct ring *ring);
 /* The event was read: runs what was posted, in the order of posting. */
 void posts_on_wake(struct posts *posts, struct rollcall_server *server,
 		   const struct io_uring_cqe *cqe);
+
+/* The completion of the cancel. */
+void posts_on_cancel(struct posts *posts);
+
+/* Whether the kernel still has an operation of it. */
+static inline bool posts_are_busy(const struct posts *posts)
+{
+	return posts->armed || posts->cancelling;
+}
 
 #endif

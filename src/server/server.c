@@ -120,7 +120,7 @@ static bool settle(struct rollcall_server *server)
 	for (unsigned turns = 0; turns < SETTLE_TURNS_MAX; turns++) {
 		server_flush(server);
 		if (!server_is_busy(server) && !files_are_busy(&server->files) &&
-		    !server->posts.armed)
+		    !posts_are_busy(&server->posts))
 			return true;
 		if (server_turn(server, SETTLE_TURN_NS))
 			break;
