@@ -144,7 +144,7 @@ struct rollcall_options {
 
 	/*
 	 * TCP clients at a time, 1 to 2^24; 65,536 by default. Lowered to what RLIMIT_NOFILE allows
-	 * (the soft limit is first raised to the hard one), with a warning to the log. Above it new
+	 * (the soft limit is first raised to the hard one), with a line to the log. Above it new
 	 * clients wait in the backlog.
 	 */
 	unsigned tcp_clients_max;
@@ -249,9 +249,10 @@ ROLLCALL_EXPORT int rollcall_listening(struct rollcall_server *server, unsigned 
 ROLLCALL_EXPORT int rollcall_run(struct rollcall_server *server);
 
 /*
- * Stops: accepts no more clients, answers what has arrived, half-closes each client, and lets
- * rollcall_run() return when all are gone, at the latest after `drain_timeout_ms`. A second call
- * ends it at once. From another thread, post it.
+ * Stops: accepts no more clients, answers what has arrived (and, for half of `drain_timeout_ms`,
+ * what arrives meanwhile), half-closes each client, and lets rollcall_run() return when all are
+ * gone, at the latest after `drain_timeout_ms`. A second call ends it at once. From another thread,
+ * post it.
  */
 ROLLCALL_EXPORT void rollcall_stop(struct rollcall_server *server);
 

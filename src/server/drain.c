@@ -38,11 +38,29 @@ void server_abort(struct rollcall_server *server)
 	files_cancel(&server->files);
 }
 
+/* Half of the time is for input, so that who never stops sending gets its answers in the other. */
+static void end_input(struct rollcall_server *server)
+{
+	struct core *core = &server->core;
+	struct client *client = NULL;
+
+	server->input_ended = true;
+	while ((client = next_client(server, client)))
+		if (client->transport == ROLLCALL_TCP)
+			connection_close(&server->tcp, client, -ESHUTDOWN);
+	timers_set(&core->timers, &server->drain_timer,
+		   core->now_ns + core->options.drain_timeout_ms * 1000000 / 2);
+}
+
 static void on_drain_timer(struct timer *timer)
 {
 	struct rollcall_server *server = container_of(timer, struct rollcall_server, drain_timer);
 	const struct rollcall_stats *stats = &server->core.stats;
 
+	if (!server->input_ended) {
+		end_input(server);
+		return;
+	}
 	log_write(&server->core.log, ROLLCALL_LOG_WARNING,
 		  "drain timeout: ending %llu clients that have not taken their answers",
 		  (unsigned long long)stats->tcp_clients_now);
@@ -68,7 +86,7 @@ static void drain(struct rollcall_server *server)
 		if (client->transport == ROLLCALL_TCP)
 			connection_drain(&server->tcp, client);
 	timers_set(&core->timers, &server->drain_timer,
-		   ring_clock_ns(core->ring) + core->options.drain_timeout_ms * 1000000);
+		   ring_clock_ns(core->ring) + core->options.drain_timeout_ms * 1000000 / 2);
 }
 
 void rollcall_stop(struct rollcall_server *server)

@@ -25,10 +25,15 @@ static void limit_clients(struct core *core)
 	uint64_t clients = descriptors > 2 * DESCRIPTORS_RESERVED
 				   ? descriptors - DESCRIPTORS_RESERVED
 				   : (descriptors + 1) / 2;
+	struct rollcall_options defaults;
+	bool is_default;
 
+	rollcall_options_defaults(&defaults);
+	is_default = core->options.tcp_clients_max == defaults.tcp_clients_max;
 	if (core->options.tcp_clients_max <= clients)
 		return;
-	log_write(&core->log, ROLLCALL_LOG_WARNING,
+	/* Nobody is warned of a limit that nobody has asked for. */
+	log_write(&core->log, is_default ? ROLLCALL_LOG_INFO : ROLLCALL_LOG_WARNING,
 		  "at most %llu TCP clients at once instead of %u: the limit of open files is %llu",
 		  (unsigned long long)clients, core->options.tcp_clients_max,
 		  (unsigned long long)descriptors);

@@ -34,8 +34,9 @@ struct rollcall_server {
 	struct posts posts;
 	struct files files;
 	enum server_state state;
-	struct timer drain_timer;
-	bool unflushed; /* there is more to flush: the next turn does not wait */
+	struct timer drain_timer; /* at half of the drain's time, and at its end */
+	bool input_ended;	  /* the first half has passed */
+	bool unflushed;		  /* there is more to flush: the next turn does not wait */
 };
 
 /* Fills in the SQEs that have become necessary; may end UDP clients. */

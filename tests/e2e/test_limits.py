@@ -88,7 +88,7 @@ def test_few_descriptors(server):
     """RLIMIT_NOFILE of 32: --max-clients is lowered, the diagnostics say to what, so many are
     served and the others wait for them to leave."""
     rollcall = server(preexec=limit_files(32, 32))
-    (line,) = rollcall.wait_for_log("rollcall: warning: .*(RLIMIT_NOFILE|descriptor|open files)")
+    (line,) = rollcall.wait_for_log("rollcall: (?:info|warning): .*(RLIMIT_NOFILE|descriptor|open files)")
     room = min(number for number in map(int, re.findall(r"\d+", line)) if number > 1)
     assert 4 <= room < 32
     socks = [connect(rollcall.tcp) for _ in range(room + 5)]
