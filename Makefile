@@ -27,12 +27,21 @@ LINK = $(CC) $(SANITIZER) $(CFLAGS) $(LDFLAGS)
 VERSION := $(shell sed -n 's/^.define ROLLCALL_VERSION "\(.*\)"/\1/p' include/rollcall.h)
 SONAME := librollcall.so.$(firstword $(subst ., ,$(VERSION)))
 
+SIM_WRAPS := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=memory_reserve
+
 objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)))
 LIBRARY_OBJECTS := $(call objects,$(patsubst %,src/%/*.c,base ring client tcp udp server))
 PROGRAM_OBJECTS := $(call objects,src/service/*.c src/program/*.c)
-TEST_LIB_OBJECTS := $(call objects,tests/lib/*.c)
-SIM_OBJECTS := $(call objects,tests/lib/sim*.c tests/sim/*.c)
+SIM_KERNEL_OBJECTS := $(call objects,tests/lib/sim*.c)
+TEST_LIB_OBJECTS := $(filter-out $(SIM_KERNEL_OBJECTS),$(call objects,tests/lib/*.c))
+SIM_OBJECTS := $(SIM_KERNEL_OBJECTS) $(call objects,tests/sim/*.c)
+FUZZ_OBJECTS := $(call objects,tests/fuzz/*.c)
+FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZERS := $(FUZZ_TARGETS:%=$(BUILD)/fuzz-%)
+REPLAYS := $(FUZZ_TARGETS:%=$(BUILD)/replay-%)
 TESTS := $(patsubst %.o,%,$(call objects,tests/unit/test_*.c tests/contract/test_*.c))
+SIM_TESTS := $(patsubst tests/contract/%.c,$(BUILD)/tests/contract-sim/%,$(filter-out \
+	%/test_thread.c tests/contract/test_library%,$(wildcard tests/contract/test_*.c)))
 
 # Quiet, unless V=1.
 ifneq ($(V),1)
@@ -50,12 +59,27 @@ test:
 	@tests/install-packages build test
 	@exec tests/run $(PARTS)
 
-tests: $(TESTS) $(BUILD)/rollcall-sim
+tests: $(TESTS) $(SIM_TESTS) $(BUILD)/rollcall-sim $(REPLAYS)
 
 # On and on, with seeds that were never run before.
 soak: $(BUILD)/rollcall-sim
 	@first=$$(date +%s)000000; while $(BUILD)/rollcall-sim --seeds $$first-$$((first + 9999)); do \
 		first=$$((first + 10000)); done
+
+# Each target for a while, from the corpus and earlier finds on. What fails is left in build/fuzz.
+FUZZ_SECONDS ?= 60
+fuzz:
+	@tests/install-packages build fuzz
+	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang CFLAGS='-O1 -g' \
+		SANITIZE=fuzzer-no-link,address,undefined fuzzers
+	@for name in $(FUZZ_TARGETS); do \
+		mkdir -p build/fuzz/corpus/$$name && echo "$$name:" && \
+		build/fuzz/fuzz-$$name -max_total_time=$(FUZZ_SECONDS) -timeout=20 -verbosity=0 \
+			-print_final_stats=1 -artifact_prefix=build/fuzz/$$name- \
+			build/fuzz/corpus/$$name tests/fuzz/corpus/$$name || exit 1; \
+	done
+
+fuzzers: $(FUZZERS)
 
 $(BUILD)/rollcall: $(PROGRAM_OBJECTS) $(BUILD)/librollcall.a
 	$(call say,LINK,$@)$(LINK) -o $@ $^ $(LDLIBS)
@@ -86,9 +110,21 @@ $(BUILD)/objects.a $(BUILD)/tests/lib.a:
 $(TESTS): %: %.o $(BUILD)/objects.a $(BUILD)/tests/lib.a
 	$(call say,LINK,$@)$(LINK) -o $@ $^ $(BUILD)/objects.a $(LDLIBS) -lcmocka
 
+# Contract tests also run on the simulated ring.
+$(SIM_TESTS): $(BUILD)/tests/contract-sim/%: $(BUILD)/tests/contract/%.o $(SIM_KERNEL_OBJECTS) \
+		$(BUILD)/objects.a
+	$(call say,LINK,$@)mkdir -p $(@D) && $(LINK) -o $@ $^ $(LDLIBS) -lcmocka $(SIM_WRAPS)
+
 $(BUILD)/rollcall-sim: $(SIM_OBJECTS) $(BUILD)/objects.a
-	$(call say,LINK,$@)$(LINK) -o $@ $^ $(LDLIBS) \
-		-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=memory_reserve
+	$(call say,LINK,$@)$(LINK) -o $@ $^ $(LDLIBS) $(SIM_WRAPS)
+
+# A fuzz target with libFuzzer, or with files. It has a kernel of its own (tests/fuzz/hostile.h).
+$(FUZZERS) $(REPLAYS): $(call objects,tests/fuzz/hostile_*.c) $(BUILD)/objects.a
+$(FUZZERS): $(BUILD)/fuzz-%: $(BUILD)/tests/fuzz/fuzz_%.o
+	$(call say,LINK,$@)$(LINK) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(BUILD)/objects.a \
+		$(LDLIBS)
+$(REPLAYS): $(BUILD)/replay-%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o
+	$(call say,LINK,$@)$(LINK) -o $@ $(filter %.o,$^) $(BUILD)/objects.a $(LDLIBS)
 
 $(BUILD)/tests/%.o: private INCLUDES += -Itests
 
@@ -126,13 +162,14 @@ help:
 	@echo 'make run        install what the build needs (Debian), build and start; ARGS="--help"'
 	@echo 'make test       install what the tests need (Debian) and run them; PARTS="unit e2e"'
 	@echo 'make soak       run the server on a simulated kernel until a seed fails'
+	@echo 'make fuzz       make up inputs for FUZZ_SECONDS=$(FUZZ_SECONDS) a target; needs clang'
 	@echo 'make install    to PREFIX=$(PREFIX), under DESTDIR=; make uninstall'
 	@echo 'make format     lay out all sources with $(CLANG_FORMAT)'
 	@echo 'make clean      remove $(BUILD)/'
 	@echo 'Variables: V=1 BUILD= CC= CFLAGS= SANITIZE=address,undefined'
 
-.PHONY: all run test tests soak install uninstall format clean help FORCE
+.PHONY: all run test tests soak fuzz fuzzers install uninstall format clean help FORCE
 .SECONDARY:
 
 -include $(patsubst %.o,%.d,$(LIBRARY_OBJECTS) $(PROGRAM_OBJECTS) $(TEST_LIB_OBJECTS) $(SIM_OBJECTS) \
-	$(addsuffix .o,$(TESTS)))
+	$(FUZZ_OBJECTS) $(addsuffix .o,$(TESTS)))

@@ -6,8 +6,11 @@
  * UDP, has a number, its client ID, and all calls name a client by it. An ID is never used twice in
  * the life of a server, so a late call can reach a gone client (-ENOENT) but never a wrong one.
  *
- * rollcall_options_defaults(&options); rollcall_create(&server, &options); rollcall_listen(server,
- * "tcp://localhost:8080", &service, context); rollcall_run(server); rollcall_destroy(server);
+ *	rollcall_options_defaults(&options);
+ *	rollcall_create(&server, &options);
+ *	rollcall_listen(server, "tcp://localhost:8080", &service, context);
+ *	rollcall_run(server);
+ *	rollcall_destroy(server);
  *
  * Threads: create a server, run it and destroy it in one and the same thread; a ring belongs to the
  * thread that made it (Linux 6.1, IORING_SETUP_SINGLE_ISSUER), also after fork(2). All callbacks
@@ -90,8 +93,8 @@ struct rollcall_service {
 
 	/*
 	 * A message has come. `data` is valid until the callback returns; sending it, or a part of
-	 * it, to any TCP or UDP client from inside the callback does not copy it. A datagram may
-	 * have 0 bytes, a line without its ending too only if length-prefixed.
+	 * it, to any TCP or UDP client from inside the callback does not copy it. A datagram
+	 * and a length-prefixed message may have 0 bytes.
 	 */
 	void (*received)(struct rollcall_server *server, rollcall_client client, const void *data,
 			 size_t bytes, void *context);
@@ -111,15 +114,19 @@ struct rollcall_service {
 
 	/*
 	 * A client is gone; called exactly once for each that connected. Until this returns its ID
-	 * and its data still work; sending fails with -EPIPE. The reason: 0              it ended
-	 * in good order (TCP: a half-close, and all answers delivered) -ECANCELED
-	 * rollcall_close() -ECONNABORTED  rollcall_abort() -ECONNRESET    TCP: the client reset the
-	 * connection; also -EPIPE -ETIMEDOUT    TCP: the client vanished (it answers no probes, or
-	 * for a quarter of an hour acknowledges nothing: net.ipv4.tcp_retries2), or took nothing of
-	 * what was queued for 30 s while it was being closed -ETIME          it was idle for longer
-	 * than the idle timeout -EMSGSIZE  its message was too long -ENOBUFS       no memory left
-	 * for its input or output -ESHUTDOWN       the server stopped or any other errno value that
-	 * the kernel gave.
+	 * and its data still work; sending fails with -EPIPE. The reason:
+	 *	0		it ended in good order (TCP: a half-close, all answers delivered)
+	 *	-ECANCELED	rollcall_close()
+	 *	-ECONNABORTED	rollcall_abort()
+	 *	-ECONNRESET	TCP: the client reset the connection; also -EPIPE
+	 *	-ETIMEDOUT	TCP: the client vanished (it answers no probes, or for a quarter of
+	 *			an hour acknowledges nothing: net.ipv4.tcp_retries2), or it took
+	 *			nothing of what was queued for 30 s while it was being closed
+	 *	-ETIME		it was idle for longer than the idle timeout
+	 *	-EMSGSIZE	its message was too long
+	 *	-ENOBUFS	no memory left for its input or output
+	 *	-ESHUTDOWN	the server stopped
+	 * or any other errno value that the kernel gave.
 	 */
 	void (*disconnected)(struct rollcall_server *server, rollcall_client client, int reason,
 			     void *context);
@@ -212,11 +219,12 @@ static inline void rollcall_options_defaults(struct rollcall_options *options)
 
 /*
  * Makes a server in *server, owned by the caller until rollcall_destroy(). `options` is copied;
- * NULL stands for the defaults. Errors: -EINVAL             a bad option, or the kernel is older
- * than 6.1 -ENOSYS           no io_uring in this kernel, or hidden by seccomp (Podman) -EPERM
- * io_uring is forbidden: seccomp (Docker) or kernel.io_uring_disabled (6.6) -ENOMEM
- * no memory, or RLIMIT_MEMLOCK too small for even the smallest rings -EMFILE, -ENFILE     no file
- * descriptor left
+ * NULL stands for the defaults. Errors:
+ *	-EINVAL		a bad option, or the kernel is older than 6.1
+ *	-ENOSYS		no io_uring in this kernel, or hidden by seccomp (Podman)
+ *	-EPERM		io_uring is forbidden: seccomp (Docker), kernel.io_uring_disabled (6.6)
+ *	-ENOMEM		no memory, or RLIMIT_MEMLOCK too small for even the smallest rings
+ *	-EMFILE		no file descriptor left; also -ENFILE
  */
 ROLLCALL_EXPORT int rollcall_create(struct rollcall_server **server,
 				    const struct rollcall_options *options);
@@ -226,11 +234,15 @@ ROLLCALL_EXPORT int rollcall_create(struct rollcall_server **server,
  * IPv4 address, an IPv6 address in brackets, or * for every address of this machine; localhost is
  * 127.0.0.1 and ::1 (RFC 6761, section 6.3). [::] takes IPv6 only. PORT 0 stands for a free one,
  * the same for all addresses of a name. `context` is passed to the callbacks. At most 64 addresses
- * a server. May be called before rollcall_run() and from callbacks. Errors: -EINVAL
- * malformed address, port or service -ENOENT              the name does not resolve -EADDRINUSE
- * the port is in use -EADDRNOTAVAIL       not an address of this machine -EACCES          a
- * privileged port -ENOSPC               more than 64 addresses -ESHUTDOWN       the server is
- * stopping or what socket(2), bind(2) and listen(2) return.
+ * a server. May be called before rollcall_run() and from callbacks. Errors:
+ *	-EINVAL		malformed address, port or service
+ *	-ENOENT		the name does not resolve
+ *	-EADDRINUSE	the port is in use
+ *	-EADDRNOTAVAIL	not an address of this machine
+ *	-EACCES		a privileged port
+ *	-ENOSPC		more than 64 addresses
+ *	-ESHUTDOWN	the server is stopping
+ * or what socket(2), bind(2) and listen(2) return.
  */
 ROLLCALL_EXPORT int rollcall_listen(struct rollcall_server *server, const char *address,
 				    const struct rollcall_service *service, void *context);
@@ -270,10 +282,14 @@ ROLLCALL_EXPORT void rollcall_destroy(struct rollcall_server *server);
  * client as one datagram. The bytes are taken over at once (copied, or referenced if they lie in a
  * message just received), so `data` may be reused after the call. 0: it is queued. A datagram may
  * be lost here as anywhere on its way; then 0 is returned and it is counted in the statistics.
- * Errors: -ENOENT             the client is gone -EPIPE               it is being closed -ENOBUFS
- * TCP: the queue is at its hard limit, or memory at its; nothing was queued, and drained() tells
- * when to try again -EMSGSIZE      UDP: more than 65,507 bytes (65,527 over IPv6); TCP: more than
- * the hard limit -EINVAL           more than 2^30 bytes, or `count` above 16
+ * Errors:
+ *	-ENOENT		the client is gone
+ *	-EPIPE		it is being closed
+ *	-ENOBUFS	TCP: the queue is at its hard limit, or memory at its; nothing was queued,
+ *			and drained() tells when to try again
+ *	-EMSGSIZE	UDP: more than 65,507 bytes (65,527 over IPv6); TCP: more than the hard
+ *			limit of the queue
+ *	-EINVAL		more than 2^30 bytes, or `count` above 16
  */
 ROLLCALL_EXPORT int rollcall_send(struct rollcall_server *server, rollcall_client client,
 				  const void *data, size_t bytes);
@@ -337,8 +353,8 @@ ROLLCALL_EXPORT void *rollcall_data(struct rollcall_server *server, rollcall_cli
 
 /*
  * Runs call(server, context) on the server's thread, soon, in the order of posting. May be called
- * from any thread, as long as the server is not destroyed. -ENOMEM: no memory. What is posted after
- * rollcall_run() has returned runs in rollcall_destroy(); what that posts in turn does not.
+ * from any thread; it must have returned before the server is destroyed. -ENOMEM. What is posted
+ * after rollcall_run() has returned runs in rollcall_destroy(); what that posts in turn does not.
  */
 ROLLCALL_EXPORT int rollcall_post(struct rollcall_server *server,
 				  void (*call)(struct rollcall_server *server, void *context),

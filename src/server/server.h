@@ -2,9 +2,9 @@
 /*
  * server.h - the whole server: where TCP and UDP meet.
  *
- * RUNNING --rollcall_stop()--> DRAINING --again, or too late--> ABORTING |
- * |                                 | |                            +---------- all gone
- * -------------+--> rollcall_run() returns
+ *	RUNNING --rollcall_stop()--> DRAINING --again, or too late--> ABORTING
+ *	                                |                                |
+ *	                                +----------- all gone -----------+--> rollcall_run() returns
  */
 #ifndef SERVER_SERVER_H
 #define SERVER_SERVER_H

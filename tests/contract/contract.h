@@ -53,27 +53,43 @@ static inline int begin(unsigned sq_entries, unsigned cq_entries)
 	return error ? error : buffers_init(&buffers, ring, 0, BUFFER_BYTES, BUFFERS, BUFFERS);
 }
 
+static inline void end(void)
+{
+	buffers_destroy(&buffers);
+	ring_destroy(ring);
+}
+
 /* Set-up and teardown of cmocka. */
 static inline int contract_begin(void **state)
 {
 	(void)state;
+	peers_begin();
 	return begin(SQ_ENTRIES, CQ_ENTRIES);
 }
 
 static inline int contract_end(void **state)
 {
 	(void)state;
-	buffers_destroy(&buffers);
-	ring_destroy(ring);
+	end();
+	peers_end();
 	return 0;
 }
 
 /* Another ring and its buffers in place of that, with queues of other sizes. */
 static inline void contract_begin_anew(unsigned sq_entries, unsigned cq_entries)
 {
-	contract_end(NULL);
+	end();
 	assert_int_equal(begin(sq_entries, cq_entries), 0);
 }
+
+/* Ends a test that needs more of the kernel than is simulated. */
+#define needs_the_kernel(reason)                                                                   \
+	do {                                                                                       \
+		if (peers_are_simulated) {                                                         \
+			print_message("# %s: %s\n", __func__, reason);                             \
+			skip();                                                                    \
+		}                                                                                  \
+	} while (0)
 
 static inline struct io_uring_sqe *sqe_get(void)
 {

@@ -93,15 +93,20 @@ static int send_to(const struct peer *peer, const struct address *source, void *
  */
 static void source_of_an_answer(void **state)
 {
-	struct address asked;
-	struct peer peer;
+	struct address asked, asked_first;
+	struct peer peer, first;
 	uint8_t byte;
 
 	(void)state;
 	bind_to("0.0.0.0");
 	asked = address_of("127.0.0.2", address_port(&address));
 	assert_int_equal(peer_open_udp(&peer, NULL, &asked), 0);
+	asked_first = address_of("127.0.0.1", address_port(&address));
+	assert_int_equal(peer_open_udp(&first, NULL, &asked_first), 0);
 	peer_send_all(&peer, "?", 1);
+	assert_int_equal(send_to(&first, NULL, "0", 1), 1);
+	assert_int_equal(peer_await(&first, &byte, 1), 1);
+	peer_close(&first);
 	assert_int_equal(send_to(&peer, NULL, "1", 1), 1);
 	turn();
 	assert_int_equal(send_to(&peer, &asked, "2", 1), 1);

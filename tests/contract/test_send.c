@@ -156,6 +156,20 @@ static void to_a_reset_peer(void **state)
 	assert_int_equal(send_now("x", 1, 0), -EPIPE);
 }
 
+/* To a peer that is gone in good order: what it did not read is answered with a reset. */
+static void to_a_closed_peer(void **state)
+{
+	int result;
+
+	(void)state;
+	peer_close(&peer);
+	assert_int_equal(send_now("x", 1, MSG_NOSIGNAL), 1);
+	while ((result = send_now("x", 1, MSG_NOSIGNAL)) == 1)
+		turn();
+	assert_true(result == -EPIPE || result == -ECONNRESET);
+	assert_int_equal(send_now("x", 1, MSG_NOSIGNAL), -EPIPE);
+}
+
 /* A send that waits ends when the peer resets. */
 static void reset_while_waiting(void **state)
 {
@@ -286,12 +300,19 @@ static void cancel_all_then_close(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(one_piece_and_many),    TEST(short_send),
-		TEST(waiting_send),	     TEST(to_a_reset_peer),
-		TEST(reset_while_waiting),   TEST(cancel_while_waiting),
-		TEST(our_half_close),	     TEST(close_in_good_order),
-		TEST(close_with_a_reset),    TEST(close_with_unread_bytes),
-		TEST(close_under_a_receive), TEST(cancel_all_then_close),
+		TEST(one_piece_and_many),
+		TEST(short_send),
+		TEST(waiting_send),
+		TEST(to_a_reset_peer),
+		TEST(to_a_closed_peer),
+		TEST(reset_while_waiting),
+		TEST(cancel_while_waiting),
+		TEST(our_half_close),
+		TEST(close_in_good_order),
+		TEST(close_with_a_reset),
+		TEST(close_with_unread_bytes),
+		TEST(close_under_a_receive),
+		TEST(cancel_all_then_close),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

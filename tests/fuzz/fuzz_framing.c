@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Framing finds the same messages in a stream, however the stream is cut, as a model that sees all of
- * it at once.
+ * Framing finds the same messages in a stream, however the stream is cut, as a model that sees all
+ * of it at once.
  *
  * Input: the framing, the longest message, how many cuts, the sizes of the pieces, then the stream.
  */
@@ -48,7 +48,9 @@ static ssize_t measure_length(const struct stream *stream, size_t at)
 
 	if (left < 4)
 		return 0;
-	length = (uint64_t)from[0] << 24 | from[1] << 16 | from[2] << 8 | from[3];
+	length = 0;
+	for (int i = 0; i < 4; i++)
+		length = length << 8 | from[i];
 	if (length > stream->message_bytes_max)
 		return -EMSGSIZE;
 	return left >= 4 + length ? (ssize_t)(4 + length) : 0;

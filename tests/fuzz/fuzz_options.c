@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whatever the command line, parsing it ends with options that are in their limits, or with exit code
- * 64 and a message of one line.
+ * Whatever the command line, parsing it ends with options that are in their limits, or with exit
+ * code 64 and a message.
  *
  * Input: the arguments, each ended by a 0 byte; the last may lack it.
  */

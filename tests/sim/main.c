@@ -103,6 +103,9 @@ static int run_seeds(uint64_t first, uint64_t last, bool trace)
 		       (double)(seed_now - first) / (told - start));
 		fflush(stdout);
 	}
+	/* A trace is the same text each time. */
+	if (trace)
+		return 0;
 	return print_report(&totals, last - first + 1, seconds() - start) ? 0 : 1;
 }
 
