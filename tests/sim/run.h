@@ -20,8 +20,8 @@ struct run_totals {
 void run_seed(uint64_t seed, bool trace, struct run_totals *totals);
 
 /*
- * A short run in which one operation or allocation fails, and nothing else goes wrong; returns whether
- * it came so far.
+ * A short run in which one operation or allocation fails, and nothing else goes wrong; returns
+ * whether it came so far.
  */
 bool run_with_failure(const struct sim_failure *failure, bool trace, struct run_totals *totals);
 

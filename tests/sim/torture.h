@@ -8,7 +8,10 @@
 
 #include "sim/run.h"
 
-/* Runs all; returns how many failures there were. The server lives on or fails cleanly, or the process ends. */
+/*
+ * Runs all; returns how many failures there were. Each time the server lives on or fails cleanly, or
+ * else the process ends.
+ */
 unsigned torture(struct run_totals *totals);
 
 /* What is tried at the moment, for the message if it fails. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Clients that wait for buffers or for the kernel's memory: they go on in the order of their coming,
- * as many as there are buffers, and those without memory only after a while.
+ * Clients that wait for buffers or for the kernel's memory: they go on in the order of their
+ * coming, as many as there are buffers, and those without memory only after a while.
  */
 #include "tcp/wait.h"
 #include "unit/fake_ring.h"
