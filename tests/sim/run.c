@@ -155,7 +155,7 @@ static bool is_lossless(const struct sim_settings *settings)
 {
 	const uint32_t *chance = settings->chance;
 
-	/* After a failed receive an endpoint pauses: what comes then may be too late for the stop. */
+	/* After a failed receive an endpoint pauses: what comes then may be too late. */
 	return !settings->failure.nth && !chance[SIM_UDP_RECEIVE_ERROR] && !chance[SIM_UDP_LOSS] &&
 	       !chance[SIM_UDP_TRUNCATE] && !chance[SIM_UDP_SEND_ERROR];
 }

@@ -9,8 +9,8 @@
 #include "sim/run.h"
 
 /*
- * Runs all; returns how many failures there were. Each time the server lives on or fails cleanly, or
- * else the process ends.
+ * Runs all; returns how many failures there were. Each time the server lives on or fails cleanly,
+ * or else the process ends.
  */
 unsigned torture(struct run_totals *totals);
 
