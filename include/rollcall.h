@@ -120,8 +120,8 @@ struct rollcall_service {
 	 *	-ECONNABORTED	rollcall_abort()
 	 *	-ECONNRESET	TCP: the client reset the connection; also -EPIPE
 	 *	-ETIMEDOUT	TCP: the client vanished (it answers no probes, or for a quarter of
-	 *			an hour acknowledges nothing: net.ipv4.tcp_retries2), or it took
-	 *			nothing of what was queued for 30 s while it was being closed
+	 *			an hour acknowledges nothing: net.ipv4.tcp_retries2), or it has
+	 *			ended its side, but took nothing of what was queued for 30 s
 	 *	-ETIME		it was idle for longer than the idle timeout
 	 *	-EMSGSIZE	its message was too long
 	 *	-ENOBUFS	no memory left for its input or output

@@ -5,7 +5,7 @@
 
 void *memory_reserve(size_t bytes)
 {
-	/* NORESERVE: limits may be far above what is ever used, or there is. */
+	/* NORESERVE: a limit may be far above what is ever used, and above what the machine has. */
 	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 			    MAP_ANONYMOUS | MAP_PRIVATE | MAP_NORESERVE, -1, 0);
 

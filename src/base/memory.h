@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-/* Zeroed, aligned to a page; NULL: no address space left. */
+/* Zeroed, aligned to a page; NULL: no address space left, or vm.overcommit_memory forbids it. */
 void *memory_reserve(size_t bytes);
 
 /* NULL is allowed. */

@@ -57,8 +57,8 @@ enum {
 	CLIENT_WANTS_ROOM = 1 << 7,  /* the service is to be told when the queue has drained */
 	CLIENT_CANCELLED = 1 << 8,   /* a cancel of what is in flight has been asked for */
 	CLIENT_MULTISHOT = 1 << 9,   /* the receive in flight goes on until it is cancelled */
-	CLIENT_STARVED = 1 << 11,   /* both its receive and its send wait for the kernel's memory */
-	CLIENT_GOT_INPUT = 1 << 10, /* the receive in flight, or the last one, has brought some */
+	CLIENT_GOT_INPUT = 1 << 10,  /* the receive in flight, or the last one, has brought some */
+	CLIENT_STARVED = 1 << 11,    /* both its receive and its send wait for memory */
 };
 
 /* Where a client came from: a listener or an endpoint, and the service behind it. */

@@ -16,6 +16,9 @@
 #include "ring/buffers.h"
 #include "ring/socket.h"
 
+/* A message to send comes in at most so many parts. */
+#define CORE_PARTS_MAX 16
+
 /* The buffer groups, which are also the numbers of the queues' pools. */
 enum { BUFFERS_TCP, BUFFERS_UDP };
 
@@ -67,8 +70,8 @@ struct client *core_flush_next(struct core *core);
 size_t core_memory_bytes(const struct core *core);
 
 /*
- * Whether only a quarter of the memory of queues is left: it is for clients that take their
- * answers, a block for each at most.
+ * Whether only a quarter of the memory of queues is left: then each client may queue one block at
+ * most, so that those which take their answers still get them.
  */
 bool core_is_memory_scarce(const struct core *core);
 

@@ -108,8 +108,6 @@ static bool has_room(const struct queue_memory *memory, const struct iovec *part
 {
 	size_t blocks = 0;
 
-	if (slab_room(&memory->leases) < count)
-		return false;
 	for (unsigned i = 0; i < count; i++)
 		blocks += 1 + parts[i].iov_len / QUEUE_BLOCK_ROOM;
 	return slab_room(&memory->blocks) >= blocks;
@@ -126,7 +124,8 @@ bool queue_append(struct queue_memory *memory, struct queue *queue, const struct
 
 		if (part->iov_len == 0)
 			continue;
-		if (copy || small || !append_lease(memory, queue, part))
+		if (copy || small || slab_room(&memory->leases) == 0 ||
+		    !append_lease(memory, queue, part))
 			append_copy(memory, queue, part);
 	}
 	return true;

@@ -9,7 +9,6 @@
 #include "tcp/connection.h"
 #include "tcp/output.h"
 
-#define PARTS_MAX 16
 #define MESSAGE_BYTES_MAX ((size_t)1 << 30)
 
 int rollcall_send(struct rollcall_server *server, rollcall_client id, const void *data,
@@ -28,7 +27,7 @@ int rollcall_sendv(struct rollcall_server *server, rollcall_client id, const str
 
 	if (!client)
 		return -ENOENT;
-	if (count > PARTS_MAX)
+	if (count > CORE_PARTS_MAX)
 		return -EINVAL;
 	for (unsigned i = 0; i < count; i++) {
 		if (parts[i].iov_len > MESSAGE_BYTES_MAX - bytes)

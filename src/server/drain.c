@@ -102,11 +102,12 @@ static void end_udp_clients(struct rollcall_server *server)
 {
 	struct client *client = NULL;
 
-	if (server->core.stats.udp_clients_now == 0)
+	if (server->udp_ended)
 		return;
 	for (unsigned i = 0; i < server->endpoint_count; i++)
 		if (!server->endpoints[i]->drained)
 			return;
+	server->udp_ended = true;
 	while ((client = next_client(server, client)))
 		if (client->transport == ROLLCALL_UDP)
 			udp_close(&server->udp, client, -ESHUTDOWN);

@@ -34,6 +34,7 @@ int rollcall_post(struct rollcall_server *server,
 {
 	struct posts *posts = &server->posts;
 	struct post *post = malloc(sizeof(*post)), *below;
+	const int event = posts->event;
 
 	if (!post)
 		return -ENOMEM;
@@ -44,7 +45,7 @@ int rollcall_post(struct rollcall_server *server,
 	} while (!atomic_compare_exchange_weak(&posts->newest, &below, post));
 	/* From here on the post may have run and be gone. */
 	if (!below)
-		socket_event_raise(posts->event);
+		socket_event_raise(event);
 	return 0;
 }
 

@@ -36,6 +36,7 @@ struct rollcall_server {
 	enum server_state state;
 	struct timer drain_timer; /* at half of the drain's time, and at its end */
 	bool input_ended;	  /* the first half has passed */
+	bool udp_ended;		  /* all that had come to the endpoints was answered */
 	bool unflushed;		  /* there is more to flush: the next turn does not wait */
 };
 

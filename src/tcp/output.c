@@ -30,7 +30,7 @@ int output_send(struct tcp *tcp, struct client *client, const struct iovec *part
 {
 	struct core *core = tcp->core;
 	struct queue *queue = &client->tcp.queue;
-	struct iovec framed[1 + 16];
+	struct iovec framed[1 + CORE_PARTS_MAX];
 	size_t bytes = 0;
 	uint32_t length;
 	bool copy;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wait.h - TCP clients that cannot go on for lack of something the server shares: receive buffers,
- * or the kernel's memory. Nobody spins, and who has waited for longest goes on first.
+ * wait.h - TCP clients that cannot go on for lack of something that all share: receive buffers, or
+ * memory, the kernel's or that of the queues. Nobody spins, and who has waited for longest goes on
+ * first.
  */
 #ifndef TCP_WAIT_H
 #define TCP_WAIT_H

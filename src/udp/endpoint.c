@@ -257,7 +257,9 @@ static void on_error(struct endpoint *endpoint, int error)
 		/* Also after 32 rounds of one that had more to receive (Linux 6.8): then go on. */
 		endpoint->drained = endpoint->last && !endpoint->got_some;
 		break;
-	case -ENOBUFS: /* until a buffer returns */
+	case -ENOBUFS:			 /* until a buffer returns */
+		if (endpoint->cancelled) /* as we asked, before Linux 6.5 */
+			break;
 		core->stats.buffers_exhausted++;
 		endpoint->starved = !buffers_grow(&core->buffers[BUFFERS_UDP]);
 		break;

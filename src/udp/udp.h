@@ -18,8 +18,8 @@
 
 /* Parts that refer to buffers or end a block, and the blocks of the largest datagram. */
 #define UDP_PIECES 64
-_Static_assert(UDP_PIECES >= 2 * 16 + UDP_IPV6_BYTES_MAX / QUEUE_BLOCK_ROOM + 1,
-	       "every datagram in 16 parts has enough pieces");
+_Static_assert(UDP_PIECES >= 2 * CORE_PARTS_MAX + UDP_IPV6_BYTES_MAX / QUEUE_BLOCK_ROOM + 1,
+	       "every datagram has enough pieces");
 
 /* Datagrams in flight at a time; when all are, more are dropped and counted. */
 #define UDP_SLOTS 4096
