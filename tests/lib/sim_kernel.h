@@ -152,6 +152,9 @@ void sim_break(struct sim_connection *connection);
 /* Breaks a connection that was not accepted yet, and lets go of it. */
 void sim_abort(struct sim_connection *connection);
 
+/* Whether a socket gets what is sent to the address. */
+bool sim_is_bound_to(const struct sim_file *file, const struct address *to);
+
 /* Puts a datagram onto its way. */
 void sim_transmit(struct sim *sim, const struct address *from, const struct address *to,
 		  const struct iovec *pieces, size_t count);
@@ -159,7 +162,38 @@ void sim_transmit(struct sim *sim, const struct address *from, const struct addr
 /* Delivers the datagrams that are due; returns when the next one is. */
 uint64_t sim_deliver(struct sim *sim);
 
-/* Frees the network; sockets may be left. */
+/* Frees the datagrams that are on their way. */
 void sim_network_end(struct sim *sim);
+
+/* ---- Completions and buffers, as the operations use them ---- */
+
+/* Ends an operation; true. */
+bool sim_finish(struct sim_op *op, int result);
+
+/* Ends a receive, with the first buffer of its group; true. */
+bool sim_finish_with_buffer(struct sim_op *op, int result);
+
+/*
+ * One result of a multishot. A full CQ ends it, and chance may too. Returns whether it has ended.
+ */
+bool sim_post_shot(struct sim_op *op, int result, uint32_t flags);
+
+/* The buffer that the group gives next; NULL: it is empty. */
+struct sim_buffer *sim_first_buffer(uint16_t group);
+
+/* Takes it; returns the flags of the completion that brings it. */
+uint32_t sim_take_buffer(uint16_t group);
+
+/* ---- Operations: each try returns whether it has ended ---- */
+
+bool sim_try(struct sim *sim, struct sim_op *op);
+bool sim_try_send_datagram(struct sim *sim, struct sim_op *op);
+bool sim_try_receive_datagrams(struct sim *sim, struct sim_op *op);
+
+/* What a send will read, so that a change before it is done is noticed, and how many bytes. */
+uint64_t sim_digest(const struct io_uring_sqe *sqe, size_t *bytes);
+
+/* Closes what was closed under an operation that has now ended (Linux). */
+void sim_close_released(struct sim *sim);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim_net.c - the simulated network: connections and datagrams, and the system calls of socket.h.
+ * sim_net.c - descriptors and connections of the simulated kernel, from both of their ends.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -9,10 +9,6 @@
 
 #include "base/base.h"
 #include "lib/sim_kernel.h"
-
-/* A datagram takes up to so long on its way, and longer when it is overtaken. */
-#define DATAGRAM_NS_MAX 200000
-#define DATAGRAM_LATE_NS_MAX 20000000
 
 /* Ports that bind and connect pick. */
 #define FIRST_FREE_PORT 40000
@@ -210,8 +206,7 @@ int sim_open_pipe(struct sim *sim, struct sim_connection **client)
 	return fd;
 }
 
-/* Whether the socket gets what is sent to the address. */
-static bool is_bound_to(const struct sim_file *file, const struct address *to)
+bool sim_is_bound_to(const struct sim_file *file, const struct address *to)
 {
 	return address_port(&file->address) == address_port(to) &&
 	       file->address.any.sa_family == to->any.sa_family &&
@@ -245,7 +240,7 @@ struct sim_connection *sim_connect(struct sim *sim, const struct address *to)
 	for (int fd = 0; fd < SIM_FILES_MAX; fd++) {
 		struct sim_file *file = &sim->files[fd];
 
-		if (file->kind != SIM_LISTENER || !is_bound_to(file, to))
+		if (file->kind != SIM_LISTENER || !sim_is_bound_to(file, to))
 			continue;
 		for (last = &file->connection; *last; last = &(*last)->next)
 			waiting++;
@@ -313,221 +308,4 @@ void sim_release(struct sim_connection *connection)
 	if (connection->out.count > 0 || !connection->client_ended)
 		connection->broken = true;
 	free_if_done(connection);
-}
-
-/* ---- Datagrams ---- */
-
-static void send_once(struct sim *sim, const struct address *from, const struct address *to,
-		      const struct iovec *pieces, size_t count)
-{
-	struct sim_datagram *datagram, **place = &sim->packets;
-	size_t bytes = 0, at = 0;
-
-	for (size_t i = 0; i < count; i++)
-		bytes += pieces[i].iov_len;
-	datagram = malloc(sizeof(*datagram) + bytes);
-	CHECK(datagram);
-	*datagram = (struct sim_datagram){ .from = *from, .to = *to, .bytes = bytes };
-	for (size_t i = 0; i < count; at += pieces[i++].iov_len)
-		memcpy(datagram->data + at, pieces[i].iov_base, pieces[i].iov_len);
-	datagram->due_ns = sim->now_ns + DATAGRAM_NS_MAX;
-	if (sim_chance(sim, SIM_UDP_REORDER))
-		datagram->due_ns += sim_random(sim, DATAGRAM_LATE_NS_MAX);
-	while (*place && (*place)->due_ns <= datagram->due_ns)
-		place = &(*place)->next;
-	datagram->next = *place;
-	*place = datagram;
-}
-
-void sim_transmit(struct sim *sim, const struct address *from, const struct address *to,
-		  const struct iovec *pieces, size_t count)
-{
-	if (sim_chance(sim, SIM_UDP_LOSS))
-		return;
-	send_once(sim, from, to, pieces, count);
-	if (sim_chance(sim, SIM_UDP_DUPLICATE))
-		send_once(sim, from, to, pieces, count);
-}
-
-void sim_send_datagram(struct sim *sim, const struct address *from, const struct address *to,
-		       const void *data, size_t bytes)
-{
-	const struct iovec piece = { (void *)data, bytes };
-
-	sim_transmit(sim, from, to, &piece, 1);
-}
-
-void sim_on_datagram(struct sim *sim, sim_arrival arrival)
-{
-	sim->arrival = arrival;
-}
-
-static void arrive(struct sim *sim, struct sim_datagram *datagram)
-{
-	for (int fd = 0; fd < SIM_FILES_MAX; fd++) {
-		struct sim_datagram **last = &sim->files[fd].datagrams;
-
-		if (sim->files[fd].kind != SIM_DATAGRAMS ||
-		    !is_bound_to(&sim->files[fd], &datagram->to))
-			continue;
-		while (*last)
-			last = &(*last)->next;
-		datagram->next = NULL;
-		*last = datagram;
-		return;
-	}
-	sim->arrival(sim->context, &datagram->from, &datagram->to, datagram->data, datagram->bytes);
-	free(datagram);
-}
-
-uint64_t sim_deliver(struct sim *sim)
-{
-	while (sim->packets && sim->packets->due_ns <= sim->now_ns) {
-		struct sim_datagram *first = sim->packets;
-
-		sim->packets = first->next;
-		arrive(sim, first);
-	}
-	return sim->packets ? sim->packets->due_ns : SIM_NEVER;
-}
-
-void sim_network_end(struct sim *sim)
-{
-	while (sim->packets) {
-		struct sim_datagram *first = sim->packets;
-
-		sim->packets = first->next;
-		free(first);
-	}
-}
-
-/* ---- The system calls of socket.h ---- */
-
-static bool parse_host(const char *host, uint16_t port, struct address *address)
-{
-	*address = (struct address){ 0 };
-	if (inet_pton(AF_INET, host, &address->v4.sin_addr) == 1) {
-		address->any.sa_family = AF_INET;
-		address->bytes = sizeof(address->v4);
-	} else if (inet_pton(AF_INET6, host, &address->v6.sin6_addr) == 1) {
-		address->any.sa_family = AF_INET6;
-		address->bytes = sizeof(address->v6);
-	} else {
-		return false;
-	}
-	address_set_port(address, port);
-	return true;
-}
-
-int socket_resolve(struct ring *ring, const char *host, uint16_t port, struct address *addresses,
-		   unsigned max)
-{
-	static const struct {
-		const char *name, *hosts[2];
-	} names[] = { { "localhost", { "127.0.0.1", "::1" } }, { "*", { "0.0.0.0", "::" } } };
-	unsigned count = 0;
-
-	(void)ring;
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		while (strcmp(host, names[i].name) == 0 && count < min_size(max, 2)) {
-			CHECK(parse_host(names[i].hosts[count], port, &addresses[count]));
-			count++;
-		}
-	if (count > 0)
-		return (int)count;
-	return parse_host(host, port, addresses) ? 1 : -ENOENT;
-}
-
-/* Whether both cannot be bound at the same time. */
-static bool is_conflict(const struct sim_file *file, const struct address *address)
-{
-	return is_bound_to(file, address) ||
-	       (address_is_wildcard(address) && address_port(address) != 0 &&
-		address_port(&file->address) == address_port(address) &&
-		file->address.any.sa_family == address->any.sa_family);
-}
-
-static int open_bound(struct sim *sim, enum sim_file_kind kind, const struct address *address)
-{
-	int fd;
-
-	if (!address_is_wildcard(address) && !address_is_loopback(address))
-		return -EADDRNOTAVAIL;
-	for (fd = 0; fd < SIM_FILES_MAX; fd++)
-		if (sim->files[fd].kind == kind && is_conflict(&sim->files[fd], address))
-			return -EADDRINUSE;
-	fd = sim_open(sim, kind);
-	if (fd < 0)
-		return fd;
-	sim->files[fd].address = *address;
-	if (address_port(address) == 0)
-		address_set_port(&sim->files[fd].address, sim_next_port(sim));
-	return fd;
-}
-
-int socket_listen(struct ring *ring, const struct address *address, uint64_t keepalive_ms)
-{
-	(void)ring;
-	(void)keepalive_ms;
-	return open_bound(sim_current, SIM_LISTENER, address);
-}
-
-int socket_bind_udp(struct ring *ring, const struct address *address)
-{
-	(void)ring;
-	return open_bound(sim_current, SIM_DATAGRAMS, address);
-}
-
-int socket_local_address(struct ring *ring, int fd, struct address *address)
-{
-	(void)ring;
-	*address = sim_file(sim_current, fd)->address;
-	return 0;
-}
-
-int socket_peer_address(struct ring *ring, int fd, struct address *address)
-{
-	const struct sim_file *file = sim_file(sim_current, fd);
-
-	(void)ring;
-	if (file->kind != SIM_STREAM || file->connection->broken)
-		return -ENOTCONN;
-	*address = file->connection->peer;
-	return 0;
-}
-
-void socket_shutdown(struct ring *ring, int fd)
-{
-	(void)ring;
-	sim_file(sim_current, fd)->connection->server_ended = true;
-	sim_current->progress = true;
-}
-
-void socket_reset_on_close(struct ring *ring, int fd)
-{
-	(void)ring;
-	sim_file(sim_current, fd)->connection->reset_on_close = true;
-}
-
-void socket_close(struct ring *ring, int fd)
-{
-	(void)ring;
-	sim_close_file(sim_current, fd);
-}
-
-int socket_event(struct ring *ring)
-{
-	(void)ring;
-	return sim_open(sim_current, SIM_EVENT);
-}
-
-void socket_event_raise(int fd)
-{
-	sim_file(sim_current, fd)->event++;
-}
-
-uint64_t socket_limit_raise(void)
-{
-	/* Others of the process have some open too. */
-	return sim_current->settings.descriptors_max + 40;
 }

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sim_op.c - what each operation does: each try returns whether it has ended.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "lib/sim_kernel.h"
+
+static bool try_accept(struct sim *sim, struct sim_op *op)
+{
+	static const struct {
+		enum sim_fault fault;
+		int error;
+	} faults[] = {
+		{ SIM_ACCEPT_EMFILE, -EMFILE },
+		{ SIM_ACCEPT_ENFILE, -ENFILE },
+		{ SIM_ACCEPT_ENOBUFS, -ENOBUFS },
+		{ SIM_ACCEPT_ENOMEM, -ENOMEM },
+	};
+	struct sim_file *listener = sim_file(sim, op->sqe.fd);
+
+	while (listener->connection) {
+		struct sim_connection *first = listener->connection;
+		int fd;
+
+		for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
+			if (sim_chance(sim, faults[i].fault))
+				return sim_finish(op, faults[i].error);
+		if (sim_chance(sim, SIM_ACCEPT_ECONNABORTED)) {
+			listener->connection = first->next;
+			sim_abort(first);
+			return sim_finish(op, -ECONNABORTED);
+		}
+		fd = sim_open(sim, SIM_STREAM);
+		if (fd < 0)
+			return sim_finish(op, fd);
+		listener->connection = first->next;
+		sim_file(sim, fd)->connection = first;
+		sim_file(sim, fd)->address = first->local;
+		first->accepted = true;
+		if (!(op->sqe.ioprio & IORING_ACCEPT_MULTISHOT))
+			return sim_finish(op, fd);
+		if (sim_post_shot(op, fd, 0))
+			return true;
+	}
+	return false;
+}
+
+static bool try_receive(struct sim *sim, struct sim_op *op)
+{
+	struct sim_connection *connection = sim_file(sim, op->sqe.fd)->connection;
+	const bool fresh = op->fresh;
+
+	if (sim_file(sim, op->sqe.fd)->kind != SIM_STREAM)
+		return sim_finish(op, -ENOTSOCK);
+	op->fresh = false;
+	for (;;) {
+		struct sim_buffer *buffer = sim_first_buffer(op->sqe.buf_group);
+		size_t bytes;
+		int result;
+
+		/* An empty group fails a new receive at once, even where no data waits. */
+		if (!buffer && (fresh || connection->in.count > 0))
+			return sim_finish(op, -ENOBUFS);
+		if (connection->in.count > 0) {
+			if (sim_chance(sim, SIM_NO_BUFFERS))
+				return sim_finish(op, -ENOBUFS);
+			if (sim_chance(sim, SIM_RECEIVE_ENOMEM))
+				return sim_finish(op, -ENOMEM);
+			if (sim_chance(sim, SIM_RECEIVE_ECONNRESET)) {
+				connection->broken_by_fault = true;
+				sim_break(connection);
+				return sim_finish(op, -ECONNRESET);
+			}
+		}
+		bytes = buffer ? min_size(buffer->bytes, connection->in.count) : 0;
+		if (bytes > 1 && sim_chance(sim, SIM_SHORT_RECEIVE))
+			bytes = 1 + sim_random(sim, (uint32_t)bytes - 1);
+		else if (bytes > 1 && op->sqe.msg_flags & MSG_DONTWAIT && sim_random(sim, 2))
+			bytes /= 2; /* the last input comes in parts */
+		result = sim_stream_receive(connection, buffer ? buffer->data : NULL, bytes);
+		if (result == -EAGAIN && !(op->sqe.msg_flags & MSG_DONTWAIT))
+			return false;
+		if (result == -EAGAIN && buffer && sim_chance(sim, SIM_EAGAIN_BUFFER))
+			return sim_finish_with_buffer(op, result);
+		if (result <= 0)
+			return sim_finish(op, result);
+		if (sim_post_shot(op, result, sim_take_buffer(op->sqe.buf_group)))
+			return true;
+		if (op->sqe.msg_flags & MSG_DONTWAIT && sim_chance(sim, SIM_EARLY_EAGAIN))
+			return sim_finish(op, -EAGAIN);
+		/* The rest may be received only after the server has seen this. */
+		if (sim_random(sim, 4) == 0)
+			return false;
+	}
+}
+
+static size_t send_pieces(const struct io_uring_sqe *sqe, struct iovec *one,
+			  const struct iovec **pieces)
+{
+	if (sqe->opcode == IORING_OP_SENDMSG) {
+		const struct msghdr *message = (const void *)(uintptr_t)sqe->addr;
+
+		*pieces = message->msg_iov;
+		return message->msg_iovlen;
+	}
+	*one = (struct iovec){ (void *)(uintptr_t)sqe->addr, sqe->len };
+	*pieces = one;
+	return 1;
+}
+
+static uint64_t mix(uint64_t sum, const uint8_t *data, size_t bytes)
+{
+	uint64_t word = bytes;
+
+	for (; bytes >= 8; data += 8, bytes -= 8) {
+		memcpy(&word, data, 8);
+		sum = (sum ^ word) * 0x9e3779b97f4a7c15;
+		sum ^= sum >> 29;
+	}
+	while (bytes-- > 0)
+		sum = (sum ^ *data++) * 0x9e3779b97f4a7c15;
+	return sum;
+}
+
+uint64_t sim_digest(const struct io_uring_sqe *sqe, size_t *bytes)
+{
+	const struct iovec *pieces;
+	struct iovec one;
+	size_t count = send_pieces(sqe, &one, &pieces);
+	uint64_t sum = 0;
+
+	*bytes = 0;
+	for (size_t i = 0; i < count; i++) {
+		sum = mix(sum, pieces[i].iov_base, pieces[i].iov_len);
+		*bytes += pieces[i].iov_len;
+	}
+	return sum;
+}
+
+static bool try_send(struct sim *sim, struct sim_op *op)
+{
+	static const struct {
+		enum sim_fault fault;
+		int error;
+	} faults[] = {
+		{ SIM_SEND_EPIPE, -EPIPE },
+		{ SIM_SEND_ECONNRESET, -ECONNRESET },
+		{ SIM_SEND_ENOMEM, -ENOMEM },
+		{ SIM_SEND_ENOBUFS, -ENOBUFS },
+	};
+	struct sim_connection *connection = sim_file(sim, op->sqe.fd)->connection;
+	const struct iovec *pieces;
+	struct iovec one;
+	size_t count = send_pieces(&op->sqe, &one, &pieces), bytes;
+	int result;
+
+	if (!op->fresh && sim_stream_is_full(connection))
+		return false;
+	if (sim_digest(&op->sqe, &bytes) != op->digest)
+		sim_fail(sim, "what is being sent was changed (fd %d)", op->sqe.fd);
+	if (op->fresh)
+		for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
+			if (sim_chance(sim, faults[i].fault)) {
+				if (i < 2) {
+					connection->broken_by_fault = true;
+					sim_break(connection);
+				}
+				return sim_finish(op, faults[i].error);
+			}
+	op->fresh = false;
+	if (bytes > 1 && sim_chance(sim, SIM_SHORT_SEND))
+		bytes = 1 + sim_random(sim, (uint32_t)bytes - 1);
+	result = sim_stream_send(connection, pieces, count, bytes);
+	if (result == -EAGAIN && !(op->sqe.msg_flags & MSG_DONTWAIT))
+		return false;
+	return sim_finish(op, result);
+}
+
+static bool try_read(struct sim *sim, struct sim_op *op)
+{
+	struct sim_file *file = sim_file(sim, op->sqe.fd);
+	void *to = (void *)(uintptr_t)op->sqe.addr;
+
+	if (file->kind == SIM_PIPE) {
+		int result = sim_stream_receive(file->connection, to, op->sqe.len);
+
+		return result == -EAGAIN ? false : sim_finish(op, result);
+	}
+	if (file->event == 0)
+		return false;
+	memcpy(to, &file->event, sizeof(file->event));
+	file->event = 0;
+	return sim_finish(op, sizeof(file->event));
+}
+
+static bool try_write(struct sim *sim, struct sim_op *op)
+{
+	const struct iovec piece = { (void *)(uintptr_t)op->sqe.addr, op->sqe.len };
+	struct sim_file *file = sim_file(sim, op->sqe.fd);
+	int result;
+
+	if (file->kind != SIM_PIPE)
+		sim_fail(sim, "a write to descriptor %d is not simulated", op->sqe.fd);
+	result = sim_stream_send(file->connection, &piece, 1, piece.iov_len);
+	return result == -EAGAIN ? false : sim_finish(op, result);
+}
+
+static bool is_in_use(const struct ring *ring, int fd, const struct sim_op *except)
+{
+	for (unsigned i = 0; i < ring->ops_end; i++)
+		if (ring->ops[i].used && &ring->ops[i] != except && ring->ops[i].sqe.fd == fd &&
+		    ring->ops[i].sqe.opcode != IORING_OP_ASYNC_CANCEL)
+			return true;
+	return false;
+}
+
+static bool try_close(struct sim *sim, struct sim_op *op)
+{
+	struct sim_file *file = sim_file(sim, op->sqe.fd);
+
+	file->closed = is_in_use(sim->ring, op->sqe.fd, op);
+	if (file->closed && !sim->settings.tolerant)
+		sim_fail(sim, "descriptor %d is closed with an operation in flight", op->sqe.fd);
+	if (sim_ends_rudely(file) && !sim->settings.tolerant)
+		sim_fail(sim, "descriptor %d is closed, but was never shut down", op->sqe.fd);
+	if (!file->closed)
+		sim_close_file(sim, op->sqe.fd);
+	return sim_finish(op, 0);
+}
+
+void sim_close_released(struct sim *sim)
+{
+	for (int fd = 0; fd < SIM_FILES_MAX; fd++)
+		if (sim->files[fd].closed && !is_in_use(sim->ring, fd, NULL))
+			sim_close_file(sim, fd);
+}
+
+static bool is_match(const struct sim_op *op, const struct io_uring_sqe *cancel)
+{
+	if (!op->used || op->sqe.opcode == IORING_OP_ASYNC_CANCEL || op->cancelled)
+		return false;
+	return cancel->cancel_flags & IORING_ASYNC_CANCEL_FD ? op->sqe.fd == cancel->fd
+							     : op->sqe.user_data == cancel->addr;
+}
+
+static bool try_cancel(struct sim *sim, struct sim_op *cancel)
+{
+	struct ring *ring = sim->ring;
+	const bool all = cancel->sqe.cancel_flags & IORING_ASYNC_CANCEL_ALL;
+	int found = 0;
+
+	for (unsigned i = 0; i < ring->ops_end && (all || found == 0); i++) {
+		struct sim_op *op = &ring->ops[i];
+
+		if (!is_match(op, &cancel->sqe))
+			continue;
+		op->cancelled = true;
+		found++;
+		if (sim_chance(sim, SIM_CANCEL_LATE)) {
+			/* It is just running: it ends by itself, some time later. */
+			op->not_before_ns = sim->now_ns + sim_random(sim, 1000000);
+			if (!all)
+				return sim_finish(cancel, -EALREADY);
+		}
+	}
+	if (found == 0)
+		return sim_finish(cancel, -ENOENT);
+	return sim_finish(cancel, all ? found : 0);
+}
+
+static bool end_cancelled(struct sim *sim, struct sim_op *op)
+{
+	const bool sends = op->sqe.opcode == IORING_OP_SEND || op->sqe.opcode == IORING_OP_SENDMSG;
+	size_t bytes;
+
+	/* Until now the kernel may have read it. */
+	if (sends && sim_digest(&op->sqe, &bytes) != op->digest)
+		sim_fail(sim, "what was being sent was changed (fd %d)", op->sqe.fd);
+	return sim_finish(op, -ECANCELED);
+}
+
+bool sim_try(struct sim *sim, struct sim_op *op)
+{
+	if (op->cancelled)
+		return end_cancelled(sim, op);
+	if (op->sqe.opcode >= IORING_OP_LAST)
+		return sim_finish(op, -EINVAL);
+	switch (op->sqe.opcode) {
+	case IORING_OP_NOP:
+		return sim_finish(op, 0);
+	case IORING_OP_ACCEPT:
+		return try_accept(sim, op);
+	case IORING_OP_RECV:
+		return try_receive(sim, op);
+	case IORING_OP_SENDMSG:
+		if (sim_file(sim, op->sqe.fd)->kind == SIM_DATAGRAMS)
+			return sim_try_send_datagram(sim, op);
+		return try_send(sim, op);
+	case IORING_OP_SEND:
+		return try_send(sim, op);
+	case IORING_OP_RECVMSG:
+		return sim_try_receive_datagrams(sim, op);
+	case IORING_OP_READ:
+		return try_read(sim, op);
+	case IORING_OP_WRITE:
+		return try_write(sim, op);
+	case IORING_OP_CLOSE:
+		return try_close(sim, op);
+	case IORING_OP_ASYNC_CANCEL:
+		return try_cancel(sim, op);
+	default:
+		sim_fail(sim, "opcode %u is not simulated", op->sqe.opcode);
+	}
+}

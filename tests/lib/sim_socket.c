@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sim_socket.c - the system calls of socket.h on the simulated network.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "lib/sim_kernel.h"
+
+static bool parse_host(const char *host, uint16_t port, struct address *address)
+{
+	*address = (struct address){ 0 };
+	if (inet_pton(AF_INET, host, &address->v4.sin_addr) == 1) {
+		address->any.sa_family = AF_INET;
+		address->bytes = sizeof(address->v4);
+	} else if (inet_pton(AF_INET6, host, &address->v6.sin6_addr) == 1) {
+		address->any.sa_family = AF_INET6;
+		address->bytes = sizeof(address->v6);
+	} else {
+		return false;
+	}
+	address_set_port(address, port);
+	return true;
+}
+
+int socket_resolve(struct ring *ring, const char *host, uint16_t port, struct address *addresses,
+		   unsigned max)
+{
+	static const struct {
+		const char *name, *hosts[2];
+	} names[] = { { "localhost", { "127.0.0.1", "::1" } }, { "*", { "0.0.0.0", "::" } } };
+	unsigned count = 0;
+
+	(void)ring;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		while (strcmp(host, names[i].name) == 0 && count < min_size(max, 2)) {
+			CHECK(parse_host(names[i].hosts[count], port, &addresses[count]));
+			count++;
+		}
+	if (count > 0)
+		return (int)count;
+	return parse_host(host, port, addresses) ? 1 : -ENOENT;
+}
+
+/* Whether both cannot be bound at the same time. */
+static bool is_conflict(const struct sim_file *file, const struct address *address)
+{
+	return sim_is_bound_to(file, address) ||
+	       (address_is_wildcard(address) && address_port(address) != 0 &&
+		address_port(&file->address) == address_port(address) &&
+		file->address.any.sa_family == address->any.sa_family);
+}
+
+static int open_bound(struct sim *sim, enum sim_file_kind kind, const struct address *address)
+{
+	int fd;
+
+	if (!address_is_wildcard(address) && !address_is_loopback(address))
+		return -EADDRNOTAVAIL;
+	for (fd = 0; fd < SIM_FILES_MAX; fd++)
+		if (sim->files[fd].kind == kind && is_conflict(&sim->files[fd], address))
+			return -EADDRINUSE;
+	fd = sim_open(sim, kind);
+	if (fd < 0)
+		return fd;
+	sim->files[fd].address = *address;
+	if (address_port(address) == 0)
+		address_set_port(&sim->files[fd].address, sim_next_port(sim));
+	return fd;
+}
+
+int socket_listen(struct ring *ring, const struct address *address, uint64_t keepalive_ms)
+{
+	(void)ring;
+	(void)keepalive_ms;
+	return open_bound(sim_current, SIM_LISTENER, address);
+}
+
+int socket_bind_udp(struct ring *ring, const struct address *address)
+{
+	(void)ring;
+	return open_bound(sim_current, SIM_DATAGRAMS, address);
+}
+
+int socket_local_address(struct ring *ring, int fd, struct address *address)
+{
+	(void)ring;
+	*address = sim_file(sim_current, fd)->address;
+	return 0;
+}
+
+int socket_peer_address(struct ring *ring, int fd, struct address *address)
+{
+	const struct sim_file *file = sim_file(sim_current, fd);
+
+	(void)ring;
+	if (file->kind != SIM_STREAM || file->connection->broken)
+		return -ENOTCONN;
+	*address = file->connection->peer;
+	return 0;
+}
+
+void socket_shutdown(struct ring *ring, int fd)
+{
+	(void)ring;
+	sim_file(sim_current, fd)->connection->server_ended = true;
+	sim_current->progress = true;
+}
+
+void socket_reset_on_close(struct ring *ring, int fd)
+{
+	(void)ring;
+	sim_file(sim_current, fd)->connection->reset_on_close = true;
+}
+
+void socket_close(struct ring *ring, int fd)
+{
+	(void)ring;
+	sim_close_file(sim_current, fd);
+}
+
+int socket_event(struct ring *ring)
+{
+	(void)ring;
+	return sim_open(sim_current, SIM_EVENT);
+}
+
+void socket_event_raise(int fd)
+{
+	sim_file(sim_current, fd)->event++;
+}
+
+uint64_t socket_limit_raise(void)
+{
+	/* Others of the process have some open too. */
+	return sim_current->settings.descriptors_max + 40;
+}
