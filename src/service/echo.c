@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
-
 #include "service/services.h"
 
 static void received(struct rollcall_server *server, rollcall_client client, const void *data,
@@ -8,7 +6,7 @@ static void received(struct rollcall_server *server, rollcall_client client, con
 {
 	(void)context;
 	/* An echo with a gap would be worse than none at all. */
-	if (rollcall_send(server, client, data, bytes) == -ENOBUFS)
+	if (rollcall_send(server, client, data, bytes) < 0)
 		rollcall_abort(server, client);
 }
 

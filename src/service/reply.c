@@ -16,9 +16,9 @@ static void received(struct rollcall_server *server, rollcall_client client, con
 
 	(void)context;
 	if (error == -EMSGSIZE)
-		rollcall_send(server, client, too_long, sizeof(too_long) - 1);
-	else if (error == -ENOBUFS)
-		/* An answer left out would be worse than none at all. */
+		error = rollcall_send(server, client, too_long, sizeof(too_long) - 1);
+	/* An answer left out would be worse than none at all. */
+	if (error)
 		rollcall_abort(server, client);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The library's limits: messages too large, queues that are full, and clients that do not read. */
 #include "contract/library.h"
+#include "service/services.h"
 
 static uint8_t many[256 << 10];
 
@@ -174,12 +175,37 @@ static void back_pressure(void **state)
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, begin, library_end)
 
+static void say_more_than_the_limit(void)
+{
+	int fd = dial();
+
+	many[SOFT_BYTES + 1] = '\n';
+	say_bytes(fd, many, SOFT_BYTES + 2);
+	hear_reset(fd);
+	close(fd);
+}
+
+/* An echo that could never be queued ends the client: it must not just be left out. */
+static void echo_of_too_much(void **state)
+{
+	(void)state;
+	options.send_queue_bytes = SOFT_BYTES;
+	options.send_queue_bytes_max = SOFT_BYTES;
+	service.received = echo_service.received;
+	memset(many, 'x', SOFT_BYTES + 1);
+	create_and_listen();
+	run(say_more_than_the_limit);
+	assert_int_equal(stats_now().messages_received, 1);
+	assert_int_equal(stats_now().messages_sent, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(hard_limit),
 		TEST(sizes),
 		TEST(back_pressure),
+		TEST(echo_of_too_much),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

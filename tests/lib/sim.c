@@ -28,13 +28,16 @@ const char *const sim_fault_names[SIM_FAULTS] = {
 	[SIM_SEND_ENOBUFS] = "send: ENOBUFS",
 	[SIM_RECEIVE_ENOMEM] = "receive: ENOMEM",
 	[SIM_RECEIVE_ECONNRESET] = "receive: ECONNRESET",
-	[SIM_CANCEL_LATE] = "cancel too late",
+	[SIM_CANCEL_LATE] = "cancel: EALREADY",
+	[SIM_CANCEL_LOST] = "cancel in the last moment",
+	[SIM_CANCEL_ENOBUFS] = "cancelled receive: ENOBUFS",
 	[SIM_CQ_OVERFLOW] = "completion queue full",
 	[SIM_ENTER_EINTR] = "enter: EINTR",
 	[SIM_ENTER_EBUSY] = "enter: EBUSY",
 	[SIM_ENTER_EAGAIN] = "enter: EAGAIN",
 	[SIM_SQ_FULL] = "submission queue full",
 	[SIM_TIMEOUT_LATE] = "timeout late",
+	[SIM_TIMEOUT_EARLY] = "timeout early",
 	[SIM_UDP_LOSS] = "datagram lost",
 	[SIM_UDP_DUPLICATE] = "datagram doubled",
 	[SIM_UDP_REORDER] = "datagram overtaken",
@@ -107,6 +110,16 @@ uint64_t sim_now_ns(const struct sim *sim)
 const uint64_t *sim_fired(const struct sim *sim)
 {
 	return sim->fired;
+}
+
+const sim_results *sim_ended(const struct sim *sim)
+{
+	return &sim->ended;
+}
+
+unsigned sim_longest_wait(const struct sim *sim)
+{
+	return sim->longest_wait;
 }
 
 uint32_t sim_random(struct sim *sim, uint32_t limit)

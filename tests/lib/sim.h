@@ -37,13 +37,16 @@ enum sim_fault {
 	SIM_SEND_ENOBUFS,
 	SIM_RECEIVE_ENOMEM,
 	SIM_RECEIVE_ECONNRESET, /* the connection breaks while it is received from */
-	SIM_CANCEL_LATE, /* a cancel loses: EALREADY, and the operation completes by itself */
-	SIM_CQ_OVERFLOW, /* the completion queue was full (not by chance: it is made small) */
+	SIM_CANCEL_LATE,    /* a cancel finds the operation running: EALREADY, and it ends later */
+	SIM_CANCEL_LOST,    /* the operation goes on in the last moment, and may be done: ENOENT */
+	SIM_CANCEL_ENOBUFS, /* a cancelled receive ends with ENOBUFS (before Linux 6.5) */
+	SIM_CQ_OVERFLOW,    /* the completion queue was full (not by chance: it is made small) */
 	SIM_ENTER_EINTR,
-	SIM_ENTER_EBUSY,  /* nothing is submitted, completions have to be taken first */
-	SIM_ENTER_EAGAIN, /* nothing is submitted, memory is short */
-	SIM_SQ_FULL,	  /* no SQE, though the queue was submitted */
-	SIM_TIMEOUT_LATE, /* a wait takes longer than asked */
+	SIM_ENTER_EBUSY,   /* nothing is submitted, completions have to be taken first */
+	SIM_ENTER_EAGAIN,  /* nothing is submitted, memory is short */
+	SIM_SQ_FULL,	   /* no SQE, though the queue was submitted */
+	SIM_TIMEOUT_LATE,  /* a wait takes longer than asked */
+	SIM_TIMEOUT_EARLY, /* or ends before, by the slack of timers (prctl(2), PR_SET_TIMERSLACK) */
 	SIM_UDP_LOSS,
 	SIM_UDP_DUPLICATE,
 	SIM_UDP_REORDER,
@@ -89,6 +92,18 @@ void sim_end(struct sim *sim);
 
 uint64_t sim_now_ns(const struct sim *sim);
 const uint64_t *sim_fired(const struct sim *sim);
+
+/* How often operations of a kind ended with an errno value; those that did not fail: with 0. */
+#define SIM_OPCODES 64
+#define SIM_ERRORS 256
+typedef uint64_t sim_results[SIM_OPCODES][SIM_ERRORS];
+const sim_results *sim_ended(const struct sim *sim);
+
+/*
+ * The most turns that anybody had to wait who could go on: with bytes sent and not received, and
+ * none to read.
+ */
+unsigned sim_longest_wait(const struct sim *sim);
 
 /* A random number below `limit`, from the seed. */
 uint32_t sim_random(struct sim *sim, uint32_t limit);

@@ -29,6 +29,10 @@ struct sim_connection {
 	bool broken_by_fault;
 	bool told; /* the server has had its ECONNRESET */
 	bool client_gone, server_gone;
+	bool served;		/* it was received from, or tried to: it has its place */
+	uint64_t late_until_ns; /* an operation of it, or the server may rest */
+	size_t waiting_bytes;	/* what was not received in the last turn */
+	unsigned waiting_turns; /* so long it has been the same */
 	bool reset_on_close;
 };
 
@@ -68,9 +72,14 @@ struct sim_op {
 	bool used;
 	bool fresh;	/* not tried yet */
 	bool cancelled; /* ends with ECANCELED at the next try */
+	bool running;	/* but it may also be done before */
+	bool last;	/* its next result is its last one, though it is a multishot */
 	uint64_t not_before_ns;
 	uint64_t digest; /* of what a send is to send, when it was submitted */
 };
+
+/* After an error that says the machine is short of memory, the server may rest for so long. */
+#define SIM_REST_NS 200000000
 
 #define SIM_FILES_MAX 4096
 #define SIM_OPS_MAX 16384
@@ -96,6 +105,8 @@ struct sim {
 	uint64_t random[2];
 	uint64_t now_ns;
 	uint64_t fired[SIM_FAULTS];
+	sim_results ended;
+	unsigned longest_wait;
 	struct ring *ring;
 	struct sim_file files[SIM_FILES_MAX];
 	unsigned files_open;
@@ -192,6 +203,12 @@ bool sim_try_receive_datagrams(struct sim *sim, struct sim_op *op);
 
 /* What a send will read, so that a change before it is done is noticed, and how many bytes. */
 uint64_t sim_digest(const struct io_uring_sqe *sqe, size_t *bytes);
+
+/*
+ * A cancel that fails on purpose. ENOENT: what it was for has just ended by itself. EALREADY: it
+ * will.
+ */
+void sim_fail_cancel(struct sim *sim, struct sim_op *cancel, int error);
 
 /* Closes what was closed under an operation that has now ended (Linux). */
 void sim_close_released(struct sim *sim);

@@ -56,6 +56,7 @@ static bool try_receive(struct sim *sim, struct sim_op *op)
 	if (sim_file(sim, op->sqe.fd)->kind != SIM_STREAM)
 		return sim_finish(op, -ENOTSOCK);
 	op->fresh = false;
+	connection->served = true;
 	for (;;) {
 		struct sim_buffer *buffer = sim_first_buffer(op->sqe.buf_group);
 		size_t bytes;
@@ -67,8 +68,10 @@ static bool try_receive(struct sim *sim, struct sim_op *op)
 		if (connection->in.count > 0) {
 			if (sim_chance(sim, SIM_NO_BUFFERS))
 				return sim_finish(op, -ENOBUFS);
-			if (sim_chance(sim, SIM_RECEIVE_ENOMEM))
+			if (sim_chance(sim, SIM_RECEIVE_ENOMEM)) {
+				connection->late_until_ns = sim->now_ns + SIM_REST_NS;
 				return sim_finish(op, -ENOMEM);
+			}
 			if (sim_chance(sim, SIM_RECEIVE_ECONNRESET)) {
 				connection->broken_by_fault = true;
 				sim_break(connection);
@@ -164,6 +167,7 @@ static bool try_send(struct sim *sim, struct sim_op *op)
 	if (op->fresh)
 		for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
 			if (sim_chance(sim, faults[i].fault)) {
+				connection->late_until_ns = sim->now_ns + SIM_REST_NS;
 				if (i < 2) {
 					connection->broken_by_fault = true;
 					sim_break(connection);
@@ -257,11 +261,15 @@ static bool try_cancel(struct sim *sim, struct sim_op *cancel)
 
 		if (!is_match(op, &cancel->sqe))
 			continue;
+		op->last = true;
+		if (sim_chance(sim, SIM_CANCEL_LOST) && sim_try(sim, op))
+			continue;
 		op->cancelled = true;
 		found++;
 		if (sim_chance(sim, SIM_CANCEL_LATE)) {
 			/* It is just running: it ends by itself, some time later. */
 			op->not_before_ns = sim->now_ns + sim_random(sim, 1000000);
+			op->running = sim_random(sim, 2);
 			if (!all)
 				return sim_finish(cancel, -EALREADY);
 		}
@@ -269,6 +277,50 @@ static bool try_cancel(struct sim *sim, struct sim_op *cancel)
 	if (found == 0)
 		return sim_finish(cancel, -ENOENT);
 	return sim_finish(cancel, all ? found : 0);
+}
+
+/* Ends an operation at once, in a way that it may have by itself. */
+static void end_by_itself(struct sim *sim, struct sim_op *op)
+{
+	struct sim_file *file = sim_file(sim, op->sqe.fd);
+
+	if (sim_try(sim, op))
+		return;
+	switch (op->sqe.opcode) {
+	case IORING_OP_ACCEPT:
+		sim_finish(op, -ECONNABORTED);
+		break;
+	case IORING_OP_RECV:
+	case IORING_OP_RECVMSG:
+		sim_finish(op, -ENOBUFS);
+		break;
+	case IORING_OP_SEND:
+	case IORING_OP_SENDMSG:
+		file->connection->broken_by_fault = true;
+		sim_break(file->connection);
+		sim_finish(op, -ECONNRESET);
+		break;
+	default:
+		sim_finish(op, -EAGAIN);
+	}
+}
+
+void sim_fail_cancel(struct sim *sim, struct sim_op *cancel, int error)
+{
+	struct ring *ring = sim->ring;
+
+	for (unsigned i = 0; i < ring->ops_end; i++) {
+		struct sim_op *op = &ring->ops[i];
+
+		if (!is_match(op, &cancel->sqe))
+			continue;
+		op->last = true;
+		if (error == ENOENT)
+			end_by_itself(sim, op);
+		else
+			op->cancelled = true;
+	}
+	sim_finish(cancel, -error);
 }
 
 static bool end_cancelled(struct sim *sim, struct sim_op *op)
@@ -279,13 +331,13 @@ static bool end_cancelled(struct sim *sim, struct sim_op *op)
 	/* Until now the kernel may have read it. */
 	if (sends && sim_digest(&op->sqe, &bytes) != op->digest)
 		sim_fail(sim, "what was being sent was changed (fd %d)", op->sqe.fd);
+	if (op->sqe.flags & IOSQE_BUFFER_SELECT && sim_chance(sim, SIM_CANCEL_ENOBUFS))
+		return sim_finish(op, -ENOBUFS);
 	return sim_finish(op, -ECANCELED);
 }
 
-bool sim_try(struct sim *sim, struct sim_op *op)
+static bool try_operation(struct sim *sim, struct sim_op *op)
 {
-	if (op->cancelled)
-		return end_cancelled(sim, op);
 	if (op->sqe.opcode >= IORING_OP_LAST)
 		return sim_finish(op, -EINVAL);
 	switch (op->sqe.opcode) {
@@ -314,4 +366,11 @@ bool sim_try(struct sim *sim, struct sim_op *op)
 	default:
 		sim_fail(sim, "opcode %u is not simulated", op->sqe.opcode);
 	}
+}
+
+bool sim_try(struct sim *sim, struct sim_op *op)
+{
+	if (!op->cancelled)
+		return try_operation(sim, op);
+	return (op->running && try_operation(sim, op)) || end_cancelled(sim, op);
 }

@@ -15,6 +15,12 @@
 /* Of a buffer that is given back: enough to be noticed. */
 #define SPOILT_BYTES 128
 
+/* By so much a timeout may be off (prctl(2)). */
+#define TIMER_SLACK_NS 50000
+
+/* Turns in which someone waits who could go on, and nothing of what was sent is received. */
+#define WAITING_MAX 1000
+
 /* Turns in a row in which every completion is an error, and nothing else happens. */
 #define FRUITLESS_MAX 200
 
@@ -66,15 +72,18 @@ static bool cq_is_full(const struct ring *ring)
 	return ring->cq_count == ring->cq_entries || ring->overflow_count > 0;
 }
 
-static void post(struct ring *ring, uint64_t user_data, int result, uint32_t flags)
+static void post(const struct sim_op *op, int result, uint32_t flags)
 {
+	const uint64_t user_data = op->sqe.user_data;
 	const struct io_uring_cqe cqe = { .user_data = user_data, .res = result, .flags = flags };
+	struct ring *ring = sim_current->ring;
 
 	sim_trace(sim_current, "  cqe kind %llu id %llu: %d%s",
 		  (unsigned long long)(user_data >> 56),
 		  (unsigned long long)(user_data & (((uint64_t)1 << 56) - 1)), result,
 		  flags & IORING_CQE_F_MORE ? " more" : "");
 	sim_current->progress |= result >= 0;
+	sim_current->ended[op->sqe.opcode % SIM_OPCODES][result < 0 ? -result % SIM_ERRORS : 0]++;
 	if (cq_is_full(ring)) {
 		sim_current->fired[SIM_CQ_OVERFLOW]++;
 		CHECK(ring->overflow_count < SIM_OVERFLOW_MAX);
@@ -109,16 +118,17 @@ bool ring_take(struct ring *ring, struct io_uring_cqe *cqe)
 bool sim_finish(struct sim_op *op, int result)
 {
 	op->used = false;
-	post(sim_current->ring, op->sqe.user_data, result, 0);
+	post(op, result, 0);
 	return true;
 }
 
 bool sim_post_shot(struct sim_op *op, int result, uint32_t flags)
 {
-	bool end = cq_is_full(sim_current->ring) || sim_chance(sim_current, SIM_MULTISHOT_END);
+	bool end = cq_is_full(sim_current->ring) || op->last ||
+		   sim_chance(sim_current, SIM_MULTISHOT_END);
 
 	op->used = !end;
-	post(sim_current->ring, op->sqe.user_data, result, flags | (end ? 0 : IORING_CQE_F_MORE));
+	post(op, result, flags | (end ? 0 : IORING_CQE_F_MORE));
 	return end;
 }
 
@@ -179,7 +189,7 @@ uint32_t sim_take_buffer(uint16_t group)
 bool sim_finish_with_buffer(struct sim_op *op, int result)
 {
 	op->used = false;
-	post(sim_current->ring, op->sqe.user_data, result, sim_take_buffer(op->sqe.buf_group));
+	post(op, result, sim_take_buffer(op->sqe.buf_group));
 	return true;
 }
 
@@ -201,10 +211,15 @@ static struct sim_op *new_op(struct sim *sim)
 static void fail_on_purpose(struct sim *sim, struct sim_op *op)
 {
 	const int error = sim->settings.failure.error;
-	struct sim_file *file = sim_file(sim, op->sqe.fd);
+	struct sim_file *file;
 	const bool passing =
 		error == EINTR || error == EAGAIN || error == ENOBUFS || error == ENOMEM;
 
+	if (op->sqe.opcode == IORING_OP_ASYNC_CANCEL) {
+		sim_fail_cancel(sim, op, error);
+		return;
+	}
+	file = sim_file(sim, op->sqe.fd);
 	if (op->sqe.opcode == IORING_OP_CLOSE) {
 		sim_close_file(sim, op->sqe.fd);
 	} else if (file->kind == SIM_STREAM && !passing) {
@@ -212,6 +227,13 @@ static void fail_on_purpose(struct sim *sim, struct sim_op *op)
 		sim_break(file->connection);
 	}
 	sim_finish(op, -error);
+}
+
+static void make_late(struct sim *sim, struct sim_op *op)
+{
+	op->not_before_ns = sim->now_ns + sim_random(sim, 5000000);
+	if (op->sqe.fd >= 0 && sim_file(sim, op->sqe.fd)->kind == SIM_STREAM)
+		sim_file(sim, op->sqe.fd)->connection->late_until_ns = op->not_before_ns;
 }
 
 static void submit(struct sim *sim)
@@ -233,7 +255,7 @@ static void submit(struct sim *sim)
 		if (sim_fails(sim, sqe->opcode))
 			fail_on_purpose(sim, op);
 		else if (sim_chance(sim, SIM_LATE))
-			op->not_before_ns = sim->now_ns + sim_random(sim, 5000000);
+			make_late(sim, op);
 		else
 			sim_try(sim, op);
 	}
@@ -311,6 +333,32 @@ static void check_progress(struct sim *sim)
 		sim_fail(sim, "the server spins: %u turns without progress", sim->fruitless);
 }
 
+/*
+ * Whoever has a place, has read all answers and sent more, must be received from.
+ */
+static void check_starvation(struct sim *sim)
+{
+	unsigned seen = 0;
+
+	for (int fd = 0; fd < SIM_FILES_MAX && seen < sim->files_open; fd++) {
+		struct sim_connection *connection = sim->files[fd].connection;
+
+		seen += sim->files[fd].kind != SIM_FREE;
+		if (sim->files[fd].kind != SIM_STREAM)
+			continue;
+		if (!connection->served || connection->late_until_ns > sim->now_ns ||
+		    connection->in.count == 0 || connection->out.count > 0 || connection->broken ||
+		    connection->in.count != connection->waiting_bytes)
+			connection->waiting_turns = 0;
+		connection->waiting_bytes = connection->in.count;
+		if (++connection->waiting_turns > sim->longest_wait)
+			sim->longest_wait = connection->waiting_turns;
+		if (connection->waiting_turns > WAITING_MAX)
+			sim_fail(sim, "nothing was received from descriptor %d for %u turns", fd,
+				 connection->waiting_turns);
+	}
+}
+
 static void enter(struct sim *sim, uint64_t wait_ns)
 {
 	struct ring *ring = sim->ring;
@@ -318,6 +366,7 @@ static void enter(struct sim *sim, uint64_t wait_ns)
 
 	sim_trace(sim, "turn at %llu us", (unsigned long long)(sim->now_ns / 1000));
 	check_progress(sim);
+	check_starvation(sim);
 	sim->now_ns += 1 + sim_random(sim, TURN_NS_MAX);
 	flush_overflow(ring);
 	if (sim_chance(sim, SIM_ENTER_EBUSY) || sim_chance(sim, SIM_ENTER_EAGAIN))
@@ -329,6 +378,8 @@ static void enter(struct sim *sim, uint64_t wait_ns)
 		deadline_ns = sim->now_ns + wait_ns;
 		if (sim_chance(sim, SIM_TIMEOUT_LATE))
 			deadline_ns += sim_random(sim, 1000000);
+		else if (sim_chance(sim, SIM_TIMEOUT_EARLY))
+			deadline_ns -= min_size(wait_ns, sim_random(sim, TIMER_SLACK_NS));
 	}
 	wait_until(sim, deadline_ns);
 }

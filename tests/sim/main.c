@@ -11,11 +11,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "sim/run.h"
+#include "sim/report.h"
 #include "sim/torture.h"
 
-/* A report of at least so many seeds fails if a fault never fired. */
-#define SEEDS_FOR_ALL_FAULTS 500
+/* In at least so many seeds everything must have happened that can. */
+#define SEEDS_FOR_ALL 500
 
 static uint64_t seed_now;
 static const char *program;
@@ -60,39 +60,11 @@ static double seconds(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static bool print_report(const struct run_totals *totals, uint64_t seeds, double took)
-{
-	const struct rollcall_stats *stats = &totals->stats;
-	bool complete = true;
-
-	printf("%" PRIu64 " seeds in %.1f s (%.0f seeds/s), %.0f simulated seconds\n", seeds, took,
-	       (double)seeds / took, (double)totals->simulated_ns / 1e9);
-	printf("faults fired:\n");
-	for (int fault = 0; fault < SIM_FAULTS; fault++) {
-		printf("  %-34s %12" PRIu64 "\n", sim_fault_names[fault], totals->fired[fault]);
-		complete &= totals->fired[fault] > 0;
-	}
-	printf("clients ended:\n");
-	for (int reason = 0; reason < 256; reason++)
-		if (totals->reasons[reason])
-			printf("  %-34s %12" PRIu64 "\n", rollcall_reason_text(-reason),
-			       totals->reasons[reason]);
-	printf("turns %" PRIu64 ", completions %" PRIu64 ", messages in %" PRIu64 ", out %" PRIu64
-	       "\naccept pauses %" PRIu64 ", receive pauses %" PRIu64 ", buffers exhausted %" PRIu64
-	       ", sends refused %" PRIu64 "\nudp: table full %" PRIu64 ", truncated %" PRIu64
-	       ", send errors %" PRIu64 "\n",
-	       stats->turns, stats->completions, stats->messages_received, stats->messages_sent,
-	       stats->accept_pauses, stats->receive_pauses, stats->buffers_exhausted,
-	       stats->sends_refused, stats->udp_full, stats->udp_truncated, stats->udp_send_errors);
-	if (seeds >= SEEDS_FOR_ALL_FAULTS && !complete)
-		fprintf(stderr, "a fault never fired: the runs do not show what they should\n");
-	return seeds < SEEDS_FOR_ALL_FAULTS || complete;
-}
-
 static int run_seeds(uint64_t first, uint64_t last, bool trace)
 {
 	static struct run_totals totals;
-	double start = seconds(), told = start;
+	const uint64_t seeds = last - first + 1;
+	double start = seconds(), told = start, took;
 
 	for (seed_now = first; seed_now <= last; seed_now++) {
 		run_seed(seed_now, trace, &totals);
@@ -106,7 +78,13 @@ static int run_seeds(uint64_t first, uint64_t last, bool trace)
 	/* A trace is the same text each time. */
 	if (trace)
 		return 0;
-	return print_report(&totals, last - first + 1, seconds() - start) ? 0 : 1;
+	took = seconds() - start;
+	printf("%" PRIu64 " seeds in %.1f s (%.0f seeds/s), %.0f simulated seconds\n", seeds, took,
+	       (double)seeds / took, (double)totals.simulated_ns / 1e9);
+	if (report_print(&totals) || seeds < SEEDS_FOR_ALL)
+		return 0;
+	fprintf(stderr, "something never happened: the runs do not show what they should\n");
+	return 1;
 }
 
 static bool parse_seeds(const char *text, uint64_t *first, uint64_t *last)

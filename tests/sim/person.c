@@ -140,6 +140,12 @@ void person_make(struct person *person, struct sim *sim, const struct address *t
 		person->reads_from_ns = person->next_ns + sim_random(sim, 4000000000u);
 }
 
+void person_read_late(struct person *person, unsigned *resets)
+{
+	person->resets = resets;
+	person->reads_from_ns = person->next_ns + sim_random(person->sim, 4000000000u);
+}
+
 void person_free(struct person *person)
 {
 	if (person->connection)
@@ -167,8 +173,12 @@ static uint64_t read_end(struct person *person, int result, bool stopping)
 	bool all = person->read == person->answer_bytes;
 
 	if (result == -ECONNRESET) {
-		if (!stopping && !sim_was_broken(person->connection) &&
-		    !sim_has_failed(person->sim) && person->leave != LEAVE_OVERSIZED)
+		if (stopping || sim_was_broken(person->connection) || sim_has_failed(person->sim) ||
+		    person->leave == LEAVE_OVERSIZED)
+			return leave(person);
+		if (person->resets)
+			++*person->resets;
+		else
 			sim_fail(person->sim, "a person was reset, after %zu of %zu bytes",
 				 person->read, person->answer_bytes);
 	} else if (!all && !stopping) {

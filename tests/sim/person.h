@@ -47,7 +47,8 @@ struct person {
 	uint32_t wait_ns;	/* for what has not come yet; longer each time in vain */
 	uint64_t reads_from_ns; /* a person who does not read at first */
 	uint64_t next_ns;
-	bool ended; /* its own side */
+	unsigned *resets; /* counted here where one may be reset for lack of memory; or NULL */
+	bool ended;	  /* its own side */
 	bool done;
 };
 
@@ -57,6 +58,13 @@ struct person {
  */
 void person_make(struct person *person, struct sim *sim, const struct address *to,
 		 enum person_talk talk, size_t longest, uint32_t beat_ns);
+
+/*
+ * Makes a person read later than sending, for a server that has little memory. It may be reset for
+ * that; this is counted.
+ */
+void person_read_late(struct person *person, unsigned *resets);
+
 void person_free(struct person *person);
 
 /* The server is told to stop: what has been asked until now it has to answer. */

@@ -43,12 +43,25 @@ struct run {
 	unsigned correspondents_count;
 	uint64_t stop_ns; /* UINT64_MAX: when all are done */
 	uint64_t stop_again_ns;
-	bool stopping; /* it was asked for */
+	uint64_t strange_ns; /* when the next datagram comes that is not to be answered */
+	bool stopping;	     /* it was asked for */
 	bool stopped;
-	bool patient;  /* the drain has time enough for everybody who reads */
-	bool lossless; /* no fault can lose a datagram */
+	bool patient;	 /* the drain has time enough for everybody who reads */
+	bool lossless;	 /* no fault can lose a datagram */
+	bool scarce;	 /* queues have as little memory as can be: answers may be refused */
+	unsigned resets; /* of people, where that can be */
 	uint64_t udp_idle_ns;
 };
+
+static struct address address_of(uint16_t port)
+{
+	struct address address = { .bytes = sizeof(address.v4) };
+
+	address.v4.sin_family = AF_INET;
+	address.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	address.v4.sin_port = htons(port);
+	return address;
+}
 
 static void stop(struct rollcall_server *server, void *context)
 {
@@ -85,6 +98,36 @@ static uint64_t operate(struct run *run, bool all_done)
 	return run->stopping ? run->stop_again_ns : run->stop_ns;
 }
 
+/*
+ * Datagrams that must not be answered: from our own address, from a port of another service, from
+ * many or from nobody, and with the prefix twice. An answer goes to nobody that there is.
+ */
+static uint64_t be_strange(struct run *run)
+{
+	static const char text[] = "Received: Received: hello";
+	struct address from = address_of(7071), to = address_of(7070);
+	size_t skip = strlen("Received: ");
+
+	if (sim_now_ns(run->sim) < run->strange_ns)
+		return run->strange_ns;
+	switch (sim_random(run->sim, 4)) {
+	case 0:
+		break;
+	case 1:
+		address_set_port(&from, (uint16_t)sim_random(run->sim, 1024));
+		break;
+	case 2:
+		from.v4.sin_addr.s_addr = htonl(0xe0000001);
+		break;
+	default:
+		address_set_port(&from, 5000);
+		skip = 0;
+	}
+	sim_send_datagram(run->sim, &from, &to, text + skip, strlen(text + skip));
+	run->strange_ns = sim_now_ns(run->sim) + sim_random(run->sim, 500000000);
+	return run->strange_ns;
+}
+
 static uint64_t world(void *context)
 {
 	struct run *run = context;
@@ -101,6 +144,8 @@ static uint64_t world(void *context)
 		next_ns = one_ns < next_ns ? one_ns : next_ns;
 		all_done &= run->correspondents[i].done;
 	}
+	one_ns = be_strange(run);
+	next_ns = one_ns < next_ns ? one_ns : next_ns;
 	one_ns = operate(run, all_done);
 	return one_ns < next_ns ? one_ns : next_ns;
 }
@@ -160,16 +205,6 @@ static bool is_lossless(const struct sim_settings *settings)
 	       !chance[SIM_UDP_TRUNCATE] && !chance[SIM_UDP_SEND_ERROR];
 }
 
-static struct address tcp_address(uint16_t port)
-{
-	struct address address = { .bytes = sizeof(address.v4) };
-
-	address.v4.sin_family = AF_INET;
-	address.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	address.v4.sin_port = htons(port);
-	return address;
-}
-
 static int make_server(struct run *run)
 {
 	struct sim *sim = run->sim;
@@ -181,6 +216,11 @@ static int make_server(struct run *run)
 	options.udp_clients_max = 1 + sim_random(sim, 2 * CORRESPONDENTS_MAX);
 	run->lossless &= options.udp_clients_max >= CORRESPONDENTS_MAX;
 	options.send_queue_bytes = 4096u << sim_random(sim, 6);
+	if (run->scarce) {
+		options.memory_bytes_max = 1 << 20;
+		options.send_queue_bytes = 4096u << (sim_random(sim, 2) * 8);
+		options.send_queue_bytes_max = options.send_queue_bytes + sim_random(sim, 8192);
+	}
 	/* Nobody pauses for so long, but some never leave, and take the place of others. */
 	options.tcp_idle_timeout_ms = 60000;
 	options.udp_idle_timeout_ms = 100u << sim_random(sim, 10);
@@ -204,7 +244,7 @@ static int make_server(struct run *run)
 
 static void make_services(struct run *run)
 {
-	const size_t longest = 100 + sim_random(run->sim, 4000);
+	const size_t longest = run->scarce ? 4000 : 100 + sim_random(run->sim, 4000);
 
 	run->length_echo = echo_service;
 	run->length_echo.framing = ROLLCALL_LENGTH;
@@ -225,14 +265,16 @@ static void make_people(struct run *run)
 	run->people_count = sim_random(sim, run->people_max + 1);
 	for (unsigned i = 0; i < run->people_count; i++) {
 		enum person_talk talk = (enum person_talk)sim_random(sim, TALKS);
-		struct address to = tcp_address(tcp_ports[talk]);
+		struct address to = address_of(tcp_ports[talk]);
 
 		person_make(&run->people[i], sim, &to, talk,
 			    run->watches[talk].service.message_bytes_max, beat_ns);
+		if (run->scarce)
+			person_read_late(&run->people[i], &run->resets);
 	}
 	run->correspondents_count = sim_random(sim, CORRESPONDENTS_MAX + 1);
 	for (unsigned i = 0; i < run->correspondents_count; i++) {
-		struct address to = tcp_address(i % 2 ? 7070 : 7071);
+		struct address to = address_of(i % 2 ? 7070 : 7071);
 
 		/* The wildcard endpoint is asked at several addresses. */
 		if (i % 2 == 0)
@@ -250,15 +292,26 @@ static void add_up(struct run_totals *totals, struct run *run)
 {
 	struct rollcall_stats stats = { .size = sizeof(stats) };
 	uint64_t *to = (uint64_t *)&totals->stats, *from = (uint64_t *)&stats;
+	uint64_t aborted;
 
 	CHECK(rollcall_stats(run->server, &stats) == 0);
 	for (size_t i = 1; i < sizeof(stats) / sizeof(*to); i++)
 		to[i] += from[i];
 	for (int fault = 0; fault < SIM_FAULTS; fault++)
 		totals->fired[fault] += sim_fired(run->sim)[fault];
-	for (int reason = 0; reason < 256; reason++)
+	for (int opcode = 0; opcode < SIM_OPCODES; opcode++)
+		for (int error = 0; error < SIM_ERRORS; error++)
+			totals->ended[opcode][error] += (*sim_ended(run->sim))[opcode][error];
+	for (int reason = 0; reason < SIM_ERRORS; reason++)
 		totals->reasons[reason] += run->watcher.reasons[reason];
 	totals->simulated_ns += sim_now_ns(run->sim);
+	if (sim_longest_wait(run->sim) > totals->longest_wait)
+		totals->longest_wait = sim_longest_wait(run->sim);
+	/* Whoever was reset must be one that the service, or the server, gave up for lack of room. */
+	aborted = run->watcher.reasons[ECONNABORTED] + run->watcher.reasons[ENOBUFS];
+	if (run->resets > aborted)
+		sim_fail(run->sim, "%u people were reset, but %u clients aborted", run->resets,
+			 (unsigned)aborted);
 }
 
 /* Makes the server, lets it live, and checks the end. Without memory it may not come so far. */
@@ -298,6 +351,7 @@ static bool run_settings(const struct sim_settings *settings, unsigned people_ma
 	run->people_max = people_max;
 	run->watcher.sim = run->sim;
 	run->lossless = is_lossless(settings);
+	run->scarce = !settings->failure.nth && sim_random(run->sim, 4) == 0;
 	sim_on_datagram(run->sim, arrival);
 	make_services(run);
 	live(run, totals);

@@ -11,7 +11,9 @@
 /* What happened, added up over runs. */
 struct run_totals {
 	uint64_t fired[SIM_FAULTS];
-	uint64_t reasons[256];
+	sim_results ended;
+	uint64_t reasons[SIM_ERRORS];
+	unsigned longest_wait; /* in turns */
 	uint64_t simulated_ns;
 	struct rollcall_stats stats;
 };

@@ -30,6 +30,7 @@ static const struct {
 	  IORING_OP_RECVMSG,
 	  { ENOBUFS, ENOMEM, EINTR, EAGAIN, ECONNREFUSED, EFAULT, ENETDOWN } },
 	{ "read", IORING_OP_READ, { ENOMEM, EINTR, EAGAIN, EIO } },
+	{ "cancel", IORING_OP_ASYNC_CANCEL, { ENOENT, EALREADY } },
 	{ "close", IORING_OP_CLOSE, { EINTR, EIO, ENOSPC } },
 	{ "allocation", SIM_ALLOCATION, { ENOMEM } },
 };

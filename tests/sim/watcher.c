@@ -83,7 +83,7 @@ static void disconnected(struct rollcall_server *server, rollcall_client id, int
 	check_known(watcher, id, "the end of");
 	find(watcher, id)->gone = true;
 	watcher->gone++;
-	CHECK(reason <= 0 && reason > -256);
+	CHECK(reason <= 0 && reason > -SIM_ERRORS);
 	watcher->reasons[-reason]++;
 }
 

@@ -22,7 +22,7 @@ struct watcher {
 	struct watched clients[WATCHER_CLIENTS_MAX];
 	unsigned count, gone;
 	rollcall_client rising_below; /* IDs rise until the table has been round */
-	uint64_t reasons[256];	      /* of disconnecting, by errno */
+	uint64_t reasons[SIM_ERRORS]; /* of disconnecting, by errno */
 };
 
 /* One service, wrapped. */
