@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+#include "udp/sequence.h"
+
+#include <string.h>
+
+/* No number. */
+#define NONE SEQUENCE_MODULUS
+
+/* ---- The window ---- */
+
+static uint64_t *word_of(struct sequence *sequence, uint64_t extended)
+{
+	return &sequence->seen[extended / 64 % (SEQUENCE_WINDOW / 64)];
+}
+
+/* Marks a number as seen; false: it was already. */
+static bool mark(struct sequence *sequence, uint64_t extended)
+{
+	uint64_t *word = word_of(sequence, extended);
+	const uint64_t bit = (uint64_t)1 << extended % 64, before = *word;
+
+	*word |= bit;
+	return !(before & bit);
+}
+
+/* Moves the window up: the new numbers get the bits of those that fall out, and are unseen. */
+static void advance(struct sequence *sequence, uint64_t highest)
+{
+	const uint64_t end = highest + 1;
+
+	for (uint64_t first = sequence->highest + 1, next; first < end; first = next) {
+		uint64_t bits = UINT64_MAX << first % 64;
+
+		next = (first / 64 + 1) * 64;
+		if (next > end)
+			bits &= UINT64_MAX >> (next - end);
+		*word_of(sequence, first) &= ~bits;
+	}
+	sequence->highest = highest;
+}
+
+/* How far below the highest a number is; above it: the modulus less how far. */
+static uint16_t behind(const struct sequence *sequence, uint16_t number)
+{
+	return (uint16_t)(sequence->highest - number);
+}
+
+/* What a number is to the window, and marks it there. */
+static enum sequence_verdict place(struct sequence *sequence, uint16_t number)
+{
+	const uint16_t back = behind(sequence, number), ahead = (uint16_t)-back;
+	const uint64_t extended = sequence->highest - back;
+
+	if (back < SEQUENCE_WINDOW) {
+		if (!mark(sequence, extended))
+			return SEQUENCE_DUPLICATE;
+		if (extended < sequence->lowest)
+			sequence->lowest = extended;
+		return SEQUENCE_REORDERED;
+	}
+	if (ahead < SEQUENCE_DROPOUT_MAX) {
+		advance(sequence, sequence->highest + ahead);
+		mark(sequence, sequence->highest);
+		return SEQUENCE_NEW;
+	}
+	return back <= SEQUENCE_MODULUS / 2 ? SEQUENCE_LATE : SEQUENCE_JUMP;
+}
+
+/* Whether the window has no place for it. */
+static bool is_astray(enum sequence_verdict verdict)
+{
+	return verdict == SEQUENCE_LATE || verdict == SEQUENCE_JUMP;
+}
+
+/* ---- Probation and restarts ---- */
+
+static uint64_t span(const struct sequence *sequence)
+{
+	return sequence->state == SEQUENCE_EMPTY ? 0 : sequence->highest - sequence->lowest + 1;
+}
+
+static uint64_t expected(const struct sequence *sequence)
+{
+	return sequence->state == SEQUENCE_VALID ? sequence->highest - sequence->base + 1 : 0;
+}
+
+/* Begins the window, with this number as all that is known. */
+static void begin(struct sequence *sequence, uint16_t number, enum sequence_state state)
+{
+	sequence->span_past += span(sequence);
+	sequence->expected_past += expected(sequence);
+	sequence->state = state;
+	sequence->highest = SEQUENCE_MODULUS + number;
+	sequence->lowest = sequence->highest;
+	sequence->base = sequence->highest;
+	sequence->awaited = NONE;
+	sequence->timed = false;
+	memset(sequence->seen, 0, sizeof(sequence->seen));
+	mark(sequence, sequence->highest);
+}
+
+static uint32_t after(uint16_t number)
+{
+	return (uint16_t)(number + 1);
+}
+
+static enum sequence_verdict on_probation(struct sequence *sequence, uint16_t number)
+{
+	const bool sequential = number == sequence->awaited;
+	enum sequence_verdict verdict = place(sequence, number);
+
+	if (is_astray(verdict)) {
+		begin(sequence, number, SEQUENCE_PROBATION);
+		verdict = SEQUENCE_NEW;
+	}
+	sequence->awaited = after(number);
+	if (sequential) {
+		sequence->state = SEQUENCE_VALID;
+		sequence->base = sequence->highest - behind(sequence, number);
+		sequence->awaited = NONE;
+	}
+	return verdict;
+}
+
+static enum sequence_verdict when_valid(struct sequence *sequence, uint16_t number)
+{
+	const bool sequential = number == sequence->awaited;
+	enum sequence_verdict verdict = place(sequence, number);
+
+	if (verdict == SEQUENCE_NEW)
+		sequence->awaited = NONE;
+	if (sequence_delivers(verdict) || behind(sequence, number) < SEQUENCE_MISORDER_MAX)
+		return verdict;
+	if (!sequential) {
+		sequence->awaited = after(number);
+		return verdict;
+	}
+	begin(sequence, number, SEQUENCE_VALID);
+	return SEQUENCE_RESTARTED;
+}
+
+/* ---- Counting ---- */
+
+static void count(struct sequence *sequence, enum sequence_verdict verdict)
+{
+	if (sequence->state == SEQUENCE_VALID && !is_astray(verdict))
+		sequence->received++;
+	if (sequence_delivers(verdict))
+		sequence->delivered++;
+	switch (verdict) {
+	case SEQUENCE_NEW:
+		break;
+	case SEQUENCE_REORDERED:
+		sequence->reordered++;
+		break;
+	case SEQUENCE_RESTARTED:
+		sequence->restarts++;
+		break;
+	case SEQUENCE_DUPLICATE:
+		sequence->duplicates++;
+		break;
+	case SEQUENCE_LATE:
+		sequence->late++;
+		break;
+	case SEQUENCE_JUMP:
+		sequence->jumps++;
+	}
+}
+
+/* J += (|D| - J) / 16, rounded, with J kept times 16 (RFC 3550, section A.8). 64 bits, since 16
+ * times the largest difference takes 36. */
+static void measure_jitter(struct sequence *sequence, uint32_t transit)
+{
+	uint32_t difference = transit - sequence->transit;
+
+	if (difference > INT32_MAX)
+		difference = -difference;
+	if (sequence->timed)
+		sequence->jitter += difference - (sequence->jitter + 8) / 16;
+	sequence->transit = transit;
+	sequence->timed = true;
+}
+
+enum sequence_verdict sequence_update(struct sequence *sequence, uint16_t number,
+				      uint32_t timestamp, uint32_t arrival)
+{
+	enum sequence_verdict verdict = SEQUENCE_NEW;
+
+	switch (sequence->state) {
+	case SEQUENCE_EMPTY:
+		begin(sequence, number, SEQUENCE_PROBATION);
+		sequence->awaited = after(number);
+		break;
+	case SEQUENCE_PROBATION:
+		verdict = on_probation(sequence, number);
+		break;
+	case SEQUENCE_VALID:
+		verdict = when_valid(sequence, number);
+	}
+	count(sequence, verdict);
+	if (!is_astray(verdict))
+		measure_jitter(sequence, arrival - timestamp);
+	return verdict;
+}
+
+/* ---- Reports ---- */
+
+uint32_t sequence_highest(const struct sequence *sequence)
+{
+	return (uint32_t)(sequence->highest - SEQUENCE_MODULUS);
+}
+
+uint64_t sequence_expected(const struct sequence *sequence)
+{
+	return sequence->expected_past + expected(sequence);
+}
+
+int64_t sequence_lost(const struct sequence *sequence)
+{
+	return (int64_t)(sequence_expected(sequence) - sequence->received);
+}
+
+uint64_t sequence_lost_unique(const struct sequence *sequence)
+{
+	return sequence->span_past + span(sequence) - sequence->delivered;
+}
+
+uint32_t sequence_jitter(const struct sequence *sequence)
+{
+	return (uint32_t)(sequence->jitter / 16);
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+#include "udp/sources.h"
+
+#include <arpa/inet.h>
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "base/memory.h"
+
+/* IPv4 addresses stand where IPv6 has multicast groups, ff00::/8, which are nobody's address. */
+#define IPV4_PREFIX 0xffff000000000000
+
+uint64_t sources_prefix(const struct address *address)
+{
+	const uint8_t *host = address->v6.sin6_addr.s6_addr;
+	uint64_t prefix;
+	uint32_t mapped;
+
+	if (address->any.sa_family == AF_INET)
+		return IPV4_PREFIX | ntohl(address->v4.sin_addr.s_addr);
+	/* An IPv4 address, as a socket for both families shows it (RFC 4291, section 2.5.5.2). */
+	if (IN6_IS_ADDR_V4MAPPED(&address->v6.sin6_addr)) {
+		memcpy(&mapped, host + 12, sizeof(mapped));
+		return IPV4_PREFIX | ntohl(mapped);
+	}
+	memcpy(&prefix, host, sizeof(prefix));
+	return be64toh(prefix);
+}
+
+static size_t table_bytes(const struct sources *sources)
+{
+	return ((size_t)sources->mask + 1) * sizeof(*sources->entries);
+}
+
+int sources_init(struct sources *sources, uint32_t limit,
+		 const uint8_t secret[static SIPHASH_KEY_BYTES])
+{
+	uint32_t size = 2;
+
+	CHECK(limit > 0 && limit <= 1u << 24);
+	while (size < 2 * limit)
+		size *= 2;
+	*sources = (struct sources){ .mask = size - 1, .limit = limit };
+	memcpy(sources->secret, secret, sizeof(sources->secret));
+	sources->entries = memory_reserve(table_bytes(sources));
+	return sources->entries ? 0 : -ENOMEM;
+}
+
+void sources_destroy(struct sources *sources)
+{
+	CHECK(sources->clients == 0);
+	memory_release(sources->entries, table_bytes(sources));
+	sources->entries = NULL;
+}
+
+static uint32_t hash_prefix(const struct sources *sources, uint64_t prefix)
+{
+	return (uint32_t)siphash(sources->secret, &prefix, sizeof(prefix));
+}
+
+/* Where the source is, or the empty place where it would be. */
+static uint32_t find_place(const struct sources *sources, uint64_t prefix, uint32_t hash)
+{
+	uint32_t place = hash & sources->mask;
+
+	while (sources->entries[place].clients > 0 && sources->entries[place].prefix != prefix)
+		place = (place + 1) & sources->mask;
+	return place;
+}
+
+uint32_t sources_count(const struct sources *sources, uint64_t prefix)
+{
+	return sources->entries[find_place(sources, prefix, hash_prefix(sources, prefix))].clients;
+}
+
+void sources_add(struct sources *sources, uint64_t prefix)
+{
+	const uint32_t hash = hash_prefix(sources, prefix);
+	struct sources_entry *entry = &sources->entries[find_place(sources, prefix, hash)];
+
+	CHECK(sources->clients < sources->limit);
+	entry->prefix = prefix;
+	entry->hash = hash;
+	entry->clients++;
+	sources->clients++;
+}
+
+void sources_remove(struct sources *sources, uint64_t prefix)
+{
+	uint32_t gap = find_place(sources, prefix, hash_prefix(sources, prefix)), place = gap;
+
+	CHECK(sources->entries[gap].clients > 0);
+	sources->clients--;
+	if (--sources->entries[gap].clients > 0)
+		return;
+	/* What follows moves back into the gap, unless it would then stand before its own place. */
+	for (;;) {
+		struct sources_entry *entry;
+
+		place = (place + 1) & sources->mask;
+		entry = &sources->entries[place];
+		if (entry->clients == 0)
+			break;
+		if (((place - entry->hash) & sources->mask) >= ((place - gap) & sources->mask)) {
+			sources->entries[gap] = *entry;
+			gap = place;
+		}
+	}
+	sources->entries[gap] = (struct sources_entry){ 0 };
+}
