@@ -39,7 +39,7 @@ FUZZ_OBJECTS := $(call objects,tests/fuzz/*.c)
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZERS := $(FUZZ_TARGETS:%=$(BUILD)/fuzz-%)
 REPLAYS := $(FUZZ_TARGETS:%=$(BUILD)/replay-%)
-TESTS := $(patsubst %.o,%,$(call objects,tests/unit/test_*.c tests/contract/test_*.c))
+TESTS := $(patsubst %.o,%,$(call objects,$(patsubst %,tests/%/test_*.c,unit contract kernels)))
 SIM_TESTS := $(patsubst tests/contract/%.c,$(BUILD)/tests/contract-sim/%,$(filter-out \
 	%/test_thread.c tests/contract/test_library%,$(wildcard tests/contract/test_*.c)))
 
@@ -80,6 +80,11 @@ fuzz:
 	done
 
 fuzzers: $(FUZZERS)
+
+# Where qemu cannot be had it says so, and skips what needs it.
+test-kernels:
+	@tests/install-packages build kernels || :
+	@exec tests/kernels/run $(KERNELS)
 
 $(BUILD)/rollcall: $(PROGRAM_OBJECTS) $(BUILD)/librollcall.a
 	$(call say,LINK,$@)$(LINK) -o $@ $^ $(LDLIBS)
@@ -163,12 +168,13 @@ help:
 	@echo 'make test       install what the tests need (Debian) and run them; PARTS="unit e2e"'
 	@echo 'make soak       run the server on a simulated kernel until a seed fails'
 	@echo 'make fuzz       make up inputs for FUZZ_SECONDS=$(FUZZ_SECONDS) a target; needs clang'
+	@echo 'make test-kernels   test on other kernels of Debian, in qemu; KERNELS="6.1 newest"'
 	@echo 'make install    to PREFIX=$(PREFIX), under DESTDIR=; make uninstall'
 	@echo 'make format     lay out all sources with $(CLANG_FORMAT)'
 	@echo 'make clean      remove $(BUILD)/'
 	@echo 'Variables: V=1 BUILD= CC= CFLAGS= SANITIZE=address,undefined'
 
-.PHONY: all run test tests soak fuzz fuzzers install uninstall format clean help FORCE
+.PHONY: all run test tests soak fuzz fuzzers test-kernels install uninstall format clean help FORCE
 .SECONDARY:
 
 -include $(patsubst %.o,%.d,$(LIBRARY_OBJECTS) $(PROGRAM_OBJECTS) $(TEST_LIB_OBJECTS) $(SIM_OBJECTS) \

@@ -174,6 +174,13 @@ static void buffers_run_dry(void **state)
 	end_receive();
 }
 
+/* Gives back the buffer, if any, of a receive that failed: EAGAIN has one before Linux 6.8. */
+static void return_unused(const struct completion *failed)
+{
+	if (failed->flags & IORING_CQE_F_BUFFER)
+		buffers_release(&buffers, buffers_take(&buffers, failed->flags));
+}
+
 /* Without a buffer a receive fails at once though nothing has arrived (Linux). */
 static void no_buffer_no_data(void **state)
 {
@@ -184,11 +191,16 @@ static void no_buffer_no_data(void **state)
 	for (size_t i = 0; i < BUFFERS; i++) {
 		start_receive(fd, MSG_DONTWAIT, RECEIVE);
 		peer_send_all(&peer, "x", 1);
-		while ((held[i] = completion_of(RECEIVE)).res == -EAGAIN)
+		while ((held[i] = completion_of(RECEIVE)).res == -EAGAIN) {
+			return_unused(&held[i]);
 			start_receive(fd, MSG_DONTWAIT, RECEIVE);
+		}
 		assert_int_equal(held[i].res, 1);
-		if (held[i].flags & IORING_CQE_F_MORE)
-			assert_in_range(completion_of(RECEIVE).res, -ENOBUFS, -EAGAIN);
+		if (held[i].flags & IORING_CQE_F_MORE) {
+			dry = completion_of(RECEIVE);
+			assert_in_range(dry.res, -ENOBUFS, -EAGAIN);
+			return_unused(&dry);
+		}
 	}
 	start_receive(fd, 0, RECEIVE);
 	dry = completion_of(RECEIVE);
@@ -209,6 +221,7 @@ static void do_not_wait(void **state)
 	end = completion_of(RECEIVE);
 	assert_int_equal(end.res, -EAGAIN);
 	assert_false(end.flags & IORING_CQE_F_MORE);
+	return_unused(&end);
 	peer_send_all(&peer, "hello", 5);
 	while (received < 5) {
 		start_receive(fd, MSG_DONTWAIT, RECEIVE);
@@ -216,6 +229,8 @@ static void do_not_wait(void **state)
 			end = completion_of(RECEIVE);
 			if (end.res > 0)
 				received += take_bytes(&end, bytes);
+			else
+				return_unused(&end);
 		} while (end.flags & IORING_CQE_F_MORE);
 		if (received < 5)
 			assert_int_equal(end.res, -EAGAIN);
@@ -225,6 +240,7 @@ static void do_not_wait(void **state)
 	do {
 		start_receive(fd, MSG_DONTWAIT, RECEIVE);
 		end = completion_of(RECEIVE);
+		return_unused(&end);
 	} while (end.res == -EAGAIN);
 	assert_int_equal(end.res, 0);
 }

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The program from end to end, with nothing but sockets and a C library: where no Python runs. It
+ * starts the program that $ROLLCALL names, on its default ports.
+ */
+#include "lib/test.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define TCP_PORT 8080
+#define UDP_PORT 7070
+
+/* How long a test waits for what must come. */
+#define LIMIT_S 20
+#define MOMENT_US 10000
+
+static const struct timeval limit = { .tv_sec = LIMIT_S };
+
+/* ---- The program ----------------------------------------------------------------------------- */
+
+static pid_t program;
+static int program_output = -1;
+
+static void start_program(const char *service, const char *quiet)
+{
+	const char *path = getenv("ROLLCALL");
+	int ends[2];
+
+	assert_non_null(path);
+	assert_int_equal(pipe(ends), 0);
+	program = fork();
+	assert_in_range(program, 0, INT32_MAX);
+	if (program == 0) {
+		dup2(ends[1], STDOUT_FILENO);
+		close(ends[0]);
+		close(ends[1]);
+		execl(path, path, "--service", service, quiet, NULL);
+		_exit(127);
+	}
+	close(ends[1]);
+	program_output = ends[0];
+}
+
+/* What it prints next, so many bytes at most; 0: no more. */
+static size_t read_output(char *to, size_t bytes)
+{
+	struct pollfd output = { .fd = program_output, .events = POLLIN };
+	ssize_t count;
+
+	assert_int_equal(poll(&output, 1, LIMIT_S * 1000), 1);
+	count = read(program_output, to, bytes);
+	assert_in_range(count, 0, bytes);
+	return (size_t)count;
+}
+
+static void program_prints(const char *text)
+{
+	char got[256] = "";
+	size_t count, done = 0;
+
+	while (done < strlen(text) && (count = read_output(got + done, strlen(text) - done)) > 0)
+		done += count;
+	assert_string_equal(got, text);
+}
+
+/* Waits for its end: the exit code. */
+static int exit_code(void)
+{
+	int status = 0;
+
+	for (int waited_us = 0; waitpid(program, &status, WNOHANG) == 0; waited_us += MOMENT_US) {
+		assert_in_range(waited_us, 0, LIMIT_S * 1000000);
+		usleep(MOMENT_US);
+	}
+	program = 0;
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/* A program that a failed test has left behind. */
+static int clean_up(void **state)
+{
+	(void)state;
+	if (program > 0) {
+		kill(program, SIGKILL);
+		waitpid(program, NULL, 0);
+	}
+	program = 0;
+	if (program_output >= 0)
+		close(program_output);
+	program_output = -1;
+	return 0;
+}
+
+/* ---- Its clients ----------------------------------------------------------------------------- */
+
+/* A socket that is connected to a port of the program on 127.0.0.1 or ::1; -1: it is refused. */
+static int try_client(int family, int type, uint16_t port)
+{
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	const bool is_v4 = family == AF_INET;
+	int fd = socket(family, type | SOCK_CLOEXEC, 0);
+
+	assert_in_range(fd, 0, INT32_MAX);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)), 0);
+	v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	v6.sin6_addr = in6addr_loopback;
+	if (connect(fd, is_v4 ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6,
+		    is_v4 ? sizeof(v4) : sizeof(v6)) == 0)
+		return fd;
+	assert_int_equal(errno, ECONNREFUSED);
+	close(fd);
+	return -1;
+}
+
+/* A program that has just been started does not listen yet. */
+static int tcp_client(int family)
+{
+	int fd;
+
+	for (int waited_us = 0; (fd = try_client(family, SOCK_STREAM, TCP_PORT)) < 0;
+	     waited_us += MOMENT_US) {
+		assert_in_range(waited_us, 0, LIMIT_S * 1000000);
+		usleep(MOMENT_US);
+	}
+	return fd;
+}
+
+static int udp_client(int family)
+{
+	int fd = try_client(family, SOCK_DGRAM, UDP_PORT);
+
+	assert_in_range(fd, 0, INT32_MAX);
+	return fd;
+}
+
+static void tell(int fd, const void *data, size_t bytes)
+{
+	assert_int_equal(send(fd, data, bytes, MSG_NOSIGNAL), bytes);
+}
+
+/* The next bytes of a stream, or the next datagram. */
+static void hears(int fd, const void *data, size_t bytes)
+{
+	static char got[1 << 20];
+	ssize_t count = recv(fd, got, bytes, MSG_WAITALL);
+
+	assert_int_equal(count, bytes);
+	assert_memory_equal(got, data, bytes);
+}
+
+static void ask(int fd, const char *question, const char *answer)
+{
+	tell(fd, question, strlen(question));
+	hears(fd, answer, strlen(answer));
+}
+
+static void hears_the_end(int fd)
+{
+	char byte;
+
+	assert_int_equal(recv(fd, &byte, 1, 0), 0);
+	close(fd);
+}
+
+/* ---- The tests ------------------------------------------------------------------------------- */
+
+/* What README.md shows, with each family of addresses. */
+static void recipe(void **state)
+{
+	int first, second, datagrams;
+	char more;
+
+	(void)state;
+	start_program("reply", NULL);
+	program_prints("Waiting for client...\n");
+	first = tcp_client(AF_INET);
+	program_prints("Client ID : 0 connected .\nWaiting for client...\n");
+	second = tcp_client(AF_INET6);
+	program_prints("Client ID : 1 connected .\nWaiting for client...\n");
+	ask(first, "hello\n", "Received: hello\n");
+	program_prints("Received: hello\n");
+	ask(second, "you too\n", "Received: you too\n");
+	program_prints("Received: you too\n");
+
+	datagrams = udp_client(AF_INET);
+	ask(datagrams, "hi there\n", "Received: hi there\n");
+	program_prints("Client ID : 2 connected .\nReceived: hi there\n");
+	close(datagrams);
+	datagrams = udp_client(AF_INET6);
+	ask(datagrams, "hi again\n", "Received: hi again\n");
+	program_prints("Client ID : 3 connected .\nReceived: hi again\n");
+	close(datagrams);
+
+	shutdown(first, SHUT_WR);
+	hears_the_end(first);
+	program_prints("Client ID : 0 disconnected .\n");
+	kill(program, SIGTERM);
+	hears_the_end(second);
+	program_prints("Client ID : 1 disconnected .\n");
+	assert_int_equal(exit_code(), 0);
+	assert_int_equal(read_output(&more, 1), 0);
+}
+
+/* Several clients at once each get back what they sent, and nobody else's: 8 MiB in all. */
+static void echo(void **state)
+{
+	enum { CLIENTS = 8, ROUNDS = 16, PIECE_BYTES = 65536 };
+	static uint8_t pieces[CLIENTS][PIECE_BYTES];
+	int clients[CLIENTS];
+
+	(void)state;
+	start_program("echo", "--quiet");
+	for (int i = 0; i < CLIENTS; i++)
+		clients[i] = tcp_client(i % 2 ? AF_INET6 : AF_INET);
+	for (int round = 0; round < ROUNDS; round++) {
+		for (int i = 0; i < CLIENTS; i++) {
+			for (size_t j = 0; j < PIECE_BYTES; j++)
+				pieces[i][j] =
+					(uint8_t)(j * 31 + j / 251 + (size_t)(i * 16 + round));
+			tell(clients[i], pieces[i], PIECE_BYTES);
+		}
+		for (int i = 0; i < CLIENTS; i++)
+			hears(clients[i], pieces[i], PIECE_BYTES);
+	}
+	for (int i = 0; i < CLIENTS; i++) {
+		shutdown(clients[i], SHUT_WR);
+		hears_the_end(clients[i]);
+	}
+	kill(program, SIGTERM);
+	assert_int_equal(exit_code(), 0);
+}
+
+/* Clients that have sent before SIGTERM, and read only after it, get all their answers. */
+static void drain(void **state)
+{
+	enum { CLIENTS = 4, LINES = 1000, LINE_BYTES = 8, ANSWER_BYTES = 18 };
+	static char lines[LINES * LINE_BYTES + 1], answers[LINES * ANSWER_BYTES + 1];
+	int clients[CLIENTS], datagrams;
+
+	(void)state;
+	for (int i = 0; i < LINES; i++) {
+		snprintf(lines + i * LINE_BYTES, LINE_BYTES + 1, "%07d\n", i);
+		snprintf(answers + i * ANSWER_BYTES, ANSWER_BYTES + 1, "Received: %07d\n", i);
+	}
+	start_program("reply", "--quiet");
+	for (int i = 0; i < CLIENTS; i++) {
+		clients[i] = tcp_client(AF_INET);
+		ask(clients[i], "hello\n", "Received: hello\n");
+	}
+	datagrams = udp_client(AF_INET);
+	ask(datagrams, "hello", "Received: hello");
+	for (int i = 0; i < CLIENTS; i++)
+		tell(clients[i], lines, LINES * LINE_BYTES);
+	tell(datagrams, "the last", 8);
+	kill(program, SIGTERM);
+	usleep(20 * MOMENT_US);
+
+	for (int i = 0; i < CLIENTS; i++) {
+		hears(clients[i], answers, LINES * ANSWER_BYTES);
+		hears_the_end(clients[i]);
+	}
+	hears(datagrams, "Received: the last", 18);
+	close(datagrams);
+	assert_int_equal(exit_code(), 0);
+	assert_int_equal(try_client(AF_INET, SOCK_STREAM, TCP_PORT), -1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(recipe, clean_up),
+		cmocka_unit_test_teardown(echo, clean_up),
+		cmocka_unit_test_teardown(drain, clean_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
