@@ -81,6 +81,11 @@ fuzz:
 
 fuzzers: $(FUZZERS)
 
+# Fails if a branch is not reached that tests/COVERAGE.md does not explain.
+coverage:
+	@tests/install-packages build test
+	@exec tests/coverage
+
 # Where qemu cannot be had it says so, and skips what needs it.
 test-kernels:
 	@tests/install-packages build kernels || :
@@ -112,6 +117,7 @@ $(BUILD)/tests/lib.a: $(TEST_LIB_OBJECTS)
 $(BUILD)/objects.a $(BUILD)/tests/lib.a:
 	$(call say,AR,$@)mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
 
+$(BUILD)/tests/unit/test_scripted_memory: private LINK += $(SIM_WRAPS)
 $(TESTS): %: %.o $(BUILD)/objects.a $(BUILD)/tests/lib.a
 	$(call say,LINK,$@)$(LINK) -o $@ $^ $(BUILD)/objects.a $(LDLIBS) -lcmocka
 
@@ -169,12 +175,14 @@ help:
 	@echo 'make soak       run the server on a simulated kernel until a seed fails'
 	@echo 'make fuzz       make up inputs for FUZZ_SECONDS=$(FUZZ_SECONDS) a target; needs clang'
 	@echo 'make test-kernels   test on other kernels of Debian, in qemu; KERNELS="6.1 newest"'
+	@echo 'make coverage   print which lines and branches the tests do not reach'
 	@echo 'make install    to PREFIX=$(PREFIX), under DESTDIR=; make uninstall'
 	@echo 'make format     lay out all sources with $(CLANG_FORMAT)'
 	@echo 'make clean      remove $(BUILD)/'
 	@echo 'Variables: V=1 BUILD= CC= CFLAGS= SANITIZE=address,undefined'
 
-.PHONY: all run test tests soak fuzz fuzzers test-kernels install uninstall format clean help FORCE
+.PHONY: all run test tests soak fuzz fuzzers coverage test-kernels install uninstall format clean \
+	help FORCE
 .SECONDARY:
 
 -include $(patsubst %.o,%.d,$(LIBRARY_OBJECTS) $(PROGRAM_OBJECTS) $(TEST_LIB_OBJECTS) $(SIM_OBJECTS) \

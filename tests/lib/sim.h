@@ -46,7 +46,7 @@ enum sim_fault {
 	SIM_ENTER_EAGAIN,  /* nothing is submitted, memory is short */
 	SIM_SQ_FULL,	   /* no SQE, though the queue was submitted */
 	SIM_TIMEOUT_LATE,  /* a wait takes longer than asked */
-	SIM_TIMEOUT_EARLY, /* or ends before, by the slack of timers (prctl(2), PR_SET_TIMERSLACK) */
+	SIM_TIMEOUT_EARLY, /* or ends before, by the slack of timers (prctl(2)) */
 	SIM_UDP_LOSS,
 	SIM_UDP_DUPLICATE,
 	SIM_UDP_REORDER,

@@ -307,7 +307,7 @@ static void add_up(struct run_totals *totals, struct run *run)
 	totals->simulated_ns += sim_now_ns(run->sim);
 	if (sim_longest_wait(run->sim) > totals->longest_wait)
 		totals->longest_wait = sim_longest_wait(run->sim);
-	/* Whoever was reset must be one that the service, or the server, gave up for lack of room. */
+	/* Whoever was reset is one that the service, or the server, gave up for lack of room. */
 	aborted = run->watcher.reasons[ECONNABORTED] + run->watcher.reasons[ENOBUFS];
 	if (run->resets > aborted)
 		sim_fail(run->sim, "%u people were reset, but %u clients aborted", run->resets,

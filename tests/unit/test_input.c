@@ -56,13 +56,12 @@ static void on_oversized(struct rollcall_server *server, rollcall_client id, siz
 	note("!", 1);
 }
 
-static int set_up(void **state)
+static int set_up_with(size_t memory_bytes)
 {
-	(void)state;
 	core = (struct core){ 0 };
 	rollcall_options_defaults(&core.options);
 	core.options.tcp_clients_max = core.options.udp_clients_max = 1;
-	core.options.memory_bytes_max = 1 << 20;
+	core.options.memory_bytes_max = memory_bytes;
 	tcp = (struct tcp){ .core = &core };
 	service = (struct rollcall_service){ .framing = ROLLCALL_LINES,
 					     .received = on_received,
@@ -76,6 +75,19 @@ static int set_up(void **state)
 	client = table_add(&core.table, ROLLCALL_TCP);
 	client->source = &source;
 	return 0;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	return set_up_with(1 << 20);
+}
+
+/* So little that it is used up before it is scarce. */
+static int set_up_small(void **state)
+{
+	(void)state;
+	return set_up_with((size_t)4 * QUEUE_BLOCK_BYTES);
 }
 
 /* Whatever a test did, all memory comes back. */
@@ -168,6 +180,19 @@ static void end(void **state)
 	input_end(&tcp, client);
 	assert_string_equal(trace, "[a\n][last]");
 	assert_null(client->tcp.input);
+}
+
+/* What is held back is no last line: the service sees it later, and the end behind it. */
+static void end_while_paused(void **state)
+{
+	(void)state;
+	client->flags |= CLIENT_PAUSED;
+	assert_int_equal(receive("a\nlast"), 0);
+	input_end(&tcp, client);
+	assert_string_equal(trace, "");
+	assert_int_equal(resume(), 0);
+	input_end(&tcp, client);
+	assert_string_equal(trace, "[a\n][last]");
 }
 
 /* While the client is paused nothing is passed on; later all is, in order, pausing once more. */
@@ -278,6 +303,19 @@ static void no_memory_to_hold_back(void **state)
 	assert_int_equal(input_receive(&tcp, client, piece, sizeof(piece)), -ENOBUFS);
 }
 
+/* What does not fit is not held back in part; what was held back before is still there. */
+static void too_much_to_hold_back(void **state)
+{
+	static const char piece[5 * QUEUE_BLOCK_BYTES] = { 'x' };
+
+	(void)state;
+	client->flags |= CLIENT_PAUSED;
+	assert_int_equal(receive("a\n"), 0);
+	assert_int_equal(input_receive(&tcp, client, piece, sizeof(piece)), -ENOBUFS);
+	assert_int_equal(resume(), 0);
+	assert_string_equal(trace, "[a\n]");
+}
+
 /* Random pieces, pauses and resumptions of one long stream: the service sees just the stream. */
 static void random_pieces(void **state)
 {
@@ -324,6 +362,7 @@ int main(void)
 		TEST(length_prefix),
 		TEST(oversized),
 		TEST(end),
+		TEST(end_while_paused),
 		TEST(paused),
 		TEST(held_bytes_are_copies),
 		TEST(behind_held_bytes),
@@ -331,6 +370,7 @@ int main(void)
 		TEST(oversized_when_resumed),
 		TEST(no_memory_for_a_message),
 		TEST(no_memory_to_hold_back),
+		cmocka_unit_test_setup_teardown(too_much_to_hold_back, set_up_small, tear_down),
 		TEST(random_pieces),
 	};
 

@@ -271,6 +271,10 @@ static void number_parsing(void **state)
 	assert_string_equal(number_parse(NUMBER_BYTES, "18446744073709551615K", 0, UINT64_MAX,
 					 &value),
 			    "is too large");
+	assert_string_equal(number_parse(NUMBER_SECONDS, "18446744073709551.616", 0, UINT64_MAX,
+					 &value),
+			    "is too large");
+	assert_string_equal(number_parse(NUMBER_WHOLE, "-", 0, 9, &value), "is not a whole number");
 	assert_string_equal(number_parse(NUMBER_WHOLE, " 1", 0, 9, &value),
 			    "is not a whole number");
 	assert_string_equal(number_parse(NUMBER_WHOLE, "1 ", 0, 9, &value),

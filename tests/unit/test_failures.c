@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a failed call means: by tables of errors and of facts about the kernel, and words that must
+ * be in the cause and in the cure.
+ */
+#include "lib/test.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+
+#include "program/failures.h"
+
+/* A kernel of this version, and what else a case is about. */
+#define LINUX(number, dot, ...)                                                                    \
+	{                                                                                          \
+		.release = #number "." #dot ".7-test", .major = number, .minor = dot, __VA_ARGS__  \
+	}
+
+static const struct kernel_facts good =
+	LINUX(6, 18, .nofile_hard = 4711, .unprivileged_port = 1024);
+
+static void assert_has(const char *text, const char *words)
+{
+	if (!strstr(text, words))
+		fail_msg("'%s' is not in: %s", words, text);
+}
+
+static void assert_failure(const struct failure *failure, int exit_code, const char *cause,
+			   const char *cure)
+{
+	assert_has(failure->cause, cause);
+	assert_has(failure->cure, cure);
+	assert_int_equal(failure->exit_code, exit_code);
+	/* What has no cure says none. */
+	assert_int_equal(failure->cure[0] == '\0', cure[0] == '\0');
+}
+
+/* Where several causes are possible, the surest evidence decides. */
+static void create(void **state)
+{
+	static const struct {
+		int error;
+		struct kernel_facts facts;
+		int exit_code;
+		const char *cause, *cure;
+	} cases[] = {
+		{ -EPERM, LINUX(6, 18, .io_uring_disabled = 2, .seccomp = true), EX_UNAVAILABLE,
+		  "io_uring_disabled is 2", "sysctl" },
+		{ -EPERM, LINUX(6, 18, .io_uring_disabled = 1, .io_uring_group = 77),
+		  EX_UNAVAILABLE, "io_uring_group is 77", "member" },
+		{ -EPERM, LINUX(6, 18, .io_uring_disabled = 1, .io_uring_exempt = true),
+		  EX_UNAVAILABLE, "security module", "SELinux" },
+		{ -EPERM, LINUX(6, 18, .seccomp = true), EX_UNAVAILABLE, "EPERM", "seccomp=" },
+		{ -EACCES, LINUX(6, 18, .seccomp = true), EX_UNAVAILABLE, "EPERM", "seccomp=" },
+		{ -ENOSYS, LINUX(6, 18, .seccomp = true), EX_UNAVAILABLE, "ENOSYS", "seccomp=" },
+		{ -EPERM, LINUX(5, 19), EX_UNAVAILABLE, "security module", "dmesg" },
+		{ -ENOSYS, LINUX(5, 10), EX_UNAVAILABLE, "too old: this is Linux 5.10.7", "newer" },
+		{ -ENOSYS, LINUX(6, 0), EX_UNAVAILABLE, "too old", "newer" },
+		{ -ENOSYS, LINUX(6, 1), EX_UNAVAILABLE, "has no io_uring", "CONFIG_IO_URING" },
+		{ -ENOSYS, LINUX(7, 0), EX_UNAVAILABLE, "has no io_uring", "CONFIG_IO_URING" },
+		{ -EINVAL, LINUX(5, 19), EX_UNAVAILABLE, "too old", "newer" },
+		{ -EINVAL, LINUX(6, 1), EX_UNAVAILABLE, "lacks a feature", "--check" },
+		{ -ENOMEM, LINUX(6, 18, .memlock_bytes = 65536), EX_OSERR,
+		  "RLIMIT_MEMLOCK is 64 KiB", "ulimit -l" },
+		{ -ENOMEM, LINUX(6, 18, .memlock_bytes = RLIM_INFINITY), EX_OSERR,
+		  "not enough memory", "--max-clients" },
+		{ -EMFILE, LINUX(6, 18, .nofile_hard = 4711), EX_OSERR, "RLIMIT_NOFILE is 4711",
+		  "ulimit -n" },
+		{ -ENFILE, LINUX(6, 18), EX_OSERR, "whole system", "fs.file-max" },
+		{ -EIO, LINUX(6, 18), EX_OSERR, "Input/output error", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct failure failure;
+
+		failure_of_create(&failure, cases[i].error, &cases[i].facts);
+		assert_failure(&failure, cases[i].exit_code, cases[i].cause, cases[i].cure);
+	}
+}
+
+/* The address is quoted, without its transport's prefix. */
+static void listening(void **state)
+{
+	static const struct {
+		int error, exit_code;
+		const char *cause, *cure;
+	} cases[] = {
+		{ -EINVAL, EX_USAGE, "malformed", "[IPv6]:PORT" },
+		{ -ENOENT, EX_NOHOST, "does not resolve", "getent" },
+		{ -EADDRINUSE, EX_OSERR, "in use", "--udp HOST:PORT" },
+		{ -EADDRNOTAVAIL, EX_OSERR, "not an address of this machine", "ip address" },
+		{ -EAFNOSUPPORT, EX_OSERR, "no IPv6", "IPv4" },
+		{ -EACCES, EX_NOPERM, "ports below 1024", "CAP_NET_BIND_SERVICE" },
+		{ -EPERM, EX_NOPERM, "ports below 1024", "CAP_NET_BIND_SERVICE" },
+		{ -ENOSPC, EX_USAGE, "at most 64", "fewer" },
+		{ -EMFILE, EX_OSERR, "RLIMIT_NOFILE is 4711", "ulimit -n" },
+		{ -ENFILE, EX_OSERR, "whole system", "fs.file-max" },
+		{ -ENOMEM, EX_OSERR, "Cannot allocate memory", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct failure failure;
+
+		failure_of_listen(&failure, cases[i].error, "udp://host:80", &good);
+		assert_has(failure.cause, "udp 'host:80': ");
+		assert_failure(&failure, cases[i].exit_code, cases[i].cause, cases[i].cure);
+	}
+}
+
+/* From which port on all may listen the kernel says; where it does not, it is the usual one. */
+static void privileged_ports(void **state)
+{
+	struct kernel_facts facts = good;
+	struct failure failure;
+
+	(void)state;
+	facts.unprivileged_port = 80;
+	failure_of_listen(&failure, -EACCES, "tcp://host:79", &facts);
+	assert_has(failure.cause, "ports below 80 ");
+	facts.unprivileged_port = KERNEL_UNKNOWN;
+	failure_of_listen(&failure, -EACCES, "tcp://host:79", &facts);
+	assert_has(failure.cause, "ports below 1024 ");
+}
+
+static void running(void **state)
+{
+	struct failure failure;
+
+	(void)state;
+	failure_of_run(&failure, -EBADR);
+	assert_failure(&failure, EX_OSERR, strerror(EBADR), "start again");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(create),
+		cmocka_unit_test(listening),
+		cmocka_unit_test(privileged_ports),
+		cmocka_unit_test(running),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* Listening where some addresses of a name cannot be had: all of the others, or none. */
+#include "unit/scripted_server.h"
+
+static unsigned binds;
+static int v4_error, v6_error;
+
+static int bind_by_family(const struct address *address)
+{
+	binds++;
+	return address->any.sa_family == AF_INET ? v4_error : v6_error;
+}
+
+static int begin(void **state)
+{
+	int error = scripted_begin(state);
+
+	binds = 0;
+	v4_error = v6_error = 0;
+	kernel.bind = bind_by_family;
+	create();
+	return error;
+}
+
+/* Both addresses of a name get the same free port. */
+static void both_families(void **state)
+{
+	char first[64], second[64];
+
+	(void)state;
+	assert_int_equal(listen_on("udp://localhost:0"), 0);
+	assert_int_equal(rollcall_listening(server, 0, first, sizeof(first)), 0);
+	assert_int_equal(rollcall_listening(server, 1, second, sizeof(second)), 0);
+	assert_int_equal(strncmp(first, "udp 127.0.0.1:", 14), 0);
+	assert_int_equal(strncmp(second, "udp [::1]:", 10), 0);
+	assert_string_equal(first + 14, second + 10);
+}
+
+/* A machine without IPv6, or without ::1, serves IPv4; without either, nothing is listened on. */
+static void missing_family(void **state)
+{
+	char text[64];
+
+	(void)state;
+	v6_error = -EAFNOSUPPORT;
+	assert_int_equal(listen_on("tcp://localhost:80"), 0);
+	v6_error = -EADDRNOTAVAIL;
+	assert_int_equal(listen_on("udp://localhost:80"), 0);
+	assert_int_equal(rollcall_listening(server, 0, text, sizeof(text)), 0);
+	assert_string_equal(text, "tcp 127.0.0.1:80");
+	assert_int_equal(rollcall_listening(server, 1, text, sizeof(text)), 0);
+	assert_string_equal(text, "udp 127.0.0.1:80");
+	assert_int_equal(rollcall_listening(server, 2, text, sizeof(text)), -ENOENT);
+
+	v4_error = v6_error = -EAFNOSUPPORT;
+	assert_int_equal(listen_on("tcp://localhost:81"), -EAFNOSUPPORT);
+	assert_int_equal(rollcall_listening(server, 2, text, sizeof(text)), -ENOENT);
+}
+
+/*
+ * Where a port is free for one family only, another is tried, some times. A port that was asked
+ * for is tried once. Either way nothing stays open.
+ */
+static void taken_ports(void **state)
+{
+	const unsigned files = count_open_files();
+
+	(void)state;
+	v6_error = -EADDRINUSE;
+	assert_int_equal(listen_on("tcp://localhost:0"), -EADDRINUSE);
+	assert_in_range(binds, 2 * 2, 2 * 100);
+	binds = 0;
+	assert_int_equal(listen_on("udp://localhost:80"), -EADDRINUSE);
+	assert_int_equal(binds, 2);
+	assert_int_equal(rollcall_listening(server, 0, (char[64]){ 0 }, 64), -ENOENT);
+	assert_int_equal(count_open_files(), files);
+}
+
+/* A socket whose address cannot be found out is closed. */
+static void unknown_address(void **state)
+{
+	const unsigned files = count_open_files();
+
+	(void)state;
+	kernel.local_address_error = -ENOBUFS;
+	assert_int_equal(listen_on("tcp://127.0.0.1:0"), -ENOBUFS);
+	assert_int_equal(listen_on("udp://127.0.0.1:0"), -ENOBUFS);
+	assert_int_equal(binds, 2);
+	assert_int_equal(count_open_files(), files);
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, begin, scripted_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(both_families),
+		TEST(missing_family),
+		TEST(taken_ports),
+		TEST(unknown_address),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The end of a server on a kernel that does its worst: a ring that fails, operations that never
+ * complete, and no submission queue for what has to be cancelled.
+ */
+#include "unit/scripted_server.h"
+
+/* Where the kernel may still write to its memory, a server is better lost than freed; kept here. */
+static struct rollcall_server *volatile lost[2];
+static unsigned lost_count;
+
+static void assert_lost(void)
+{
+	const unsigned files = count_open_files();
+
+	assert_in_range(files, 1, 10);
+	rollcall_destroy(server);
+	assert_int_equal(count_open_files(), files);
+	assert_int_not_equal(fake_groups[BUFFERS_TCP].entries, 0);
+	lost[lost_count++] = server;
+	server = NULL;
+}
+
+static int forget(void **state)
+{
+	kernel_begin();
+	return scripted_end(state);
+}
+
+/* A ring that fails ends the loop with its error, and nothing is freed. */
+static void ring_fails(void **state)
+{
+	(void)state;
+	create();
+	assert_int_equal(listen_on("tcp://127.0.0.1:0"), 0);
+	kernel.wait_error = -EBADR;
+	assert_int_equal(rollcall_run(server), -EBADR);
+	assert_lost();
+}
+
+/* Nor is it while an operation is in flight that does not end, however often it is cancelled. */
+static void never_ending(void **state)
+{
+	(void)state;
+	create();
+	assert_int_equal(listen_on("tcp://127.0.0.1:0"), 0);
+	turn();
+	started(IORING_OP_ACCEPT, -1);
+	assert_lost();
+	started(IORING_OP_ASYNC_CANCEL, -1);
+}
+
+/* Without a descriptor for the event a server is not made, and all is given back. */
+static void no_event(void **state)
+{
+	(void)state;
+	kernel.event_error = -EMFILE;
+	assert_int_equal(rollcall_create(&server, &options), -EMFILE);
+	assert_null(server);
+	assert_int_equal(fake_groups[BUFFERS_TCP].entries, 0);
+	assert_int_equal(fake_groups[BUFFERS_UDP].entries, 0);
+}
+
+static int done_results[2];
+static unsigned done_count;
+
+static void on_done(struct rollcall_server *of, struct rollcall_io *io, int result)
+{
+	assert_ptr_equal(of, server);
+	(void)io;
+	done_results[done_count++] = result;
+}
+
+/*
+ * Files of a server that is ended: nothing is started any more; what is in flight is cancelled as
+ * soon as there is an SQE, and told as cancelled whichever way the kernel says it.
+ */
+static void files_cancelled(void **state)
+{
+	char data[8];
+	struct rollcall_io io = { .fd = kernel_open(), .data = data, .bytes = 8, .done = on_done };
+	struct rollcall_io second = io;
+
+	(void)state;
+	done_count = 0;
+	create();
+	assert_int_equal(rollcall_read(server, &io), 0);
+	assert_int_equal(rollcall_write(server, &second), 0);
+	turn();
+	rollcall_stop(server);
+	rollcall_stop(server);
+	assert_int_equal(rollcall_read(server, &io), -ESHUTDOWN);
+	kernel.sqe_room = 0;
+	turn();
+	assert_null(find_started(IORING_OP_ASYNC_CANCEL, -1));
+	kernel.sqe_room = UINT32_MAX;
+	turn();
+	complete(started(IORING_OP_ASYNC_CANCEL, -1), 0, 0);
+	complete(started(IORING_OP_ASYNC_CANCEL, -1), -ENOENT, 0);
+	complete(started(IORING_OP_READ, io.fd), -EINTR, 0);
+	turn();
+	assert_int_equal(done_count, 1);
+	assert_int_equal(done_results[0], -ECANCELED);
+	complete(started(IORING_OP_WRITE, io.fd), 5, 0);
+	turn();
+	assert_int_equal(done_count, 2);
+	assert_int_equal(done_results[1], 5);
+	assert_null(find_started(IORING_OP_ASYNC_CANCEL, -1));
+	kernel_close(io.fd);
+}
+
+/* What is in flight when the server is destroyed has ended when that returns. */
+static void files_at_the_end(void **state)
+{
+	char data[8];
+	struct rollcall_io io = { .fd = kernel_open(), .data = data, .bytes = 8, .done = on_done };
+	struct rollcall_io second = io;
+
+	(void)state;
+	done_count = 0;
+	create();
+	assert_int_equal(rollcall_read(server, &io), 0);
+	assert_int_equal(rollcall_write(server, &second), 0);
+	turn();
+	kernel.kind = true;
+	rollcall_destroy(server);
+	server = NULL;
+	assert_int_equal(done_count, 2);
+	assert_int_equal(done_results[0], -ECANCELED);
+	assert_int_equal(done_results[1], -ECANCELED);
+	kernel_close(io.fd);
+}
+
+static void stop(struct rollcall_server *of, void *context)
+{
+	(void)context;
+	rollcall_stop(of);
+}
+
+/* A timer that was due before the loop began is not waited for. */
+static void late_timer(void **state)
+{
+	struct rollcall_timer *timer;
+
+	(void)state;
+	create();
+	assert_int_equal(rollcall_timer_start(server, &timer, 5, 0, stop, NULL), 0);
+	kernel.now_ns += 6000000;
+	kernel.kind = true;
+	assert_int_equal(rollcall_run(server), 0);
+	assert_int_equal(kernel.first_wait_ns, 0);
+}
+
+static unsigned calls;
+
+static void post_again(struct rollcall_server *of, void *context)
+{
+	calls++;
+	assert_int_equal(rollcall_post(of, post_again, context), 0);
+}
+
+/* What is posted before the end runs in it; what is posted from there on never does. */
+static void post_at_the_end(void **state)
+{
+	(void)state;
+	calls = 0;
+	create();
+	assert_int_equal(rollcall_post(server, post_again, NULL), 0);
+	kernel.kind = true;
+	rollcall_destroy(server);
+	server = NULL;
+	assert_int_equal(calls, 1);
+}
+
+/* A caller who asks for nothing behind the transport gets just that, without a system call. */
+static void info_without_address(void **state)
+{
+	struct rollcall_client_info info = {
+		.size = offsetof(struct rollcall_client_info, address),
+		.address_bytes = 77,
+	};
+
+	(void)state;
+	create();
+	assert_int_equal(listen_on("tcp://127.0.0.1:0"), 0);
+	turn();
+	accept_client();
+	assert_int_equal(rollcall_client_info(server, 0, &info), 0);
+	assert_int_equal(info.size, offsetof(struct rollcall_client_info, address));
+	assert_int_equal(info.transport, ROLLCALL_TCP);
+	assert_int_equal(info.address_bytes, 77);
+	assert_int_equal(kernel.peer_lookups, 0);
+
+	info.size = sizeof(info);
+	assert_int_equal(rollcall_client_info(server, 0, &info), 0);
+	assert_int_equal(info.address_bytes, sizeof(struct sockaddr_in));
+	assert_int_equal(kernel.peer_lookups, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(ring_fails, scripted_begin, forget),
+		cmocka_unit_test_setup_teardown(never_ending, scripted_begin, forget),
+		SCRIPTED_TEST(no_event),
+		SCRIPTED_TEST(files_cancelled),
+		SCRIPTED_TEST(files_at_the_end),
+		SCRIPTED_TEST(late_timer),
+		SCRIPTED_TEST(post_at_the_end),
+		SCRIPTED_TEST(info_without_address),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

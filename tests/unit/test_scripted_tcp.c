@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TCP clients where something is used up: the places for those who wait, and the memory that all
+ * queues share. Who uses it up is held up or ended; the others are not.
+ */
+#include "unit/scripted_server.h"
+
+#define MEMORY_BYTES (1 << 20)
+#define BLOCKS (MEMORY_BYTES / QUEUE_BLOCK_BYTES)
+
+static const uint8_t many[MEMORY_BYTES];
+static unsigned drained_count;
+static rollcall_client disconnected_client;
+static int disconnected_reason;
+
+static void on_drained(struct rollcall_server *of, rollcall_client client, void *context)
+{
+	(void)of;
+	(void)client;
+	(void)context;
+	drained_count++;
+}
+
+static void on_disconnected(struct rollcall_server *of, rollcall_client client, int reason,
+			    void *context)
+{
+	(void)of;
+	(void)context;
+	disconnected_client = client;
+	disconnected_reason = reason;
+}
+
+static void echo(struct rollcall_server *of, rollcall_client client, const void *data, size_t bytes,
+		 void *context)
+{
+	(void)context;
+	assert_int_equal(rollcall_send(of, client, data, bytes), 0);
+}
+
+/* A server with as little memory as can be, which one client may use up. */
+static int begin(void **state)
+{
+	int error = scripted_begin(state);
+
+	options.memory_bytes_max = MEMORY_BYTES;
+	options.send_queue_bytes = options.send_queue_bytes_max = 4 * MEMORY_BYTES;
+	service.framing = ROLLCALL_RAW;
+	service.drained = on_drained;
+	service.disconnected = on_disconnected;
+	drained_count = 0;
+	disconnected_client = ROLLCALL_NONE;
+	return error;
+}
+
+static void create_and_listen(void)
+{
+	create();
+	assert_int_equal(listen_on("tcp://127.0.0.1:0"), 0);
+	turn();
+}
+
+/* Ends a receive that the server has cancelled. */
+static void complete_cancelled(int fd)
+{
+	complete(started(IORING_OP_RECV, fd), -ECANCELED, 0);
+	complete(started(IORING_OP_ASYNC_CANCEL, -1), 0, 0);
+	turn();
+}
+
+/* Its descriptor is being closed; then the service is told. */
+static void assert_ended(int fd, rollcall_client client, int reason)
+{
+	complete(started(IORING_OP_CLOSE, fd), 0, 0);
+	turn();
+	assert_int_equal(disconnected_client, client);
+	assert_int_equal(disconnected_reason, reason);
+}
+
+/* However many a kernel accepts while the table is full: so many wait, the rest is closed. */
+static void too_many_waiting(void **state)
+{
+	unsigned files;
+	int first, last;
+
+	(void)state;
+	options.tcp_clients_max = 1;
+	create_and_listen();
+	first = accept_client();
+	files = count_open_files();
+	for (int i = 0; i < LISTENER_WAITING_MAX; i++)
+		complete(started(IORING_OP_ACCEPT, -1), kernel_open(), IORING_CQE_F_MORE);
+	turn();
+	assert_int_equal(count_open_files(), files + LISTENER_WAITING_MAX);
+	last = accept_client();
+	assert_false(kernel.is_open[last]);
+	assert_int_equal(count_open_files(), files + LISTENER_WAITING_MAX);
+	assert_int_equal(stats_now().tcp_clients, 1);
+
+	/* They were not forgotten: the next one is served when there is room. */
+	complete(started(IORING_OP_RECV, first), -ECONNRESET, 0);
+	turn();
+	complete(started(IORING_OP_CLOSE, first), 0, 0);
+	turn();
+	assert_int_equal(stats_now().tcp_clients, 2);
+	started(IORING_OP_RECV, first + 1);
+}
+
+/*
+ * When half of the memory is used, a client with much queued is not received from until less is
+ * used, however long its queue may be; one with little is.
+ */
+static void half_used(void **state)
+{
+	int fd, other;
+
+	(void)state;
+	create_and_listen();
+	fd = accept_client();
+	other = accept_client();
+	assert_int_equal(rollcall_send(server, 0, many, 600000), 0);
+	assert_int_equal(stats_now().receive_pauses, 1);
+	assert_int_equal(rollcall_send(server, 1, many, 10), 0);
+	assert_int_equal(stats_now().receive_pauses, 1);
+	turn();
+	complete_cancelled(fd);
+
+	complete(started(IORING_OP_SENDMSG, fd), 40000, 0);
+	turn();
+	assert_null(find_started(IORING_OP_RECV, fd));
+	assert_int_equal(drained_count, 0);
+	complete(started(IORING_OP_SENDMSG, fd), 200000, 0);
+	turn();
+	started(IORING_OP_RECV, fd);
+	started(IORING_OP_RECV, other);
+	assert_int_equal(drained_count, 1);
+}
+
+/* When three quarters are used, what is small is still taken, and what is not is refused. */
+static void scarce(void **state)
+{
+	int other;
+
+	(void)state;
+	create_and_listen();
+	accept_client();
+	other = accept_client();
+	assert_int_equal(rollcall_send(server, 0, many, 800000), 0);
+	assert_int_equal(rollcall_send(server, 1, many, 100), 0);
+	assert_int_equal(rollcall_send(server, 1, many, 8000), -ENOBUFS);
+	assert_int_equal(stats_now().sends_refused, 1);
+	turn();
+	complete(started(IORING_OP_SEND, other), 100, 0);
+	turn();
+	assert_int_equal(drained_count, 1);
+}
+
+/*
+ * What a first send has not taken is copied, so that it holds no buffer that others need. Without
+ * memory for the copy the client is ended.
+ */
+static void no_memory_for_the_rest(void **state)
+{
+	unsigned clients = 0;
+	int greedy, slow;
+
+	(void)state;
+	service.received = echo;
+	create_and_listen();
+	greedy = accept_client();
+	slow = accept_client();
+	assert_int_equal(rollcall_send(server, 0, many, 190 * QUEUE_BLOCK_ROOM), 0);
+	turn();
+	complete_cancelled(greedy);
+	receive(slow, many, 12000);
+	started(IORING_OP_SEND, slow);
+	do {
+		accept_client();
+		clients++;
+	} while (rollcall_send(server, 1 + clients, "x", 1) == 0);
+	assert_int_equal(clients, BLOCKS - 190 + 1);
+
+	complete(started(IORING_OP_SEND, slow), 1, 0);
+	turn();
+	complete_cancelled(slow);
+	assert_ended(slow, 1, -ENOBUFS);
+	assert_int_equal(stats_now().tcp_clients_now, clients + 1);
+}
+
+/* A message that begins before a pause and grows too large behind it ends its client. */
+static void no_memory_after_a_pause(void **state)
+{
+	const size_t bytes = 16000;
+	int fd;
+
+	(void)state;
+	options.send_queue_bytes = 4096;
+	service.framing = ROLLCALL_LINES;
+	service.message_bytes_max = 2 * MEMORY_BYTES;
+	create_and_listen();
+	fd = accept_client();
+	for (size_t i = 0; i < MEMORY_BYTES / 2 / bytes; i++)
+		receive(fd, many, bytes);
+	assert_int_equal(rollcall_send(server, 0, many, 5000), 0);
+	receive(fd, many, bytes);
+	receive(fd, many, bytes);
+	assert_int_equal(disconnected_client, ROLLCALL_NONE);
+	complete_cancelled(fd);
+	complete(started(IORING_OP_SENDMSG, fd), 5000, 0);
+	turn();
+	assert_ended(fd, 0, -ENOBUFS);
+	assert_int_equal(stats_now().memory_bytes_now, 0);
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, begin, scripted_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(too_many_waiting),
+		TEST(half_used),
+		TEST(scarce),
+		TEST(no_memory_for_the_rest),
+		TEST(no_memory_after_a_pause),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
