@@ -46,7 +46,10 @@ extern "C" {
 /* A client ID: counts up from 0 in order of arrival, at most 2^56 - 1. */
 typedef uint64_t rollcall_client;
 
-/* No client: what rollcall_client_next() starts from and ends with. */
+/*
+ * No client: what rollcall_client_next() starts from and ends with, and who has sent a datagram
+ * that a stateless service gets though there is no room for one more client.
+ */
 #define ROLLCALL_NONE UINT64_MAX
 
 struct rollcall_server;
@@ -88,6 +91,14 @@ struct rollcall_service {
 	 */
 	const char *loop_prefix;
 
+	/*
+	 * Whether received() answers from the message alone. Then datagrams are answered also when
+	 * there is no room for one more UDP client: received() is called with ROLLCALL_NONE, and
+	 * rollcall_send() to that, from inside the callback, answers the datagram. There is no
+	 * connected() and no disconnected() for it, and every other call gives -ENOENT.
+	 */
+	bool stateless;
+
 	/* A client has come. */
 	void (*connected)(struct rollcall_server *server, rollcall_client client, void *context);
 
@@ -125,6 +136,7 @@ struct rollcall_service {
 	 *	-ETIME		it was idle for longer than the idle timeout
 	 *	-EMSGSIZE	its message was too long
 	 *	-ENOBUFS	no memory left for its input or output
+	 *	-ENOSPC		UDP: others needed its place, and it had sent little
 	 *	-ESHUTDOWN	the server stopped
 	 * or any other errno value that the kernel gave.
 	 */
@@ -144,6 +156,21 @@ enum rollcall_log_level {
 	ROLLCALL_LOG_DEBUG,
 };
 
+/*
+ * Whether datagrams begin with the header of RTP (RFC 3550, section 5.1): version 2, a sequence
+ * number of 16 bits, a timestamp in microseconds, and the number of the source (SSRC). Then each
+ * source of an address is a client of its own. Its datagrams are counted as section A.1 says; those
+ * that come twice are not delivered, nor those more than 1,024 behind the latest. received() gets
+ * what is behind the header, and answers get a header of the server's own: an SSRC and sequence
+ * numbers for that client, and the timestamp that came last. What is not well-formed is dropped and
+ * counted.
+ */
+enum rollcall_udp_sequence {
+	ROLLCALL_SEQUENCE_OFF,	/* datagrams are plain */
+	ROLLCALL_SEQUENCE_RTP,	/* all must have the header */
+	ROLLCALL_SEQUENCE_AUTO, /* those whose first byte is 128 to 191 have it (RFC 7983) */
+};
+
 /* Settings of a server. Fill them with rollcall_options_defaults(), then change what you like. */
 struct rollcall_options {
 	/* sizeof(struct rollcall_options). */
@@ -156,8 +183,37 @@ struct rollcall_options {
 	 */
 	unsigned tcp_clients_max;
 
-	/* UDP clients at a time, 1 to 2^24; 65,536 by default. Datagrams of others are dropped. */
+	/*
+	 * UDP clients at a time, 1 to 2^24; 65,536 by default. When there are so many, a client
+	 * that has sent only once or twice makes room for the next one; one that has sent after an
+	 * answer, or three times, keeps its place until it is idle for too long.
+	 */
 	unsigned udp_clients_max;
+
+	/*
+	 * UDP clients at a time from one IPv4 address, or from one IPv6 network of 64 bits; 1 to
+	 * 2^24, 32,768 by default.
+	 */
+	unsigned udp_clients_per_source_max;
+
+	/*
+	 * Datagrams a second that are taken from one IPv4 address, or from one IPv6 network of 64
+	 * bits, with as many at once after a second of silence; up to 1,000,000. Others are dropped
+	 * and counted. 0, the default: no limit.
+	 */
+	unsigned udp_rate;
+
+	/* Whether UDP clients number their datagrams; see there. Off by default. */
+	enum rollcall_udp_sequence udp_sequence;
+
+	/*
+	 * What the kernel holds of datagrams that have come, and of those that go, in bytes for
+	 * each UDP address; up to 2^30. Without the capability CAP_NET_ADMIN it holds no more than
+	 * net.core.rmem_max and wmem_max; what it holds less is logged. 0, the default: as the
+	 * kernel likes.
+	 */
+	size_t udp_receive_buffer_bytes;
+	size_t udp_send_buffer_bytes;
 
 	/*
 	 * Soft limit of a TCP client's output queue in bytes, 4,096 to 2^30; 1 MiB by default.
@@ -178,7 +234,10 @@ struct rollcall_options {
 	 */
 	uint64_t tcp_idle_timeout_ms;
 
-	/* Forgets a UDP client likewise; 120,000 by default (RFC 4787, REQ-5), at least 1. */
+	/*
+	 * Forgets a UDP client likewise; 120,000 by default (RFC 4787, REQ-5), at least 1. One that
+	 * has sent only once or twice is forgotten after 10 s, if that is sooner.
+	 */
 	uint64_t udp_idle_timeout_ms;
 
 	/*
@@ -310,6 +369,24 @@ ROLLCALL_EXPORT int rollcall_abort(struct rollcall_server *server, rollcall_clie
 
 enum rollcall_transport { ROLLCALL_TCP = 1, ROLLCALL_UDP = 2 };
 
+/* What is known of numbered datagrams. */
+struct rollcall_sequence {
+	uint32_t ssrc; /* of the client */
+
+	/* All that came with a good number, and how many there should be, the first to the latest
+	 * (RFC 3550, A.3). What expected has more than received is the loss that RTP reports:
+	 * duplicates hide in it, and make it negative even. */
+	uint64_t received;
+	uint64_t expected;
+
+	uint64_t lost;	     /* numbers that never came, or not yet */
+	uint64_t duplicates; /* came again; not delivered */
+	uint64_t reordered;  /* came after a higher number, but are delivered (RFC 4737) */
+	uint64_t late;	     /* came too late to tell; not delivered */
+	uint64_t restarts;   /* the numbers jumped, and went on from there */
+	uint64_t jitter_us;  /* of the interarrival times (RFC 3550, A.8), in microseconds */
+};
+
 struct rollcall_client_info {
 	/* sizeof(struct rollcall_client_info), set by the caller. */
 	size_t size;
@@ -330,6 +407,10 @@ struct rollcall_client_info {
 
 	/* TCP: bytes in its output queue. */
 	size_t queued_bytes;
+
+	/* UDP: of a client that numbers its datagrams. */
+	bool has_sequence;
+	struct rollcall_sequence sequence;
 };
 
 /* Tells about a client. Errors: -ENOENT gone; -EINVAL `size` is not set. */
@@ -348,6 +429,25 @@ ROLLCALL_EXPORT rollcall_client rollcall_client_next(struct rollcall_server *ser
 ROLLCALL_EXPORT int rollcall_set_data(struct rollcall_server *server, rollcall_client client,
 				      void *data);
 ROLLCALL_EXPORT void *rollcall_data(struct rollcall_server *server, rollcall_client client);
+
+/*
+ * Makes a token for a client's address and this moment, in ROLLCALL_COOKIE_BYTES bytes. Who sends
+ * it back has received it at that address; the source address of a datagram alone proves nothing.
+ * The server keeps nothing for it: send it, and commit memory or long answers only when
+ * rollcall_cookie_check() says that it came back. -ENOENT: the client is gone or has no address any
+ * more.
+ */
+ROLLCALL_EXPORT int rollcall_cookie(struct rollcall_server *server, rollcall_client client,
+				    uint8_t *cookie);
+
+/*
+ * Whether a token was made for this client's address, by this server, in the last 4 to 8 s. 0: it
+ * was; -EACCES: it was not, or is too old; -ENOENT: as above.
+ */
+ROLLCALL_EXPORT int rollcall_cookie_check(struct rollcall_server *server, rollcall_client client,
+					  const uint8_t *cookie);
+
+#define ROLLCALL_COOKIE_BYTES 8
 
 /* ---- The loop: other threads, time, files ---------------------------------------------------- */
 
@@ -415,13 +515,35 @@ struct rollcall_stats {
 	uint64_t receive_pauses;    /* a client's input paused: its queue passed the soft limit */
 	uint64_t buffers_exhausted; /* a receive found the pool of buffers dry */
 	uint64_t sends_refused;	    /* rollcall_send() returned -ENOBUFS */
-	uint64_t udp_full;	    /* datagrams dropped: the table of UDP clients was full */
-	uint64_t udp_loops;	    /* datagrams dropped as loops: our address, prefix twice */
-	uint64_t udp_low_ports;	    /* datagrams dropped: source port below 1024 */
-	uint64_t udp_bad_sources;   /* datagrams dropped: broadcast or multicast source, or none */
-	uint64_t udp_truncated;	    /* datagrams dropped: larger than a buffer */
-	uint64_t udp_sends_dropped; /* replies dropped: all send slots in flight, or no memory */
-	uint64_t udp_send_errors;   /* replies that the kernel refused */
+
+	/* Datagrams dropped, by the reason. */
+	uint64_t udp_full;	   /* the table of UDP clients was full */
+	uint64_t udp_source_full;  /* the source had udp_clients_per_source_max clients */
+	uint64_t udp_rate;	   /* the source sends more than udp_rate */
+	uint64_t udp_no_ports;	   /* source port 0: nobody can be answered there */
+	uint64_t udp_low_ports;	   /* source port below 1024 */
+	uint64_t udp_own_sources;  /* an address of this server as the source */
+	uint64_t udp_bad_sources;  /* a broadcast or multicast source, or none */
+	uint64_t udp_loops;	   /* they began with the prefix of answers twice */
+	uint64_t udp_truncated;	   /* larger than a buffer */
+	uint64_t udp_malformed;	   /* no well-formed header of RTP, where one has to be */
+	uint64_t udp_kernel_drops; /* by the kernel: its receive buffer was full */
+
+	uint64_t udp_unlisted;	       /* datagrams delivered as from ROLLCALL_NONE */
+	uint64_t udp_evictions;	       /* clients that made room for others */
+	uint64_t udp_bundles_received; /* receives of several datagrams together (UDP_GRO) */
+	uint64_t udp_bundles_sent;     /* sends of several datagrams together (UDP_SEGMENT) */
+	uint64_t udp_sends_dropped;    /* answers dropped: all send slots in flight, or no memory */
+	uint64_t udp_send_errors;      /* answers that the kernel refused */
+
+	/* Numbered datagrams of all clients, as in struct rollcall_sequence. */
+	uint64_t sequence_received;
+	uint64_t sequence_expected;
+	uint64_t sequence_lost;
+	uint64_t sequence_duplicates;
+	uint64_t sequence_reordered;
+	uint64_t sequence_late;
+	uint64_t sequence_restarts;
 };
 
 /* Copies the counters. -EINVAL: `size` is not set. */

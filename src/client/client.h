@@ -11,6 +11,7 @@
 #include "client/queue.h"
 #include "rollcall.h"
 
+struct stream;
 struct tcp_input;
 struct udp_peer;
 
@@ -59,6 +60,7 @@ enum {
 	CLIENT_MULTISHOT = 1 << 9,   /* the receive in flight goes on until it is cancelled */
 	CLIENT_GOT_INPUT = 1 << 10,  /* the receive in flight, or the last one, has brought some */
 	CLIENT_STARVED = 1 << 11,    /* both its receive and its send wait for memory */
+	CLIENT_ACTIVE = 1 << 12,     /* UDP: it has sent after an answer, or three times */
 };
 
 /* Where a client came from: a listener or an endpoint, and the service behind it. */
@@ -98,7 +100,8 @@ struct client {
 		} tcp;
 		struct {
 			struct udp_peer *peer;
-			uint32_t sends; /* in flight, or about to be */
+			struct stream *stream; /* of one that numbers its datagrams */
+			uint32_t sends;	       /* in flight, or about to be */
 		} udp;
 	};
 	uint32_t active_ms;

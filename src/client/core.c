@@ -145,6 +145,16 @@ void core_received(struct core *core, struct client *client, const void *data, s
 		source->service->received(core->server, client->id, data, bytes, source->context);
 }
 
+void core_received_unlisted(struct core *core, const struct source *source, const void *data,
+			    size_t bytes)
+{
+	core->stats.messages_received++;
+	core->stats.bytes_received += bytes;
+	if (source->service->received)
+		source->service->received(core->server, ROLLCALL_NONE, data, bytes,
+					  source->context);
+}
+
 void core_oversized(struct core *core, struct client *client)
 {
 	const struct source *source = client->source;
@@ -180,8 +190,10 @@ void core_disconnected(struct core *core, struct client *client)
 
 void core_count_sent(struct core *core, struct client *client, size_t bytes)
 {
-	client->messages_sent++;
-	client->bytes_sent += bytes;
+	if (client) {
+		client->messages_sent++;
+		client->bytes_sent += bytes;
+	}
 	core->stats.messages_sent++;
 	core->stats.bytes_sent += bytes;
 }

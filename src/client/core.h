@@ -78,13 +78,15 @@ bool core_is_memory_scarce(const struct core *core);
 /* Tell the service of a client, if it wants to know. */
 void core_connected(struct core *core, struct client *client);
 void core_received(struct core *core, struct client *client, const void *data, size_t bytes);
+void core_received_unlisted(struct core *core, const struct source *source, const void *data,
+			    size_t bytes);
 void core_oversized(struct core *core, struct client *client);
 void core_drained(struct core *core, struct client *client);
 
 /* Tells the service that a client is gone, and frees its slot. */
 void core_disconnected(struct core *core, struct client *client);
 
-/* Counts a message that was accepted for sending. */
+/* Counts a message that was accepted for sending; client is NULL if nobody is remembered. */
 void core_count_sent(struct core *core, struct client *client, size_t bytes);
 
 #endif

@@ -24,6 +24,8 @@ const char *rollcall_reason_text(int reason)
 		return "message too long";
 	case -ENOBUFS:
 		return "no memory for its data";
+	case -ENOSPC:
+		return "made room for others";
 	case -ESHUTDOWN:
 		return "the server is stopping";
 	default:

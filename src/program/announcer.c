@@ -35,6 +35,27 @@ static bool has_connection(struct rollcall_server *server, rollcall_client clien
 	return rollcall_client_info(server, client, &info) == 0 && info.transport == ROLLCALL_TCP;
 }
 
+/* What was lost, and what came in another order, of a client that numbers its datagrams. */
+static void report_sequence(struct announcer *announcer, struct rollcall_server *server,
+			    rollcall_client client)
+{
+	struct rollcall_client_info info = { .size = sizeof(info) };
+	const struct rollcall_sequence *sequence = &info.sequence;
+	char line[256];
+	int bytes;
+
+	if (rollcall_client_info(server, client, &info) || !info.has_sequence)
+		return;
+	bytes = snprintf(line, sizeof(line),
+			 "Client ID : %" PRIu64 " sequence : %" PRIu64 " received, %" PRIu64
+			 " lost, %" PRIu64 " duplicate, %" PRIu64 " reordered, %" PRIu64
+			 " late, %" PRIu64 " restarts, jitter %" PRIu64 " us .",
+			 client, sequence->received, sequence->lost, sequence->duplicates,
+			 sequence->reordered, sequence->late, sequence->restarts,
+			 sequence->jitter_us);
+	console_line(announcer->console, line, (size_t)bytes);
+}
+
 static void connected(struct rollcall_server *server, rollcall_client client, void *context)
 {
 	struct announcer *announcer = context;
@@ -84,6 +105,8 @@ static void disconnected(struct rollcall_server *server, rollcall_client client,
 
 	if (has_connection(server, client))
 		announce(announcer, client, "disconnected");
+	else
+		report_sequence(announcer, server, client);
 	if (announcer->inner->disconnected)
 		announcer->inner->disconnected(server, client, reason, announcer->inner_context);
 }

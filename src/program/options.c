@@ -12,10 +12,11 @@
 
 #define ARRAY_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Milliseconds end at 2^31 - 1 in struct rollcall_options, clients at 2^24, sizes at 2^30. */
+/* Milliseconds end at 2^31 - 1 in struct rollcall_options, and the others at these. */
 #define TIMEOUT_MS_MAX INT32_MAX
 #define CLIENTS_MAX (1 << 24)
 #define BYTES_MAX (1 << 30)
+#define UDP_RATE_MAX 1000000
 #define SEND_QUEUE_BYTES_MIN 4096
 
 /* TCP_KEEPIDLE takes no more (Linux, MAX_TCP_KEEPIDLE). */
@@ -33,6 +34,11 @@ enum option_key {
 	OPTION_SEND_QUEUE_BYTES,
 	OPTION_IDLE_TIMEOUT,
 	OPTION_UDP_IDLE_TIMEOUT,
+	OPTION_UDP_MAX_CLIENTS_PER_SOURCE,
+	OPTION_UDP_RATE,
+	OPTION_UDP_SEQUENCE,
+	OPTION_UDP_RECEIVE_BUFFER,
+	OPTION_UDP_SEND_BUFFER,
 	OPTION_KEEPALIVE,
 	OPTION_DRAIN_TIMEOUT,
 	OPTION_UDP_LOW_PORTS,
@@ -51,6 +57,12 @@ static const struct option long_options[] = {
 	{ "send-queue-bytes", required_argument, NULL, OPTION_SEND_QUEUE_BYTES },
 	{ "idle-timeout", required_argument, NULL, OPTION_IDLE_TIMEOUT },
 	{ "udp-idle-timeout", required_argument, NULL, OPTION_UDP_IDLE_TIMEOUT },
+	{ "udp-max-clients-per-source", required_argument, NULL,
+	  OPTION_UDP_MAX_CLIENTS_PER_SOURCE },
+	{ "udp-rate", required_argument, NULL, OPTION_UDP_RATE },
+	{ "udp-sequence", required_argument, NULL, OPTION_UDP_SEQUENCE },
+	{ "udp-receive-buffer", required_argument, NULL, OPTION_UDP_RECEIVE_BUFFER },
+	{ "udp-send-buffer", required_argument, NULL, OPTION_UDP_SEND_BUFFER },
 	{ "keepalive", required_argument, NULL, OPTION_KEEPALIVE },
 	{ "drain-timeout", required_argument, NULL, OPTION_DRAIN_TIMEOUT },
 	{ "udp-low-ports", no_argument, NULL, OPTION_UDP_LOW_PORTS },
@@ -74,6 +86,11 @@ static const struct number_option {
 	{ OPTION_LINE_BYTES_MAX, NUMBER_BYTES, 1, BYTES_MAX, FIELD(line_bytes_max) },
 	{ OPTION_MAX_CLIENTS, NUMBER_WHOLE, 1, CLIENTS_MAX, FIELD(tcp_clients_max) },
 	{ OPTION_UDP_MAX_CLIENTS, NUMBER_WHOLE, 1, CLIENTS_MAX, FIELD(udp_clients_max) },
+	{ OPTION_UDP_MAX_CLIENTS_PER_SOURCE, NUMBER_WHOLE, 1, CLIENTS_MAX,
+	  FIELD(udp_clients_per_source_max) },
+	{ OPTION_UDP_RATE, NUMBER_WHOLE, 0, UDP_RATE_MAX, FIELD(udp_rate) },
+	{ OPTION_UDP_RECEIVE_BUFFER, NUMBER_BYTES, 0, BYTES_MAX, FIELD(udp_receive_buffer_bytes) },
+	{ OPTION_UDP_SEND_BUFFER, NUMBER_BYTES, 0, BYTES_MAX, FIELD(udp_send_buffer_bytes) },
 	{ OPTION_SEND_QUEUE_BYTES, NUMBER_BYTES, SEND_QUEUE_BYTES_MIN, BYTES_MAX,
 	  FIELD(send_queue_bytes) },
 	{ OPTION_IDLE_TIMEOUT, NUMBER_SECONDS, 0, TIMEOUT_MS_MAX, FIELD(tcp_idle_timeout_ms) },
@@ -85,6 +102,7 @@ static const struct number_option {
 
 static const char *const service_names[] = { "reply", "echo", "discard" };
 static const char *const framing_names[] = { "raw", "lines", "length" };
+static const char *const sequence_names[] = { "off", "rtp", "auto" };
 static const char *const log_level_names[] = { "error", "warning", "info", "debug" };
 
 void options_defaults(struct program_options *options)
@@ -97,6 +115,7 @@ void options_defaults(struct program_options *options)
 		.line_bytes_max = 64 << 10,
 		.tcp_clients_max = 65536,
 		.udp_clients_max = 65536,
+		.udp_clients_per_source_max = 32768,
 		.send_queue_bytes = 1 << 20,
 		.tcp_idle_timeout_ms = 0,
 		.udp_idle_timeout_ms = 120 * 1000,
@@ -178,6 +197,17 @@ static int parse_framing(struct program_options *options, const char *text, char
 	return 0;
 }
 
+static int parse_sequence(struct program_options *options, const char *text, char *message)
+{
+	int index = parse_name("UDP sequence", text, sequence_names, ARRAY_COUNT(sequence_names),
+			       message);
+
+	if (index < 0)
+		return EX_USAGE;
+	options->udp_sequence = (enum rollcall_udp_sequence)index;
+	return 0;
+}
+
 static int parse_log_level(struct program_options *options, const char *text, char *message)
 {
 	int index = parse_name("log level", text, log_level_names, ARRAY_COUNT(log_level_names),
@@ -221,6 +251,8 @@ static int parse_value(struct program_options *options, int key, const char *tex
 		return parse_service(options, text, message);
 	case OPTION_FRAMING:
 		return parse_framing(options, text, message);
+	case OPTION_UDP_SEQUENCE:
+		return parse_sequence(options, text, message);
 	case OPTION_LOG_LEVEL:
 		return parse_log_level(options, text, message);
 	default:

@@ -52,10 +52,15 @@ struct program_options {
 	struct options_addresses udp;
 	enum options_service service;
 	enum options_framing framing;
+	enum rollcall_udp_sequence udp_sequence;
 	enum rollcall_log_level log_level;
 	uint64_t line_bytes_max;
 	uint64_t tcp_clients_max;
 	uint64_t udp_clients_max;
+	uint64_t udp_clients_per_source_max;
+	uint64_t udp_rate;
+	uint64_t udp_receive_buffer_bytes;
+	uint64_t udp_send_buffer_bytes;
 	uint64_t send_queue_bytes;
 	uint64_t tcp_idle_timeout_ms;
 	uint64_t udp_idle_timeout_ms;

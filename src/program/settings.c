@@ -16,6 +16,11 @@ void settings_of_server(const struct program_options *options, struct diagnostic
 	rollcall_options_defaults(library);
 	library->tcp_clients_max = (unsigned)options->tcp_clients_max;
 	library->udp_clients_max = (unsigned)options->udp_clients_max;
+	library->udp_clients_per_source_max = (unsigned)options->udp_clients_per_source_max;
+	library->udp_rate = (unsigned)options->udp_rate;
+	library->udp_sequence = options->udp_sequence;
+	library->udp_receive_buffer_bytes = options->udp_receive_buffer_bytes;
+	library->udp_send_buffer_bytes = options->udp_send_buffer_bytes;
 	library->send_queue_bytes = options->send_queue_bytes;
 	if (library->send_queue_bytes_max < hard)
 		library->send_queue_bytes_max = hard;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -118,21 +119,58 @@ int socket_listen(struct ring *ring, const struct address *address, uint64_t kee
 	return open_bound(address, SOCK_STREAM, prepare_tcp, &keepalive_ms);
 }
 
+struct udp_settings {
+	const struct address *address;
+	const struct socket_room *room;
+};
+
+/* As much as may be: without the limit for who has CAP_NET_ADMIN, else up to it. */
+static void set_room(int fd, int name_force, int name, size_t bytes)
+{
+	if (bytes > 0 && set(fd, SOL_SOCKET, name_force, (int)bytes))
+		set(fd, SOL_SOCKET, name, (int)bytes);
+}
+
 static int prepare_udp(int fd, const void *argument)
 {
-	const struct address *address = argument;
+	const struct udp_settings *settings = argument;
 
-	if (!address_is_wildcard(address))
+	set_room(fd, SO_RCVBUFFORCE, SO_RCVBUF, settings->room->receive_bytes);
+	set_room(fd, SO_SNDBUFFORCE, SO_SNDBUF, settings->room->send_bytes);
+	/* Without these it works too. */
+	set(fd, SOL_UDP, UDP_GRO, 1);
+	set(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
+	if (!address_is_wildcard(settings->address))
 		return 0;
-	if (address->any.sa_family == AF_INET)
+	if (settings->address->any.sa_family == AF_INET)
 		return set(fd, IPPROTO_IP, IP_PKTINFO, 1);
 	return set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
 }
 
-int socket_bind_udp(struct ring *ring, const struct address *address)
+int socket_bind_udp(struct ring *ring, const struct address *address,
+		    const struct socket_room *room)
+{
+	const struct udp_settings settings = { address, room };
+
+	(void)ring;
+	return open_bound(address, SOCK_DGRAM, prepare_udp, &settings);
+}
+
+/* The kernel says twice what it was asked for (socket(7), SO_RCVBUF). */
+static size_t get_room(int fd, int name)
+{
+	int bytes = 0;
+	socklen_t size = sizeof(bytes);
+
+	getsockopt(fd, SOL_SOCKET, name, &bytes, &size);
+	return (size_t)bytes / 2;
+}
+
+void socket_room(struct ring *ring, int fd, struct socket_room *room)
 {
 	(void)ring;
-	return open_bound(address, SOCK_DGRAM, prepare_udp, address);
+	room->receive_bytes = get_room(fd, SO_RCVBUF);
+	room->send_bytes = get_room(fd, SO_SNDBUF);
 }
 
 int socket_local_address(struct ring *ring, int fd, struct address *address)

@@ -28,11 +28,22 @@ int socket_listen(struct ring *ring, const struct address *address, uint64_t kee
 /* Clients that wait to be accepted; the kernel lowers it to net.core.somaxconn. */
 #define SOCKET_BACKLOG 4096
 
+/* What the kernel holds for a UDP socket, in bytes; 0: as it likes. */
+struct socket_room {
+	size_t receive_bytes, send_bytes;
+};
+
 /*
  * A bound UDP socket. On a wildcard address each datagram comes with the address that it was sent
- * to (ip(7), IP_PKTINFO; RFC 3542, section 6).
+ * to (ip(7), IP_PKTINFO; RFC 3542, section 6). Datagrams of one peer may come together, with their
+ * size (UDP_GRO, Linux 5.0), and with the number of those that were dropped, if any was (socket(7),
+ * SO_RXQ_OVFL). It gets at most the room that the kernel allows.
  */
-int socket_bind_udp(struct ring *ring, const struct address *address);
+int socket_bind_udp(struct ring *ring, const struct address *address,
+		    const struct socket_room *room);
+
+/* The room that it got. */
+void socket_room(struct ring *ring, int fd, struct socket_room *room);
 
 /* The address of this or of the other end. -ENOTCONN: the connection is no more. */
 int socket_local_address(struct ring *ring, int fd, struct address *address);

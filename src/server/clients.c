@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/cookie.h"
 #include "server/server.h"
 #include "tcp/connection.h"
 #include "tcp/output.h"
@@ -25,7 +26,7 @@ int rollcall_sendv(struct rollcall_server *server, rollcall_client id, const str
 	struct client *client = table_find(&server->core.table, id);
 	size_t bytes = 0;
 
-	if (!client)
+	if (!client && id != ROLLCALL_NONE)
 		return -ENOENT;
 	if (count > CORE_PARTS_MAX)
 		return -EINVAL;
@@ -34,6 +35,8 @@ int rollcall_sendv(struct rollcall_server *server, rollcall_client id, const str
 			return -EINVAL;
 		bytes += parts[i].iov_len;
 	}
+	if (!client)
+		return udp_answer(&server->udp, parts, count);
 	if (client->transport == ROLLCALL_TCP)
 		return output_send(&server->tcp, client, parts, count);
 	return udp_send(&server->udp, client, parts, count);
@@ -65,17 +68,16 @@ int rollcall_abort(struct rollcall_server *server, rollcall_client id)
 	return 0;
 }
 
-static void find_address(struct rollcall_server *server, const struct client *client,
-			 struct rollcall_client_info *info)
+/* Of length 0: it has none any more. */
+static struct address find_address(struct rollcall_server *server, const struct client *client)
 {
 	struct address address = { 0 };
 
 	if (client->transport == ROLLCALL_UDP)
 		udp_address(client, &address);
 	else if (client->fd < 0 || socket_peer_address(server->core.ring, client->fd, &address))
-		return;
-	memcpy(&info->address, &address.any, address.bytes);
-	info->address_bytes = address.bytes;
+		address.bytes = 0;
+	return address;
 }
 
 int rollcall_client_info(struct rollcall_server *server, rollcall_client id,
@@ -95,11 +97,46 @@ int rollcall_client_info(struct rollcall_server *server, rollcall_client id,
 	found.bytes_sent = client->bytes_sent;
 	if (client->transport == ROLLCALL_TCP)
 		found.queued_bytes = client->tcp.queue.bytes;
-	if (info->size > offsetof(struct rollcall_client_info, address))
-		find_address(server, client, &found);
+	else
+		found.has_sequence = client->udp.stream != NULL;
+	if (found.has_sequence)
+		stream_report(client->udp.stream, &found.sequence);
+	/* A TCP client's address takes a system call. */
+	if (info->size > offsetof(struct rollcall_client_info, address)) {
+		const struct address address = find_address(server, client);
+
+		memcpy(&found.address, &address.any, address.bytes);
+		found.address_bytes = address.bytes;
+	}
 	found.size = min_size(info->size, sizeof(found));
 	memcpy(info, &found, found.size);
 	return 0;
+}
+
+_Static_assert(ROLLCALL_COOKIE_BYTES == COOKIE_BYTES, "a cookie has one size");
+
+int rollcall_cookie(struct rollcall_server *server, rollcall_client id, uint8_t *cookie)
+{
+	struct client *client = table_find(&server->core.table, id);
+	const struct address address =
+		client ? find_address(server, client) : (struct address){ 0 };
+
+	if (address.bytes == 0)
+		return -ENOENT;
+	cookie_make(server->cookie_secret, &address, server->core.now_ns, cookie);
+	return 0;
+}
+
+int rollcall_cookie_check(struct rollcall_server *server, rollcall_client id, const uint8_t *cookie)
+{
+	struct client *client = table_find(&server->core.table, id);
+	const struct address address =
+		client ? find_address(server, client) : (struct address){ 0 };
+
+	if (address.bytes == 0)
+		return -ENOENT;
+	return cookie_check(server->cookie_secret, &address, server->core.now_ns, cookie) ? 0
+											  : -EACCES;
 }
 
 rollcall_client rollcall_client_next(struct rollcall_server *server, rollcall_client id)

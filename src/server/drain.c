@@ -117,7 +117,8 @@ bool server_is_busy(const struct rollcall_server *server)
 {
 	const struct rollcall_stats *stats = &server->core.stats;
 
-	if (stats->tcp_clients_now || stats->udp_clients_now || files_are_writing(&server->files))
+	if (stats->tcp_clients_now || stats->udp_clients_now ||
+	    datagrams_are_busy(&server->udp.datagrams) || files_are_writing(&server->files))
 		return true;
 	for (unsigned i = 0; i < server->listener_count; i++)
 		if (listener_is_busy(server->listeners[i]))

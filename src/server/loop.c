@@ -50,7 +50,7 @@ static void dispatch(struct rollcall_server *server, const struct io_uring_cqe *
 		endpoint_on_cancel(server->endpoints[id]);
 		break;
 	case OP_UDP_SEND:
-		udp_on_send(&server->udp, id, cqe);
+		udp_on_sent(&server->udp, id, cqe);
 		break;
 	case OP_WAKE:
 		posts_on_wake(&server->posts, server, cqe);
@@ -106,7 +106,8 @@ static bool flush_all(struct rollcall_server *server)
 	for (unsigned i = 0; i < server->endpoint_count; i++)
 		if (!endpoint_flush(server->endpoints[i]))
 			return false;
-	return udp_flush(&server->udp) && posts_flush(&server->posts, server->core.ring) &&
+	return datagrams_flush(&server->udp.datagrams) &&
+	       posts_flush(&server->posts, server->core.ring) &&
 	       files_flush(&server->files, server->core.ring);
 }
 

@@ -9,6 +9,7 @@
 #define CLIENTS_MAX (1u << 24)
 #define BYTES_MAX ((size_t)1 << 30)
 #define TIME_MS_MAX INT32_MAX
+#define UDP_RATE_MAX 1000000
 
 /* The most that TCP_KEEPIDLE takes, 32,767 s (tcp(7)). */
 #define KEEPALIVE_MS_MAX 32767000
@@ -17,6 +18,7 @@ static const struct rollcall_options defaults = {
 	.size = sizeof(struct rollcall_options),
 	.tcp_clients_max = 65536,
 	.udp_clients_max = 65536,
+	.udp_clients_per_source_max = 32768,
 	.send_queue_bytes = 1 << 20,
 	.send_queue_bytes_max = 4 << 20,
 	.memory_bytes_max = 256 << 20,
@@ -49,6 +51,9 @@ int options_take(struct rollcall_options *to, const struct rollcall_options *fro
 	to->size = sizeof(*to);
 	if (!is_between(to->tcp_clients_max, 1, CLIENTS_MAX) ||
 	    !is_between(to->udp_clients_max, 1, CLIENTS_MAX) ||
+	    !is_between(to->udp_clients_per_source_max, 1, CLIENTS_MAX) ||
+	    to->udp_rate > UDP_RATE_MAX || to->udp_sequence > ROLLCALL_SEQUENCE_AUTO ||
+	    to->udp_receive_buffer_bytes > BYTES_MAX || to->udp_send_buffer_bytes > BYTES_MAX ||
 	    !is_between(to->send_queue_bytes, 4096, BYTES_MAX) ||
 	    !is_between(to->send_queue_bytes_max, to->send_queue_bytes, BYTES_MAX) ||
 	    !is_between(to->memory_bytes_max, 1 << 20, (uint64_t)1 << 40) ||

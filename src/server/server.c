@@ -105,6 +105,7 @@ int rollcall_create(struct rollcall_server **out, const struct rollcall_options 
 	if (error)
 		goto close_ring;
 	core->now_ns = ring_clock_ns(core->ring);
+	ring_random(core->ring, server->cookie_secret, sizeof(server->cookie_secret));
 	*out = server;
 	return 0;
 

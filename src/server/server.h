@@ -34,6 +34,7 @@ struct rollcall_server {
 	struct posts posts;
 	struct files files;
 	enum server_state state;
+	uint8_t cookie_secret[SIPHASH_KEY_BYTES];
 	struct timer drain_timer; /* at half of the drain's time, and at its end */
 	bool input_ended;	  /* the first half has passed */
 	bool udp_ended;		  /* all that had come to the endpoints was answered */

@@ -6,23 +6,34 @@
 
 #include "ring/op.h"
 
-/* Ports below this are other services' (RFC 6335, section 6); two servers would answer for ever. */
-#define LOW_PORTS_END 1024
-
-/* Room for the sender's address, so that the control data behind it is aligned. */
-#define NAME_BYTES 32
-_Static_assert(NAME_BYTES >= sizeof(struct sockaddr_in6), "both families fit");
-_Static_assert((sizeof(struct io_uring_recvmsg_out) + NAME_BYTES) % _Alignof(struct cmsghdr) == 0,
-	       "control data is aligned");
-
 static void on_retry(struct timer *timer)
 {
 	container_of(timer, struct endpoint, retry)->paused = false;
 }
 
+static void log_less(struct core *core, const char *what, size_t bytes, size_t asked,
+		     const char *setting)
+{
+	if (bytes < asked)
+		log_write(&core->log, ROLLCALL_LOG_WARNING,
+			  "the %s buffer of UDP has %zu bytes, not %zu: %s allows no more", what,
+			  bytes, asked, setting);
+}
+
+static void log_room(struct core *core, int fd, const struct socket_room *asked)
+{
+	struct socket_room room;
+
+	socket_room(core->ring, fd, &room);
+	log_less(core, "receive", room.receive_bytes, asked->receive_bytes, "net.core.rmem_max");
+	log_less(core, "send", room.send_bytes, asked->send_bytes, "net.core.wmem_max");
+}
+
 int endpoint_open(struct endpoint *endpoint, struct udp *udp, const struct address *address)
 {
 	struct core *core = udp->core;
+	const struct socket_room room = { core->options.udp_receive_buffer_bytes,
+					  core->options.udp_send_buffer_bytes };
 	int error = timers_reserve(&core->timers);
 
 	if (error)
@@ -31,17 +42,18 @@ int endpoint_open(struct endpoint *endpoint, struct udp *udp, const struct addre
 	endpoint->address = *address;
 	endpoint->retry.expired = on_retry;
 	endpoint->wildcard = address_is_wildcard(address);
-	endpoint->layout.msg_namelen = NAME_BYTES;
-	if (endpoint->wildcard)
-		endpoint->layout.msg_controllen = CMSG_SPACE(sizeof(struct in6_pktinfo));
-	endpoint->fd = socket_bind_udp(core->ring, address);
+	endpoint->segment_bytes_max = DATAGRAM_BUNDLE_BYTES_MAX;
+	arrival_lay_out(&endpoint->layout);
+	endpoint->fd = socket_bind_udp(core->ring, address, &room);
 	if (endpoint->fd < 0) {
 		error = endpoint->fd;
 		goto unreserve;
 	}
 	error = socket_local_address(core->ring, endpoint->fd, &endpoint->address);
-	if (!error)
+	if (!error) {
+		log_room(core, endpoint->fd, &room);
 		return 0;
+	}
 	socket_close(core->ring, endpoint->fd);
 unreserve:
 	timers_unreserve(&core->timers);
@@ -123,126 +135,42 @@ bool endpoint_flush(struct endpoint *endpoint)
 
 /* ---- Receiving ---- */
 
-struct arrival {
-	struct address from;
-	struct udp_key key;
-	const uint8_t *data;
-	size_t bytes;
-};
-
-static void find_asked_address(struct io_uring_recvmsg_out *out, struct msghdr *layout,
-			       struct udp_key *key)
+/* The kernel tells how many it has dropped ever; it goes round at 2^32. */
+static void count_kernel_drops(struct endpoint *endpoint, uint32_t drops)
 {
-	struct cmsghdr *header = io_uring_recvmsg_cmsg_firsthdr(out, layout);
-
-	for (; header; header = io_uring_recvmsg_cmsg_nexthdr(out, layout, header)) {
-		if (header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_PKTINFO) {
-			struct in_pktinfo info;
-
-			memcpy(&info, CMSG_DATA(header), sizeof(info));
-			/* Ours also where a broadcast address was asked (ip(7)). */
-			memcpy(key->local, &info.ipi_spec_dst, sizeof(info.ipi_spec_dst));
-		} else if (header->cmsg_level == IPPROTO_IPV6 &&
-			   header->cmsg_type == IPV6_PKTINFO) {
-			struct in6_pktinfo info;
-
-			memcpy(&info, CMSG_DATA(header), sizeof(info));
-			memcpy(key->local, &info.ipi6_addr, sizeof(info.ipi6_addr));
-		}
-	}
+	if (drops == 0)
+		return;
+	endpoint->udp->core->stats.udp_kernel_drops += (uint32_t)(drops - endpoint->kernel_drops);
+	endpoint->kernel_drops = drops;
 }
 
-/* Takes a received buffer apart; false: the datagram did not fit. */
-static bool parse_arrival(struct endpoint *endpoint, void *buffer, int bytes,
-			  struct arrival *arrival)
-{
-	struct msghdr *layout = &endpoint->layout;
-	struct io_uring_recvmsg_out *out = io_uring_recvmsg_validate(buffer, bytes, layout);
-
-	if (!out || out->flags & (MSG_TRUNC | MSG_CTRUNC) ||
-	    out->namelen > sizeof(arrival->from.v6))
-		return false;
-	*arrival = (struct arrival){
-		.from.bytes = out->namelen,
-		.key.endpoint = endpoint->source.index,
-		.data = io_uring_recvmsg_payload(out, layout),
-		.bytes = io_uring_recvmsg_payload_length(out, bytes, layout),
-	};
-	memcpy(&arrival->from.any, io_uring_recvmsg_name(out), out->namelen);
-	arrival->key.port = address_port(&arrival->from);
-	if (arrival->from.any.sa_family == AF_INET) {
-		memcpy(arrival->key.peer, &arrival->from.v4.sin_addr, 4);
-	} else {
-		memcpy(arrival->key.peer, &arrival->from.v6.sin6_addr, 16);
-		arrival->key.scope = arrival->from.v6.sin6_scope_id;
-	}
-	if (endpoint->wildcard)
-		find_asked_address(out, layout, &arrival->key);
-	return true;
-}
-
-/* Whether it was sent by this server, or by who pretends to be it. */
-static bool is_from_ourselves(const struct endpoint *endpoint, const struct arrival *arrival)
-{
-	for (unsigned i = 0; i < *endpoint->all_count; i++) {
-		const struct endpoint *own = endpoint->all[i];
-
-		if (own->address.any.sa_family != arrival->from.any.sa_family ||
-		    address_port(&own->address) != arrival->key.port)
-			continue;
-		/* A wildcard endpoint has every loopback address, and the one that was asked. */
-		if (!own->wildcard ? address_same_host(&own->address, &arrival->from)
-				   : address_is_loopback(&arrival->from) ||
-					     memcmp(arrival->key.peer, arrival->key.local,
-						    sizeof(arrival->key.peer)) == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool has_prefix_twice(const char *prefix, const uint8_t *data, size_t bytes)
-{
-	size_t length = prefix ? strlen(prefix) : 0;
-
-	return length > 0 && bytes >= 2 * length && memcmp(data, prefix, length) == 0 &&
-	       memcmp(data + length, prefix, length) == 0;
-}
-
-/* The counter of the reason not to answer; NULL: there is none. */
-static uint64_t *refuse(const struct endpoint *endpoint, const struct arrival *arrival)
-{
-	struct core *core = endpoint->udp->core;
-
-	if (!address_is_unicast(&arrival->from) || arrival->key.port == 0)
-		return &core->stats.udp_bad_sources;
-	if (is_from_ourselves(endpoint, arrival) ||
-	    has_prefix_twice(endpoint->source.service->loop_prefix, arrival->data, arrival->bytes))
-		return &core->stats.udp_loops;
-	if (arrival->key.port < LOW_PORTS_END && !core->options.udp_low_ports)
-		return &core->stats.udp_low_ports;
-	return NULL;
-}
-
+/* Delivers one after the other of those that came together. */
 static void receive(struct endpoint *endpoint, void *buffer, int bytes)
 {
 	struct core *core = endpoint->udp->core;
-	struct arrival arrival;
-	struct client *client;
+	struct arrival all, one;
 	uint64_t *refused;
+	size_t at = 0;
 
-	if (!parse_arrival(endpoint, buffer, bytes, &arrival)) {
+	if (!arrival_parse(&all, endpoint, buffer, bytes)) {
 		core->stats.udp_truncated++;
 		return;
 	}
-	refused = refuse(endpoint, &arrival);
-	if (refused) {
-		++*refused;
-		return;
-	}
-	client = udp_client(endpoint->udp, endpoint, &arrival.key);
-	/* The service may have closed it in connected(). */
-	if (client && client->state == CLIENT_OPEN)
-		core_received(core, client, arrival.data, arrival.bytes);
+	count_kernel_drops(endpoint, all.kernel_drops);
+	refused = arrival_refuse(&all, core);
+	core->stats.udp_bundles_received += all.segment_bytes > 0 && all.segment_bytes < all.bytes;
+	do {
+		one = all;
+		one.data += at;
+		one.bytes -= at;
+		if (all.segment_bytes > 0)
+			one.bytes = min_size(one.bytes, all.segment_bytes);
+		at += one.bytes;
+		if (refused)
+			++*refused;
+		else
+			udp_receive(endpoint->udp, &one);
+	} while (at < all.bytes);
 }
 
 static void on_error(struct endpoint *endpoint, int error)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * endpoint.h - a UDP socket: one multishot recvmsg, and the guards against datagrams that must not
- * be answered.
+ * endpoint.h - a UDP socket, and one multishot recvmsg.
  */
 #ifndef UDP_ENDPOINT_H
 #define UDP_ENDPOINT_H
@@ -28,6 +27,9 @@ struct endpoint {
 
 	/* What the kernel lays each datagram out by; it stays as it is (Linux 6.0). */
 	struct msghdr layout;
+
+	size_t segment_bytes_max; /* larger datagrams are not sent together */
+	uint32_t kernel_drops;	  /* as the kernel told last */
 
 	/* All endpoints of the server, to know our own addresses. */
 	struct endpoint *const *all;

@@ -21,13 +21,16 @@ struct udp_key {
 	uint32_t scope;	   /* of a link-local peer */
 	uint16_t port;	   /* the peer's */
 	uint16_t endpoint; /* the index; it also decides the address family */
+	uint32_t ssrc;	   /* of one that numbers its datagrams */
+	uint32_t numbered; /* whether it does */
 };
 
-_Static_assert(sizeof(struct udp_key) == 40, "a key without padding can be hashed as it is");
+_Static_assert(sizeof(struct udp_key) == 48, "a key without padding can be hashed as it is");
 
 struct udp_peer {
 	struct udp_key key;
 	uint64_t client;
+	uint64_t source; /* sources_prefix() of its address */
 };
 
 struct peers_entry {

@@ -4,218 +4,213 @@
 #include <errno.h>
 #include <string.h>
 
-#include "ring/op.h"
 #include "udp/endpoint.h"
-
-static void on_idle(struct idle *idle, struct client *client)
-{
-	udp_close(container_of(idle, struct udp, idle), client, -ETIME);
-}
 
 int udp_init(struct udp *udp, struct core *core)
 {
+	const unsigned limit = core->options.udp_rate;
 	uint8_t secret[SIPHASH_KEY_BYTES];
 	int error;
 
 	*udp = (struct udp){ .core = core };
-	error = idle_init(&udp->idle, &core->table, &core->timers,
-			  core->options.udp_idle_timeout_ms, on_idle);
+	error = sessions_init(&udp->sessions, core);
 	if (error)
 		return error;
-	error = slab_init(&udp->slots, sizeof(struct datagram), UDP_SLOTS);
+	error = datagrams_init(&udp->datagrams, core);
 	if (error)
-		return error;
+		goto destroy_sessions;
 	ring_random(core->ring, secret, sizeof(secret));
-	error = peers_init(&udp->peers, core->options.udp_clients_max, secret);
-	if (error)
-		slab_destroy(&udp->slots);
+	error = limit ? rate_init(&udp->rate, limit, UDP_RATE_BUCKETS, secret) : 0;
+	if (!error)
+		return 0;
+	datagrams_destroy(&udp->datagrams);
+destroy_sessions:
+	sessions_destroy(&udp->sessions);
 	return error;
 }
 
 void udp_destroy(struct udp *udp)
 {
-	peers_destroy(&udp->peers);
-	slab_destroy(&udp->slots);
+	if (udp->core->options.udp_rate)
+		rate_destroy(&udp->rate);
+	datagrams_destroy(&udp->datagrams);
+	sessions_destroy(&udp->sessions);
 }
 
-struct client *udp_client(struct udp *udp, struct endpoint *endpoint, const struct udp_key *key)
+/* ---- Receiving ---- */
+
+static bool has_prefix_twice(const char *prefix, const struct arrival *arrival)
+{
+	size_t length = prefix ? strlen(prefix) : 0;
+
+	return length > 0 && arrival->bytes >= 2 * length &&
+	       memcmp(arrival->data, prefix, length) == 0 &&
+	       memcmp(arrival->data + length, prefix, length) == 0;
+}
+
+/* Takes the header off a datagram that has one. false: it lacks one, or that is malformed. */
+static bool take_header(struct arrival *arrival, enum rollcall_udp_sequence mode)
+{
+	size_t payload, payload_bytes;
+
+	if (mode == ROLLCALL_SEQUENCE_OFF ||
+	    (mode == ROLLCALL_SEQUENCE_AUTO && (arrival->bytes == 0 || !rtp_is(arrival->data[0]))))
+		return true;
+	if (rtp_parse(arrival->data, arrival->bytes, &arrival->rtp, &payload, &payload_bytes))
+		return false;
+	arrival->key.numbered = 1;
+	arrival->key.ssrc = arrival->rtp.ssrc;
+	arrival->data += payload;
+	arrival->bytes = payload_bytes;
+	return true;
+}
+
+/* Without a place for the client: answered by a stateless service, or dropped for the reason. */
+static void receive_unlisted(struct udp *udp, const struct arrival *arrival, uint64_t *reason)
+{
+	const struct source *source = &arrival->endpoint->source;
+
+	if (!source->service->stateless) {
+		++*reason;
+		return;
+	}
+	udp->core->stats.udp_unlisted++;
+	udp->unlisted = arrival;
+	core_received_unlisted(udp->core, source, arrival->data, arrival->bytes);
+	udp->unlisted = NULL;
+}
+
+void udp_receive(struct udp *udp, struct arrival *arrival)
 {
 	struct core *core = udp->core;
-	struct udp_peer *peer = peers_find(&udp->peers, key);
+	const struct rollcall_options *options = &core->options;
 	struct client *client;
+	uint64_t *no_place;
 
-	if (peer) {
-		client = table_find(&core->table, peer->client);
-		CHECK(client && client->state == CLIENT_OPEN);
-		idle_touch(&udp->idle, client, core->now_ns);
-		return client;
-	}
-	/* Clients that are closing count too, until their slots are free. */
-	if (core->stats.udp_clients_now >= core->options.udp_clients_max) {
-		core->stats.udp_full++;
-		return NULL;
-	}
-	client = table_add(&core->table, ROLLCALL_UDP);
-	CHECK(client);
-	client->udp.peer = peers_add(&udp->peers, key, client->id);
-	client->source = &endpoint->source;
-	client->fd = endpoint->fd;
-	core->stats.udp_clients++;
-	core->stats.udp_clients_now++;
-	idle_touch(&udp->idle, client, core->now_ns);
-	core_connected(core, client);
-	return client;
-}
-
-static const struct endpoint *endpoint_of(const struct client *client)
-{
-	return container_of(client->source, struct endpoint, source);
-}
-
-void udp_address(const struct client *client, struct address *to)
-{
-	const struct address *local = &endpoint_of(client)->address;
-	const struct udp_key *key;
-
-	*to = (struct address){ 0 };
-	if (!client->udp.peer)
+	if (options->udp_rate && !rate_allow(&udp->rate, arrival->source, core->now_ns)) {
+		core->stats.udp_rate++;
 		return;
-	key = &client->udp.peer->key;
-	to->bytes = local->bytes;
-	to->any.sa_family = local->any.sa_family;
-	if (to->any.sa_family == AF_INET) {
-		memcpy(&to->v4.sin_addr, key->peer, sizeof(to->v4.sin_addr));
-	} else {
-		memcpy(&to->v6.sin6_addr, key->peer, sizeof(to->v6.sin6_addr));
-		to->v6.sin6_scope_id = key->scope;
 	}
-	address_set_port(to, key->port);
+	if (!take_header(arrival, options->udp_sequence)) {
+		core->stats.udp_malformed++;
+		return;
+	}
+	if (has_prefix_twice(arrival->endpoint->source.service->loop_prefix, arrival)) {
+		core->stats.udp_loops++;
+		return;
+	}
+	client = sessions_find(&udp->sessions, arrival, &no_place);
+	if (!client) {
+		receive_unlisted(udp, arrival, no_place);
+		return;
+	}
+	/* The service may have closed it in connected(). */
+	if (client->state != CLIENT_OPEN)
+		return;
+	if (client->udp.stream &&
+	    !stream_take(client->udp.stream, &arrival->rtp, core->now_ns, &core->stats))
+		return;
+	core_received(core, client, arrival->data, arrival->bytes);
 }
 
 /* ---- Sending ---- */
 
-/* The answer leaves from the address that was asked (RFC 1122, section 4.1.3.5). */
-static void set_source(struct datagram *datagram, const struct udp_key *key)
+static size_t bytes_of(const struct iovec *parts, unsigned count)
 {
-	struct msghdr *message = &datagram->message;
-	struct cmsghdr *header = (struct cmsghdr *)datagram->control;
+	size_t bytes = 0;
 
-	message->msg_control = datagram->control;
-	if (datagram->to.any.sa_family == AF_INET) {
-		struct in_pktinfo info = { 0 };
-
-		memcpy(&info.ipi_spec_dst, key->local, sizeof(info.ipi_spec_dst));
-		*header = (struct cmsghdr){
-			.cmsg_level = IPPROTO_IP,
-			.cmsg_type = IP_PKTINFO,
-			.cmsg_len = CMSG_LEN(sizeof(info)),
-		};
-		memcpy(CMSG_DATA(header), &info, sizeof(info));
-		message->msg_controllen = CMSG_SPACE(sizeof(info));
-	} else {
-		struct in6_pktinfo info = { .ipi6_ifindex = key->scope };
-
-		memcpy(&info.ipi6_addr, key->local, sizeof(info.ipi6_addr));
-		*header = (struct cmsghdr){
-			.cmsg_level = IPPROTO_IPV6,
-			.cmsg_type = IPV6_PKTINFO,
-			.cmsg_len = CMSG_LEN(sizeof(info)),
-		};
-		memcpy(CMSG_DATA(header), &info, sizeof(info));
-		message->msg_controllen = CMSG_SPACE(sizeof(info));
-	}
+	for (unsigned i = 0; i < count; i++)
+		bytes += parts[i].iov_len;
+	return bytes;
 }
 
-/* Takes a slot and fills it; NULL: no slot or no memory. */
-static struct datagram *make_datagram(struct udp *udp, struct client *client,
-				      const struct iovec *parts, unsigned count)
+static bool is_too_long(const struct endpoint *endpoint, size_t bytes)
 {
-	const struct endpoint *endpoint = endpoint_of(client);
-	struct datagram *datagram = slab_take(&udp->slots);
+	return bytes > (endpoint->address.any.sa_family == AF_INET ? DATAGRAM_IPV4_BYTES_MAX
+								   : DATAGRAM_IPV6_BYTES_MAX);
+}
 
-	if (!datagram)
-		return NULL;
-	datagram->queue = (struct queue){ 0 };
-	if (!queue_append(&udp->core->memory, &datagram->queue, parts, count, false)) {
-		slab_give(&udp->slots, datagram);
-		return NULL;
-	}
-	datagram->client = client->id;
-	datagram->fd = client->fd;
-	datagram->next = NULL;
-	udp_address(client, &datagram->to);
-	datagram->message = (struct msghdr){
-		.msg_name = &datagram->to.any,
-		.msg_namelen = datagram->to.bytes,
-		.msg_iov = datagram->pieces,
-		.msg_iovlen = queue_gather(&datagram->queue, datagram->pieces, UDP_PIECES),
-	};
-	CHECK(datagram->message.msg_iovlen == datagram->queue.segments);
-	if (endpoint->wildcard)
-		set_source(datagram, &client->udp.peer->key);
-	return datagram;
+/* Puts a header before the parts. */
+static void put_header(struct iovec to[static DATAGRAM_PARTS_MAX],
+		       uint8_t header[static RTP_HEADER_BYTES], const struct iovec *parts,
+		       unsigned count)
+{
+	to[0] = (struct iovec){ header, RTP_HEADER_BYTES };
+	memcpy(to + 1, parts, count * sizeof(*parts));
+}
+
+static struct endpoint *endpoint_of(const struct client *client)
+{
+	return container_of((struct source *)client->source, struct endpoint, source);
 }
 
 int udp_send(struct udp *udp, struct client *client, const struct iovec *parts, unsigned count)
 {
-	struct datagram *datagram;
-	size_t bytes = 0;
+	const size_t bytes = bytes_of(parts, count);
+	struct iovec numbered[DATAGRAM_PARTS_MAX];
+	uint8_t header[RTP_HEADER_BYTES];
+	struct stream *stream = client->udp.stream;
+	enum datagram_fate fate;
 
 	if (client->state != CLIENT_OPEN)
 		return -EPIPE;
-	for (unsigned i = 0; i < count; i++)
-		bytes += parts[i].iov_len;
-	if (bytes > (endpoint_of(client)->address.any.sa_family == AF_INET ? UDP_IPV4_BYTES_MAX
-									   : UDP_IPV6_BYTES_MAX))
+	if (is_too_long(endpoint_of(client), bytes + (stream ? sizeof(header) : 0)))
 		return -EMSGSIZE;
-	datagram = make_datagram(udp, client, parts, count);
-	if (!datagram) {
-		udp->core->stats.udp_sends_dropped++;
-		return 0;
+	if (stream) {
+		stream_number(stream, header);
+		put_header(numbered, header, parts, count++);
+		parts = numbered;
 	}
-	client->udp.sends++;
-	core_count_sent(udp->core, client, bytes);
-	if (udp->last)
-		udp->last->next = datagram;
-	else
-		udp->first = datagram;
-	udp->last = datagram;
+	fate = datagrams_send(&udp->datagrams, endpoint_of(client), client->id,
+			      &client->udp.peer->key, parts, count);
+	client->udp.sends += fate == DATAGRAM_STARTED;
+	if (fate != DATAGRAM_DROPPED)
+		core_count_sent(udp->core, client, bytes);
 	return 0;
 }
 
-bool udp_flush(struct udp *udp)
+int udp_answer(struct udp *udp, const struct iovec *parts, unsigned count)
 {
-	/* At the very end nothing may wait for a socket that takes no more. */
-	const unsigned flags = MSG_NOSIGNAL | (udp->core->refusing ? MSG_DONTWAIT : 0);
+	const struct arrival *arrival = udp->unlisted;
+	struct iovec numbered[DATAGRAM_PARTS_MAX];
+	uint8_t header[RTP_HEADER_BYTES];
+	size_t bytes = bytes_of(parts, count);
 
-	while (udp->first) {
-		struct datagram *datagram = udp->first;
-		struct io_uring_sqe *sqe = ring_sqe(udp->core->ring);
-
-		if (!sqe)
-			return false;
-		io_uring_prep_sendmsg(sqe, datagram->fd, &datagram->message, flags);
-		sqe->user_data = op_pack(OP_UDP_SEND, slab_index(&udp->slots, datagram));
-		udp->first = datagram->next;
+	if (!arrival)
+		return -ENOENT;
+	if (is_too_long(arrival->endpoint, bytes + (arrival->key.numbered ? sizeof(header) : 0)))
+		return -EMSGSIZE;
+	/* Without a memory of the client, its own numbers have to do. */
+	if (arrival->key.numbered) {
+		rtp_write(header, &arrival->rtp);
+		put_header(numbered, header, parts, count++);
+		parts = numbered;
 	}
-	udp->last = NULL;
-	return true;
+	if (datagrams_send(&udp->datagrams, arrival->endpoint, ROLLCALL_NONE, &arrival->key, parts,
+			   count) != DATAGRAM_DROPPED)
+		core_count_sent(udp->core, NULL, bytes);
+	return 0;
 }
 
-void udp_on_send(struct udp *udp, uint64_t id, const struct io_uring_cqe *cqe)
+void udp_on_sent(struct udp *udp, uint64_t id, const struct io_uring_cqe *cqe)
 {
-	struct datagram *datagram = slab_at(&udp->slots, (uint32_t)id);
-	struct client *client = table_find(&udp->core->table, datagram->client);
+	const uint64_t owner = datagrams_on_sent(&udp->datagrams, id, cqe);
+	struct client *client;
 
+	if (owner == ROLLCALL_NONE)
+		return;
+	client = table_find(&udp->core->table, owner);
 	CHECK(client && client->udp.sends > 0);
-	/* As anywhere on its way, a datagram may be lost here. */
-	if (cqe->res < 0)
-		udp->core->stats.udp_send_errors++;
-	queue_clear(&udp->core->memory, &datagram->queue);
-	slab_give(&udp->slots, datagram);
 	client->udp.sends--;
 	if (client->state == CLIENT_CLOSING)
 		core_flush_later(udp->core, client);
+}
+
+void udp_address(const struct client *client, struct address *to)
+{
+	*to = (struct address){ 0 };
+	if (client->udp.peer)
+		datagram_address(&client->udp.peer->key, &endpoint_of(client)->address, to);
 }
 
 /* ---- Ending ---- */
@@ -224,16 +219,12 @@ void udp_close(struct udp *udp, struct client *client, int reason)
 {
 	if (client->state != CLIENT_OPEN)
 		return;
-	client->state = CLIENT_CLOSING;
-	client->reason = reason;
-	idle_remove(&udp->idle, client);
-	peers_remove(&udp->peers, client->udp.peer);
-	client->udp.peer = NULL;
+	sessions_forget(&udp->sessions, client, reason);
 	core_flush_later(udp->core, client);
 }
 
 void udp_flush_client(struct udp *udp, struct client *client)
 {
 	if (client->state == CLIENT_CLOSING && client->udp.sends == 0)
-		core_disconnected(udp->core, client);
+		sessions_free(&udp->sessions, client);
 }

@@ -30,7 +30,7 @@ static inline struct address address_of(const char *host, uint16_t port)
 static inline void bind_to(const char *host)
 {
 	address = address_of(host, 0);
-	fd = socket_bind_udp(ring, &address);
+	fd = socket_bind_udp(ring, &address, &as_it_likes);
 	assert_in_range(fd, 0, INT32_MAX);
 	assert_int_equal(socket_local_address(ring, fd, &address), 0);
 }

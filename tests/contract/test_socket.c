@@ -98,11 +98,11 @@ static void bind_twice(void **state)
 
 	(void)state;
 	address.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	fd = socket_bind_udp(ring, &address);
+	fd = socket_bind_udp(ring, &address, &as_it_likes);
 	assert_in_range(fd, 0, INT32_MAX);
 	assert_int_equal(socket_local_address(ring, fd, &address), 0);
 	assert_int_not_equal(address_port(&address), 0);
-	assert_int_equal(socket_bind_udp(ring, &address), -EADDRINUSE);
+	assert_int_equal(socket_bind_udp(ring, &address, &as_it_likes), -EADDRINUSE);
 	socket_close(ring, fd);
 }
 
@@ -157,7 +157,7 @@ static void foreign_address(void **state)
 	for (size_t i = 0; i < COUNT(hosts); i++) {
 		assert_int_equal(socket_resolve(ring, hosts[i], 0, &address, 1), 1);
 		assert_int_equal(socket_listen(ring, &address, 0), -EADDRNOTAVAIL);
-		assert_int_equal(socket_bind_udp(ring, &address), -EADDRNOTAVAIL);
+		assert_int_equal(socket_bind_udp(ring, &address, &as_it_likes), -EADDRNOTAVAIL);
 	}
 }
 

@@ -20,7 +20,8 @@ COUNTERS = ("turns", "completions", "tcp_clients_now", "tcp_clients", "udp_clien
 
 class Service(ctypes.Structure):
     _fields_ = [("size", SIZE), ("framing", ctypes.c_int), ("message_bytes_max", SIZE),
-                ("loop_prefix", ctypes.c_char_p), ("connected", POINTER), ("received", RECEIVED),
+                ("loop_prefix", ctypes.c_char_p), ("stateless", ctypes.c_bool),
+                ("connected", POINTER), ("received", RECEIVED),
                 ("oversized", POINTER), ("drained", POINTER), ("disconnected", POINTER)]
 
 

@@ -44,18 +44,27 @@ int socket_resolve(struct ring *ring, const char *host, uint16_t port, struct ad
 
 int socket_listen(struct ring *ring, const struct address *address, uint64_t keepalive_ms)
 {
-	(void)keepalive_ms;
-	return socket_bind_udp(ring, address);
-}
-
-int socket_bind_udp(struct ring *ring, const struct address *address)
-{
 	int fd = hostile_open();
 
 	(void)ring;
+	(void)keepalive_ms;
 	if (fd >= 0)
 		hostile_file(fd)->address = *address;
 	return fd;
+}
+
+int socket_bind_udp(struct ring *ring, const struct address *address,
+		    const struct socket_room *room)
+{
+	(void)room;
+	return socket_listen(ring, address, 0);
+}
+
+void socket_room(struct ring *ring, int fd, struct socket_room *room)
+{
+	(void)ring;
+	hostile_file(fd);
+	*room = (struct socket_room){ hostile_byte(), hostile_byte() };
 }
 
 int socket_local_address(struct ring *ring, int fd, struct address *address)

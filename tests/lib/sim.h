@@ -50,7 +50,11 @@ enum sim_fault {
 	SIM_UDP_LOSS,
 	SIM_UDP_DUPLICATE,
 	SIM_UDP_REORDER,
-	SIM_UDP_TRUNCATE, /* a datagram is marked as cut */
+	SIM_UDP_KERNEL_DROP,	   /* no room left in the socket */
+	SIM_UDP_TOGETHER,	   /* datagrams of one sender come together */
+	SIM_UDP_TOO_LONG_TOGETHER, /* they cannot be sent together: EINVAL, too long for the way */
+	SIM_UDP_NEVER_TOGETHER,	   /* or EIO, since it never can be */
+	SIM_UDP_TRUNCATE,	   /* a datagram is marked as cut */
 	SIM_UDP_SEND_ERROR,
 	SIM_UDP_RECEIVE_ERROR,
 	SIM_FAULTS,

@@ -41,6 +41,7 @@ struct sim_datagram {
 	uint64_t due_ns;
 	struct address from, to;
 	size_t bytes;
+	size_t segment_bytes; /* of each that was put together; 0: it is one */
 	uint8_t data[];
 };
 
@@ -52,6 +53,7 @@ struct sim_file {
 	bool closed;			   /* but an operation holds it open */
 	struct sim_connection *connection; /* of a stream or pipe; the backlog of a listener */
 	struct sim_datagram *datagrams;	   /* arrived, oldest first */
+	uint32_t drops;			   /* of such as would have arrived */
 	uint64_t event;
 };
 

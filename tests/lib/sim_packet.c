@@ -65,6 +65,11 @@ static void arrive(struct sim *sim, struct sim_datagram *datagram)
 		if (sim->files[fd].kind != SIM_DATAGRAMS ||
 		    !sim_is_bound_to(&sim->files[fd], &datagram->to))
 			continue;
+		if (sim_chance(sim, SIM_UDP_KERNEL_DROP)) {
+			sim->files[fd].drops++;
+			free(datagram);
+			return;
+		}
 		while (*last)
 			last = &(*last)->next;
 		datagram->next = NULL;

@@ -78,10 +78,19 @@ int socket_listen(struct ring *ring, const struct address *address, uint64_t kee
 	return open_bound(sim_current, SIM_LISTENER, address);
 }
 
-int socket_bind_udp(struct ring *ring, const struct address *address)
+int socket_bind_udp(struct ring *ring, const struct address *address,
+		    const struct socket_room *room)
 {
 	(void)ring;
+	(void)room;
 	return open_bound(sim_current, SIM_DATAGRAMS, address);
+}
+
+void socket_room(struct ring *ring, int fd, struct socket_room *room)
+{
+	(void)ring;
+	(void)fd;
+	*room = (struct socket_room){ 212992, 212992 };
 }
 
 int socket_local_address(struct ring *ring, int fd, struct address *address)

@@ -54,9 +54,12 @@ static void received(struct rollcall_server *server, rollcall_client id, const v
 	struct watch *watch = context;
 
 	sim_trace(watch->watcher->sim, "client %" PRIu64 " received %zu bytes", id, bytes);
-	check_known(watch->watcher, id, "a message of");
-	if (is_udp(server, id))
-		find(watch->watcher, id)->received_ns = sim_now_ns(watch->watcher->sim);
+	/* No client: there was no place for it. */
+	if (id != ROLLCALL_NONE) {
+		check_known(watch->watcher, id, "a message of");
+		if (is_udp(server, id))
+			find(watch->watcher, id)->received_ns = sim_now_ns(watch->watcher->sim);
+	}
 	if (watch->inner->received)
 		watch->inner->received(server, id, data, bytes, NULL);
 }

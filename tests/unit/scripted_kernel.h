@@ -38,6 +38,7 @@ static struct {
 	struct address addresses[SCRIPTED_FILES_MAX];
 	int files_count;
 	int (*bind)(const struct address *address); /* 0, or the error; NULL: always 0 */
+	struct socket_room room;		    /* of UDP sockets */
 	int local_address_error;
 	int event_error;
 	unsigned peer_lookups; /* calls of socket_peer_address() */
@@ -216,12 +217,14 @@ int socket_resolve(struct ring *ring, const char *host, uint16_t port, struct ad
 	return 2;
 }
 
-int socket_bind_udp(struct ring *ring, const struct address *address)
+int socket_bind_udp(struct ring *ring, const struct address *address,
+		    const struct socket_room *room)
 {
 	int error = kernel.bind ? kernel.bind(address) : 0;
 	int fd = error ? error : kernel_open();
 
 	(void)ring;
+	(void)room;
 	if (fd < 0)
 		return fd;
 	kernel.addresses[fd] = *address;
@@ -233,7 +236,14 @@ int socket_bind_udp(struct ring *ring, const struct address *address)
 int socket_listen(struct ring *ring, const struct address *address, uint64_t keepalive_ms)
 {
 	(void)keepalive_ms;
-	return socket_bind_udp(ring, address);
+	return socket_bind_udp(ring, address, NULL);
+}
+
+void socket_room(struct ring *ring, int fd, struct socket_room *room)
+{
+	(void)ring;
+	(void)fd;
+	*room = kernel.room;
 }
 
 int socket_local_address(struct ring *ring, int fd, struct address *address)

@@ -179,7 +179,7 @@ static void unknown_options(void **state)
 		       "unknown option '--tpc': nearest are: --tcp (rollcall --help shows all)");
 	assert_refused_with("--keep-alive 5", "nearest are: --keepalive ");
 	assert_refused_with("--prot=80", "unknown option '--prot': ");
-	assert_refused_with("--udp-m 5x", "'5x' is not a whole number");
+	assert_refused_with("--drain 5x", "'5x' is not a number of seconds");
 	assert_refused("--l 5", "unknown option '--l': nearest are: --line-bytes-max, "
 				"--log-level (rollcall --help shows all)");
 	assert_refused("-x", "unknown option '-x': the letters are -q, -h and -V");

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+#include "udp/arrival.h"
+
+#include <netinet/udp.h>
+#include <string.h>
+
+#include "udp/endpoint.h"
+#include "udp/sources.h"
+
+/* Ports below this are other services' (RFC 6335, section 6); two servers would answer for ever. */
+#define LOW_PORTS_END 1024
+
+/* Room for the sender's address, so that the control data behind it is aligned. */
+#define NAME_BYTES 32
+_Static_assert(NAME_BYTES >= sizeof(struct sockaddr_in6), "both families fit");
+_Static_assert((sizeof(struct io_uring_recvmsg_out) + NAME_BYTES) % _Alignof(struct cmsghdr) == 0,
+	       "control data is aligned");
+
+/* The address asked, the size of datagrams that came together, and the count of those dropped. */
+#define CONTROL_BYTES                                                                              \
+	(CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int)) +                        \
+	 CMSG_SPACE(sizeof(uint32_t)))
+
+void arrival_lay_out(struct msghdr *layout)
+{
+	*layout = (struct msghdr){ .msg_namelen = NAME_BYTES, .msg_controllen = CONTROL_BYTES };
+}
+
+static bool is_control(const struct cmsghdr *header, int level, int type, size_t bytes)
+{
+	return header->cmsg_level == level && header->cmsg_type == type &&
+	       header->cmsg_len >= CMSG_LEN(bytes);
+}
+
+static void take_control(struct arrival *arrival, struct cmsghdr *header)
+{
+	struct in6_pktinfo info6;
+	struct in_pktinfo info;
+	int segment_bytes;
+
+	if (is_control(header, IPPROTO_IP, IP_PKTINFO, sizeof(info))) {
+		memcpy(&info, CMSG_DATA(header), sizeof(info));
+		/* Ours also where a broadcast address was asked (ip(7)). */
+		memcpy(arrival->key.local, &info.ipi_spec_dst, sizeof(info.ipi_spec_dst));
+	} else if (is_control(header, IPPROTO_IPV6, IPV6_PKTINFO, sizeof(info6))) {
+		memcpy(&info6, CMSG_DATA(header), sizeof(info6));
+		memcpy(arrival->key.local, &info6.ipi6_addr, sizeof(info6.ipi6_addr));
+	} else if (is_control(header, SOL_UDP, UDP_GRO, sizeof(segment_bytes))) {
+		memcpy(&segment_bytes, CMSG_DATA(header), sizeof(segment_bytes));
+		arrival->segment_bytes = segment_bytes > 0 ? (size_t)segment_bytes : 0;
+	} else if (is_control(header, SOL_SOCKET, SO_RXQ_OVFL, sizeof(arrival->kernel_drops))) {
+		memcpy(&arrival->kernel_drops, CMSG_DATA(header), sizeof(arrival->kernel_drops));
+	}
+}
+
+bool arrival_parse(struct arrival *arrival, struct endpoint *endpoint, void *buffer, int bytes)
+{
+	struct msghdr *layout = &endpoint->layout;
+	struct io_uring_recvmsg_out *out = io_uring_recvmsg_validate(buffer, bytes, layout);
+	struct cmsghdr *header;
+
+	if (!out || out->flags & (MSG_TRUNC | MSG_CTRUNC) ||
+	    out->namelen > sizeof(arrival->from.v6))
+		return false;
+	*arrival = (struct arrival){
+		.endpoint = endpoint,
+		.from.bytes = out->namelen,
+		.key.endpoint = endpoint->source.index,
+		.data = io_uring_recvmsg_payload(out, layout),
+		.bytes = io_uring_recvmsg_payload_length(out, bytes, layout),
+	};
+	memcpy(&arrival->from.any, io_uring_recvmsg_name(out), out->namelen);
+	arrival->key.port = address_port(&arrival->from);
+	if (arrival->from.any.sa_family == AF_INET) {
+		memcpy(arrival->key.peer, &arrival->from.v4.sin_addr, 4);
+	} else {
+		memcpy(arrival->key.peer, &arrival->from.v6.sin6_addr, 16);
+		arrival->key.scope = arrival->from.v6.sin6_scope_id;
+	}
+	arrival->source = sources_prefix(&arrival->from);
+	header = io_uring_recvmsg_cmsg_firsthdr(out, layout);
+	for (; header; header = io_uring_recvmsg_cmsg_nexthdr(out, layout, header))
+		take_control(arrival, header);
+	return true;
+}
+
+/* Whether it was sent by this server, or by who pretends to be it. */
+static bool is_from_ourselves(const struct arrival *arrival)
+{
+	const struct endpoint *endpoint = arrival->endpoint;
+
+	for (unsigned i = 0; i < *endpoint->all_count; i++) {
+		const struct endpoint *own = endpoint->all[i];
+
+		if (own->address.any.sa_family != arrival->from.any.sa_family ||
+		    address_port(&own->address) != arrival->key.port)
+			continue;
+		/* A wildcard endpoint has every loopback address, and the one that was asked. */
+		if (!own->wildcard ? address_same_host(&own->address, &arrival->from)
+				   : address_is_loopback(&arrival->from) ||
+					     memcmp(arrival->key.peer, arrival->key.local,
+						    sizeof(arrival->key.peer)) == 0)
+			return true;
+	}
+	return false;
+}
+
+uint64_t *arrival_refuse(const struct arrival *arrival, struct core *core)
+{
+	if (!address_is_unicast(&arrival->from))
+		return &core->stats.udp_bad_sources;
+	if (arrival->key.port == 0)
+		return &core->stats.udp_no_ports;
+	if (is_from_ourselves(arrival))
+		return &core->stats.udp_own_sources;
+	if (arrival->key.port < LOW_PORTS_END && !core->options.udp_low_ports)
+		return &core->stats.udp_low_ports;
+	return NULL;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * datagram.h - datagrams on their way out.
+ *
+ * Each is an operation of its own, from a pool of slots, and all may be in flight at once. Those to
+ * the same client that follow each other in a turn, and have one size, leave together (udp(7),
+ * UDP_SEGMENT; Linux 4.18); the last of them may be shorter. Where the kernel refuses that, they go
+ * one by one.
+ */
+#ifndef UDP_DATAGRAM_H
+#define UDP_DATAGRAM_H
+
+#include "client/core.h"
+#include "udp/peers.h"
+#include "udp/rtp.h"
+
+/* The most bytes of a datagram: 2^16 - 1, less the headers of UDP, and of IPv4 (RFC 768, 791). */
+#define DATAGRAM_IPV4_BYTES_MAX (65535 - 8 - 20)
+#define DATAGRAM_IPV6_BYTES_MAX (65535 - 8)
+
+/* So many leave together at most (Linux before 6.9; 128 since), and so many bytes. */
+#define DATAGRAM_SEGMENTS_MAX 64
+#define DATAGRAM_BUNDLE_BYTES_MAX DATAGRAM_IPV4_BYTES_MAX
+
+/* The parts of a message, and a header before them. */
+#define DATAGRAM_PARTS_MAX (CORE_PARTS_MAX + 1)
+
+/* Parts that refer to buffers or end a block, and the blocks of the largest datagram. */
+#define DATAGRAM_PIECES 64
+#define DATAGRAM_PIECES_OF(parts, bytes) (2 * (parts) + (bytes) / QUEUE_BLOCK_ROOM + 1)
+_Static_assert(DATAGRAM_PIECES >= DATAGRAM_PIECES_OF(DATAGRAM_PARTS_MAX, DATAGRAM_IPV6_BYTES_MAX),
+	       "every datagram has enough pieces");
+
+/* Datagrams in flight at a time; when all are, more are dropped and counted. */
+#define DATAGRAM_SLOTS 4096
+
+struct endpoint;
+
+/* One datagram, or several that leave together. Nothing of it moves until its completion. */
+struct datagram {
+	struct msghdr message;
+	struct iovec pieces[DATAGRAM_PIECES];
+	struct address to;
+	_Alignas(struct cmsghdr) uint8_t
+		control[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t))];
+	struct queue queue;
+	struct datagram *next; /* waits for an SQE */
+	struct endpoint *endpoint;
+	struct udp_key key;
+	uint64_t client; /* or ROLLCALL_NONE */
+	uint32_t segment_bytes;
+	uint16_t segments;
+	bool whole;  /* its last segment is shorter: none can follow */
+	bool single; /* together they were refused: the segments go one by one */
+};
+
+struct datagrams {
+	struct core *core;
+	struct slab slots;
+	struct datagram *first, *last; /* wait for an SQE */
+};
+
+/* -ENOMEM */
+int datagrams_init(struct datagrams *datagrams, struct core *core);
+void datagrams_destroy(struct datagrams *datagrams);
+
+/* What becomes of a datagram. */
+enum datagram_fate {
+	DATAGRAM_DROPPED, /* no slot or no memory was left; counted */
+	DATAGRAM_JOINED,  /* it leaves with others, in a slot of theirs */
+	DATAGRAM_STARTED, /* it is the first in a slot, whose completion will name the client */
+};
+
+/* Sends one to the peer of the key, for a client or ROLLCALL_NONE. */
+enum datagram_fate datagrams_send(struct datagrams *datagrams, struct endpoint *endpoint,
+				  uint64_t client, const struct udp_key *key,
+				  const struct iovec *parts, unsigned count);
+
+/* Starts the sends of waiting datagrams. false: the submission queue is full. */
+bool datagrams_flush(struct datagrams *datagrams);
+
+/*
+ * The completion of a send; id is the slot's number. Returns the client of a slot that is free
+ * now; else ROLLCALL_NONE.
+ */
+uint64_t datagrams_on_sent(struct datagrams *datagrams, uint64_t id,
+			   const struct io_uring_cqe *cqe);
+
+/* Whether any waits or is in flight. */
+bool datagrams_are_busy(const struct datagrams *datagrams);
+
+/* The address of the peer. */
+void datagram_address(const struct udp_key *key, const struct address *local, struct address *to);
+
+#endif

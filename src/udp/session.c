@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+#include "udp/session.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "udp/endpoint.h"
+
+static void expire(struct sessions *sessions, struct client *client)
+{
+	sessions_forget(sessions, client, -ETIME);
+	core_flush_later(sessions->core, client);
+}
+
+static void on_fresh_idle(struct idle *idle, struct client *client)
+{
+	expire(container_of(idle, struct sessions, fresh), client);
+}
+
+static void on_active_idle(struct idle *idle, struct client *client)
+{
+	expire(container_of(idle, struct sessions, active), client);
+}
+
+static int init_idle(struct sessions *sessions)
+{
+	struct core *core = sessions->core;
+	const uint64_t timeout_ms = core->options.udp_idle_timeout_ms;
+	int error = idle_init(&sessions->fresh, &core->table, &core->timers,
+			      min_size(timeout_ms, SESSION_NEW_TIMEOUT_MS), on_fresh_idle);
+
+	if (error)
+		return error;
+	return idle_init(&sessions->active, &core->table, &core->timers, timeout_ms,
+			 on_active_idle);
+}
+
+int sessions_init(struct sessions *sessions, struct core *core)
+{
+	const uint32_t limit = core->options.udp_clients_max;
+	uint8_t secret[SIPHASH_KEY_BYTES];
+	int error;
+
+	*sessions = (struct sessions){ .core = core };
+	error = init_idle(sessions);
+	if (error)
+		return error;
+	error = slab_init(&sessions->streams, sizeof(struct stream), limit);
+	if (error)
+		return error;
+	ring_random(core->ring, secret, sizeof(secret));
+	error = peers_init(&sessions->peers, limit, secret);
+	if (error)
+		goto destroy_streams;
+	ring_random(core->ring, secret, sizeof(secret));
+	error = sources_init(&sessions->sources, limit, secret);
+	if (!error)
+		return 0;
+	peers_destroy(&sessions->peers);
+destroy_streams:
+	slab_destroy(&sessions->streams);
+	return error;
+}
+
+void sessions_destroy(struct sessions *sessions)
+{
+	sources_destroy(&sessions->sources);
+	peers_destroy(&sessions->peers);
+	slab_destroy(&sessions->streams);
+}
+
+static struct idle *idle_of(struct sessions *sessions, const struct client *client)
+{
+	return client_has(client, CLIENT_ACTIVE) ? &sessions->active : &sessions->fresh;
+}
+
+static void touch(struct sessions *sessions, struct client *client)
+{
+	if (!client_has(client, CLIENT_ACTIVE) &&
+	    (client->messages_sent > 0 ||
+	     client->messages_received + 1 >= SESSION_ACTIVE_MESSAGES)) {
+		idle_remove(&sessions->fresh, client);
+		client_set(client, CLIENT_ACTIVE);
+	}
+	idle_touch(idle_of(sessions, client), client, sessions->core->now_ns);
+}
+
+/* Makes room in a full table, if there is a new client none of whose answers is in flight. */
+static bool evict_oldest(struct sessions *sessions)
+{
+	struct core *core = sessions->core;
+	struct client *oldest = client_list_first(&core->table, &sessions->fresh.list);
+
+	if (!oldest || oldest->udp.sends > 0)
+		return false;
+	core->stats.udp_evictions++;
+	sessions_forget(sessions, oldest, -ENOSPC);
+	sessions_free(sessions, oldest);
+	return true;
+}
+
+/* The counter of the reason why there is no place for one more client; NULL: there is. */
+static uint64_t *find_no_place(struct sessions *sessions, const struct arrival *arrival)
+{
+	struct core *core = sessions->core;
+	const struct rollcall_options *options = &core->options;
+
+	if (sources_count(&sessions->sources, arrival->source) >=
+	    options->udp_clients_per_source_max)
+		return &core->stats.udp_source_full;
+	/* Clients that are closing count too, until their slots are free. */
+	if (core->stats.udp_clients_now >= options->udp_clients_max && !evict_oldest(sessions))
+		return &core->stats.udp_full;
+	return NULL;
+}
+
+static struct stream *make_stream(struct sessions *sessions, uint32_t ssrc)
+{
+	struct stream *stream = slab_take(&sessions->streams);
+	uint64_t random;
+
+	CHECK(stream);
+	ring_random(sessions->core->ring, &random, sizeof(random));
+	stream_init(stream, ssrc, random);
+	return stream;
+}
+
+static struct client *add_client(struct sessions *sessions, const struct arrival *arrival)
+{
+	struct core *core = sessions->core;
+	struct client *client = table_add(&core->table, ROLLCALL_UDP);
+
+	CHECK(client);
+	client->udp.peer = peers_add(&sessions->peers, &arrival->key, client->id);
+	CHECK(client->udp.peer);
+	client->udp.peer->source = arrival->source;
+	sources_add(&sessions->sources, arrival->source);
+	if (arrival->key.numbered)
+		client->udp.stream = make_stream(sessions, arrival->key.ssrc);
+	client->source = &arrival->endpoint->source;
+	client->fd = arrival->endpoint->fd;
+	core->stats.udp_clients++;
+	core->stats.udp_clients_now++;
+	touch(sessions, client);
+	core_connected(core, client);
+	return client;
+}
+
+struct client *sessions_find(struct sessions *sessions, const struct arrival *arrival,
+			     uint64_t **no_place)
+{
+	struct udp_peer *peer = peers_find(&sessions->peers, &arrival->key);
+	struct client *client;
+
+	if (!peer) {
+		*no_place = find_no_place(sessions, arrival);
+		return *no_place ? NULL : add_client(sessions, arrival);
+	}
+	client = table_find(&sessions->core->table, peer->client);
+	CHECK(client && client->state == CLIENT_OPEN);
+	touch(sessions, client);
+	return client;
+}
+
+void sessions_forget(struct sessions *sessions, struct client *client, int reason)
+{
+	struct udp_peer *peer = client->udp.peer;
+
+	CHECK(client->state == CLIENT_OPEN);
+	client->state = CLIENT_CLOSING;
+	client->reason = reason;
+	idle_remove(idle_of(sessions, client), client);
+	sources_remove(&sessions->sources, peer->source);
+	peers_remove(&sessions->peers, peer);
+	client->udp.peer = NULL;
+}
+
+void sessions_free(struct sessions *sessions, struct client *client)
+{
+	struct stream *stream = client->udp.stream;
+
+	CHECK(client->state == CLIENT_CLOSING && client->udp.sends == 0);
+	core_disconnected(sessions->core, client);
+	if (stream)
+		slab_give(&sessions->streams, stream);
+}

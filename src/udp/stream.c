@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#include "udp/stream.h"
+
+#include <string.h>
+
+/*
+ * The ticks a second of the timestamps of a payload type: of those that RFC 3551, section 6,
+ * assigns; all others count microseconds.
+ */
+static uint32_t clock_hz(uint8_t type)
+{
+	static const uint32_t assigned[] = {
+		[0] = 8000,   [3] = 8000,   [4] = 8000,	  [5] = 8000,	[6] = 16000,  [7] = 8000,
+		[8] = 8000,   [9] = 8000,   [10] = 44100, [11] = 44100, [12] = 8000,  [13] = 8000,
+		[14] = 90000, [15] = 8000,  [16] = 11025, [17] = 22050, [18] = 8000,  [25] = 90000,
+		[26] = 90000, [28] = 90000, [31] = 90000, [32] = 90000, [33] = 90000, [34] = 90000,
+	};
+
+	if (type >= sizeof(assigned) / sizeof(*assigned) || assigned[type] == 0)
+		return 1000000;
+	return assigned[type];
+}
+
+/* In ticks of the clock; it goes round at 2^32, as timestamps do. */
+static uint32_t arrival_time(uint64_t now_ns, uint32_t hz)
+{
+	return (uint32_t)(now_ns / 1000000000 * hz + now_ns % 1000000000 * hz / 1000000000);
+}
+
+void stream_init(struct stream *stream, uint32_t client_ssrc, uint64_t random)
+{
+	*stream = (struct stream){
+		.ssrc = client_ssrc,
+		.next.ssrc = (uint32_t)random,
+		.next.number = (uint16_t)(random >> 32),
+	};
+}
+
+void stream_report(const struct stream *stream, struct rollcall_sequence *report)
+{
+	const struct sequence *sequence = &stream->sequence;
+
+	*report = (struct rollcall_sequence){
+		.ssrc = stream->ssrc,
+		.received = sequence->received,
+		.expected = sequence_expected(sequence),
+		.lost = sequence_lost_unique(sequence),
+		.duplicates = sequence->duplicates,
+		.reordered = sequence->reordered,
+		.late = sequence->late + sequence->jumps,
+		.restarts = sequence->restarts,
+		.jitter_us =
+			(uint64_t)sequence_jitter(sequence) * 1000000 / clock_hz(stream->next.type),
+	};
+}
+
+/* The totals change by as much as the report of this one. */
+static void add_change(struct rollcall_stats *totals, const struct rollcall_sequence *before,
+		       const struct rollcall_sequence *after)
+{
+	totals->sequence_received += after->received - before->received;
+	totals->sequence_expected += after->expected - before->expected;
+	totals->sequence_lost += after->lost - before->lost;
+	totals->sequence_duplicates += after->duplicates - before->duplicates;
+	totals->sequence_reordered += after->reordered - before->reordered;
+	totals->sequence_late += after->late - before->late;
+	totals->sequence_restarts += after->restarts - before->restarts;
+}
+
+bool stream_take(struct stream *stream, const struct rtp *rtp, uint64_t now_ns,
+		 struct rollcall_stats *totals)
+{
+	struct rollcall_sequence before, after;
+	enum sequence_verdict verdict;
+
+	stream_report(stream, &before);
+	verdict = sequence_update(&stream->sequence, rtp->number, rtp->timestamp,
+				  arrival_time(now_ns, clock_hz(rtp->type)));
+	stream_report(stream, &after);
+	add_change(totals, &before, &after);
+	stream->next.type = rtp->type;
+	stream->next.timestamp = rtp->timestamp;
+	return sequence_delivers(verdict);
+}
+
+void stream_number(struct stream *stream, uint8_t to[static RTP_HEADER_BYTES])
+{
+	rtp_write(to, &stream->next);
+	stream->next.number++;
+}
