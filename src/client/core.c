@@ -11,8 +11,10 @@
 #define TCP_BUFFERS_MAX 8192
 
 /*
- * A UDP buffer takes the largest datagram, 65,527 bytes, and before it what the kernel puts there
- * of the sender's address and the address asked.
+ * A UDP buffer takes the largest datagram, 65,527 bytes, or as many bytes of datagrams that came
+ * together, and before it what the kernel puts there of addresses and other control data. For small
+ * datagrams that come alone it costs nothing: buffers of 2,304 bytes measured the same, within 3%;
+ * datagrams that come together cost 0.5 to 0.6 of what they cost one by one.
  */
 #define UDP_BUFFER_BYTES (65536 + 256)
 #define UDP_BUFFERS 64

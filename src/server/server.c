@@ -28,10 +28,10 @@ static void limit_clients(struct core *core)
 	struct rollcall_options defaults;
 	bool is_default;
 
-	rollcall_options_defaults(&defaults);
-	is_default = core->options.tcp_clients_max == defaults.tcp_clients_max;
 	if (core->options.tcp_clients_max <= clients)
 		return;
+	rollcall_options_defaults(&defaults);
+	is_default = core->options.tcp_clients_max == defaults.tcp_clients_max;
 	/* Nobody is warned of a limit that nobody has asked for. */
 	log_write(&core->log, is_default ? ROLLCALL_LOG_INFO : ROLLCALL_LOG_WARNING,
 		  "at most %llu TCP clients at once instead of %u: the limit of open files is %llu",

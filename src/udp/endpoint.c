@@ -2,7 +2,6 @@
 #include "udp/endpoint.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "ring/op.h"
 
@@ -74,10 +73,9 @@ void endpoint_destroy(struct endpoint *endpoint)
 
 bool endpoint_is_busy(const struct endpoint *endpoint)
 {
-	const bool refusing = endpoint->udp->core->refusing;
-	const bool more = refusing ? !endpoint->aborted : endpoint->closed && !endpoint->drained;
+	const bool ended = endpoint->udp->core->refusing ? endpoint->aborted : endpoint->drained;
 
-	return endpoint->armed || endpoint->cancelling || more;
+	return endpoint->armed || endpoint->cancelling || !ended;
 }
 
 /* ---- Starting operations ---- */

@@ -48,7 +48,7 @@ void endpoint_close(struct endpoint *endpoint);
 /* Frees what it holds; nothing may be in flight, its clients' datagrams included. */
 void endpoint_destroy(struct endpoint *endpoint);
 
-/* Whether the kernel still has an operation of it, or will have. */
+/* Whether the kernel still has an operation of an endpoint that is closed, or will have. */
 bool endpoint_is_busy(const struct endpoint *endpoint);
 
 /* Starts the operations that the state asks for. false: the submission queue is full. */

@@ -225,6 +225,7 @@ void udp_close(struct udp *udp, struct client *client, int reason)
 
 void udp_flush_client(struct udp *udp, struct client *client)
 {
-	if (client->state == CLIENT_CLOSING && client->udp.sends == 0)
+	CHECK(client->state == CLIENT_CLOSING);
+	if (client->udp.sends == 0)
 		sessions_free(&udp->sessions, client);
 }
