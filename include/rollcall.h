@@ -94,8 +94,9 @@ struct rollcall_service {
 	/*
 	 * Whether received() answers from the message alone. Then datagrams are answered also when
 	 * there is no room for one more UDP client: received() is called with ROLLCALL_NONE, and
-	 * rollcall_send() to that, from inside the callback, answers the datagram. There is no
-	 * connected() and no disconnected() for it, and every other call gives -ENOENT.
+	 * rollcall_send() to that, from inside the callback, answers the datagram. Cookies work for
+	 * it too. There is no connected() and no disconnected() for it, and every other call gives
+	 * -ENOENT.
 	 */
 	bool stateless;
 
@@ -157,13 +158,14 @@ enum rollcall_log_level {
 };
 
 /*
- * Whether datagrams begin with the header of RTP (RFC 3550, section 5.1): version 2, a sequence
- * number of 16 bits, a timestamp in microseconds, and the number of the source (SSRC). Then each
- * source of an address is a client of its own. Its datagrams are counted as section A.1 says; those
- * that come twice are not delivered, nor those more than 1,024 behind the latest. received() gets
- * what is behind the header, and answers get a header of the server's own: an SSRC and sequence
- * numbers for that client, and the timestamp that came last. What is not well-formed is dropped and
- * counted.
+ * Whether datagrams begin with the header of RTP (RFC 3550, section 5.1): version 2, a payload
+ * type, a sequence number of 16 bits, a timestamp, and the number of the source (SSRC). Timestamps
+ * count microseconds, or for payload types below 96 what RFC 3551, section 6, says. Each source of
+ * an address is a client of its own. Its datagrams are counted as section A.1 says; those that come
+ * twice are not delivered, nor those more than 1,024 behind the latest. received() gets what is
+ * behind the header, and answers get a header of the server's own: an SSRC and sequence numbers for
+ * that client, and the timestamp that came last; those to ROLLCALL_NONE have the header that came.
+ * What is not well-formed is dropped and counted.
  */
 enum rollcall_udp_sequence {
 	ROLLCALL_SEQUENCE_OFF,	/* datagrams are plain */
@@ -199,7 +201,7 @@ struct rollcall_options {
 	/*
 	 * Datagrams a second that are taken from one IPv4 address, or from one IPv6 network of 64
 	 * bits, with as many at once after a second of silence; up to 1,000,000. Others are dropped
-	 * and counted. 0, the default: no limit.
+	 * and counted. 0, the default: no limit. All link-local neighbours are one network.
 	 */
 	unsigned udp_rate;
 
@@ -208,7 +210,7 @@ struct rollcall_options {
 
 	/*
 	 * What the kernel holds of datagrams that have come, and of those that go, in bytes for
-	 * each UDP address; up to 2^30. Without the capability CAP_NET_ADMIN it holds no more than
+	 * each UDP address; below 2^30. Without the capability CAP_NET_ADMIN it holds no more than
 	 * net.core.rmem_max and wmem_max; what it holds less is logged. 0, the default: as the
 	 * kernel likes.
 	 */
@@ -346,8 +348,8 @@ ROLLCALL_EXPORT void rollcall_destroy(struct rollcall_server *server);
  *	-EPIPE		it is being closed
  *	-ENOBUFS	TCP: the queue is at its hard limit, or memory at its; nothing was queued,
  *			and drained() tells when to try again
- *	-EMSGSIZE	UDP: more than 65,507 bytes (65,527 over IPv6); TCP: more than the hard
- *			limit of the queue
+ *	-EMSGSIZE	UDP: more than 65,507 bytes (65,527 over IPv6), 12 less for a client that
+ *			numbers its datagrams; TCP: more than the hard limit of the queue
  *	-EINVAL		more than 2^30 bytes, or `count` above 16
  */
 ROLLCALL_EXPORT int rollcall_send(struct rollcall_server *server, rollcall_client client,
@@ -364,7 +366,10 @@ ROLLCALL_EXPORT int rollcall_sendv(struct rollcall_server *server, rollcall_clie
  */
 ROLLCALL_EXPORT int rollcall_close(struct rollcall_server *server, rollcall_client client);
 
-/* Ends a client at once: what is queued is dropped and the connection is reset. -ENOENT: gone. */
+/*
+ * Ends a client at once: what is queued is dropped and the connection is reset. Datagrams that were
+ * sent to a UDP client are sent all the same. -ENOENT: gone.
+ */
 ROLLCALL_EXPORT int rollcall_abort(struct rollcall_server *server, rollcall_client client);
 
 enum rollcall_transport { ROLLCALL_TCP = 1, ROLLCALL_UDP = 2 };
@@ -373,9 +378,10 @@ enum rollcall_transport { ROLLCALL_TCP = 1, ROLLCALL_UDP = 2 };
 struct rollcall_sequence {
 	uint32_t ssrc; /* of the client */
 
-	/* All that came with a good number, and how many there should be, the first to the latest
-	 * (RFC 3550, A.3). What expected has more than received is the loss that RTP reports:
-	 * duplicates hide in it, and make it negative even. */
+	/* All that came with a good number, duplicates too, and how many there should be, the first
+	 * to the latest (RFC 3550, A.3); but not those before two have come in sequence (A.1). What
+	 * expected has more than received is the loss that RTP reports: duplicates hide in it, and
+	 * make it negative even. */
 	uint64_t received;
 	uint64_t expected;
 
@@ -533,7 +539,7 @@ struct rollcall_stats {
 	uint64_t udp_evictions;	       /* clients that made room for others */
 	uint64_t udp_bundles_received; /* receives of several datagrams together (UDP_GRO) */
 	uint64_t udp_bundles_sent;     /* sends of several datagrams together (UDP_SEGMENT) */
-	uint64_t udp_sends_dropped;    /* answers dropped: all send slots in flight, or no memory */
+	uint64_t udp_sends_dropped;    /* answers dropped: no slot, memory or room in the socket */
 	uint64_t udp_send_errors;      /* answers that the kernel refused */
 
 	/* Numbered datagrams of all clients, as in struct rollcall_sequence. */

@@ -61,6 +61,7 @@ enum {
 	CLIENT_GOT_INPUT = 1 << 10,  /* the receive in flight, or the last one, has brought some */
 	CLIENT_STARVED = 1 << 11,    /* both its receive and its send wait for memory */
 	CLIENT_ACTIVE = 1 << 12,     /* UDP: it has sent after an answer, or three times */
+	CLIENT_ALONE = 1 << 13,	     /* UDP: its datagrams cannot leave together */
 };
 
 /* Where a client came from: a listener or an endpoint, and the service behind it. */

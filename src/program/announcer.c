@@ -47,10 +47,10 @@ static void report_sequence(struct announcer *announcer, struct rollcall_server 
 	if (rollcall_client_info(server, client, &info) || !info.has_sequence)
 		return;
 	bytes = snprintf(line, sizeof(line),
-			 "Client ID : %" PRIu64 " sequence : %" PRIu64 " received, %" PRIu64
+			 "Client ID : %" PRIu64 " sequence : %" PRIu64 " delivered, %" PRIu64
 			 " lost, %" PRIu64 " duplicate, %" PRIu64 " reordered, %" PRIu64
 			 " late, %" PRIu64 " restarts, jitter %" PRIu64 " us .",
-			 client, sequence->received, sequence->lost, sequence->duplicates,
+			 client, info.messages_received, sequence->lost, sequence->duplicates,
 			 sequence->reordered, sequence->late, sequence->restarts,
 			 sequence->jitter_us);
 	console_line(announcer->console, line, (size_t)bytes);

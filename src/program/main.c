@@ -13,6 +13,7 @@
 #include "program/console.h"
 #include "program/diagnostics.h"
 #include "program/failures.h"
+#include "program/losses.h"
 #include "program/options.h"
 #include "program/settings.h"
 #include "program/signals.h"
@@ -123,6 +124,7 @@ static int listen_on_all(struct program *program, const char *transport,
  */
 static int run(struct program *program)
 {
+	struct rollcall_stats stats = { .size = sizeof(stats) };
 	struct failure failure;
 	int result;
 
@@ -131,8 +133,10 @@ static int run(struct program *program)
 	if (!program->options.quiet)
 		announcer_waiting(&program->announcer);
 	result = rollcall_run(program->server);
+	rollcall_stats(program->server, &stats);
 	console_detach(&program->console);
 	console_detach(&program->diagnostics.console);
+	losses_say(&program->diagnostics, &stats);
 	if (result == 0)
 		return 0;
 	failure_of_run(&failure, result);

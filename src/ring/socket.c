@@ -173,6 +173,20 @@ void socket_room(struct ring *ring, int fd, struct socket_room *room)
 	room->send_bytes = get_room(fd, SO_SNDBUF);
 }
 
+bool socket_is_local(struct ring *ring, const struct address *address)
+{
+	struct address own = *address;
+	int fd = socket(own.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool is_local;
+
+	(void)ring;
+	address_set_port(&own, 0);
+	is_local = fd >= 0 && bind(fd, &own.any, own.bytes) == 0;
+	if (fd >= 0)
+		close(fd);
+	return is_local;
+}
+
 int socket_local_address(struct ring *ring, int fd, struct address *address)
 {
 	(void)ring;

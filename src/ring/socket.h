@@ -45,6 +45,9 @@ int socket_bind_udp(struct ring *ring, const struct address *address,
 /* The room that it got. */
 void socket_room(struct ring *ring, int fd, struct socket_room *room);
 
+/* Whether the address is one of this machine's: whether it could be bound to. */
+bool socket_is_local(struct ring *ring, const struct address *address);
+
 /* The address of this or of the other end. -ENOTCONN: the connection is no more. */
 int socket_local_address(struct ring *ring, int fd, struct address *address);
 int socket_peer_address(struct ring *ring, int fd, struct address *address);

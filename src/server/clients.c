@@ -115,11 +115,20 @@ int rollcall_client_info(struct rollcall_server *server, rollcall_client id,
 
 _Static_assert(ROLLCALL_COOKIE_BYTES == COOKIE_BYTES, "a cookie has one size");
 
-int rollcall_cookie(struct rollcall_server *server, rollcall_client id, uint8_t *cookie)
+/* The address of a client, or of who is just answered without being one; of length 0: none. */
+static struct address find_peer(struct rollcall_server *server, rollcall_client id)
 {
 	struct client *client = table_find(&server->core.table, id);
-	const struct address address =
-		client ? find_address(server, client) : (struct address){ 0 };
+
+	if (client)
+		return find_address(server, client);
+	return id == ROLLCALL_NONE && server->udp.unlisted ? server->udp.unlisted->from
+							   : (struct address){ 0 };
+}
+
+int rollcall_cookie(struct rollcall_server *server, rollcall_client id, uint8_t *cookie)
+{
+	const struct address address = find_peer(server, id);
 
 	if (address.bytes == 0)
 		return -ENOENT;
@@ -129,9 +138,7 @@ int rollcall_cookie(struct rollcall_server *server, rollcall_client id, uint8_t 
 
 int rollcall_cookie_check(struct rollcall_server *server, rollcall_client id, const uint8_t *cookie)
 {
-	struct client *client = table_find(&server->core.table, id);
-	const struct address address =
-		client ? find_address(server, client) : (struct address){ 0 };
+	const struct address address = find_peer(server, id);
 
 	if (address.bytes == 0)
 		return -ENOENT;

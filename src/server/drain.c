@@ -20,6 +20,13 @@ static void take_no_more(struct rollcall_server *server)
 		endpoint_close(server->endpoints[i]);
 }
 
+static void end_udp_input(struct rollcall_server *server)
+{
+	server->unflushed = true;
+	for (unsigned i = 0; i < server->endpoint_count; i++)
+		endpoint_end(server->endpoints[i]);
+}
+
 void server_abort(struct rollcall_server *server)
 {
 	struct client *client = NULL;
@@ -29,6 +36,7 @@ void server_abort(struct rollcall_server *server)
 	server->core.refusing = true;
 	timers_clear(&server->core.timers, &server->drain_timer);
 	take_no_more(server);
+	end_udp_input(server);
 	while ((client = next_client(server, client))) {
 		if (client->transport == ROLLCALL_TCP)
 			connection_abort(&server->tcp, client, -ESHUTDOWN, true);
@@ -45,6 +53,7 @@ static void end_input(struct rollcall_server *server)
 	struct client *client = NULL;
 
 	server->input_ended = true;
+	end_udp_input(server);
 	while ((client = next_client(server, client)))
 		if (client->transport == ROLLCALL_TCP)
 			connection_close(&server->tcp, client, -ESHUTDOWN);
@@ -105,7 +114,7 @@ static void end_udp_clients(struct rollcall_server *server)
 	if (server->udp_ended)
 		return;
 	for (unsigned i = 0; i < server->endpoint_count; i++)
-		if (!server->endpoints[i]->drained)
+		if (endpoint_is_busy(server->endpoints[i]))
 			return;
 	server->udp_ended = true;
 	while ((client = next_client(server, client)))

@@ -53,7 +53,7 @@ int options_take(struct rollcall_options *to, const struct rollcall_options *fro
 	    !is_between(to->udp_clients_max, 1, CLIENTS_MAX) ||
 	    !is_between(to->udp_clients_per_source_max, 1, CLIENTS_MAX) ||
 	    to->udp_rate > UDP_RATE_MAX || to->udp_sequence > ROLLCALL_SEQUENCE_AUTO ||
-	    to->udp_receive_buffer_bytes > BYTES_MAX || to->udp_send_buffer_bytes > BYTES_MAX ||
+	    to->udp_receive_buffer_bytes >= BYTES_MAX || to->udp_send_buffer_bytes >= BYTES_MAX ||
 	    !is_between(to->send_queue_bytes, 4096, BYTES_MAX) ||
 	    !is_between(to->send_queue_bytes_max, to->send_queue_bytes, BYTES_MAX) ||
 	    !is_between(to->memory_bytes_max, 1 << 20, (uint64_t)1 << 40) ||

@@ -44,7 +44,11 @@ static void take_control(struct arrival *arrival, struct cmsghdr *header)
 		memcpy(arrival->key.local, &info.ipi_spec_dst, sizeof(info.ipi_spec_dst));
 	} else if (is_control(header, IPPROTO_IPV6, IPV6_PKTINFO, sizeof(info6))) {
 		memcpy(&info6, CMSG_DATA(header), sizeof(info6));
-		memcpy(arrival->key.local, &info6.ipi6_addr, sizeof(info6.ipi6_addr));
+		/* Nothing can leave from a group's address; and a link has its own ones. */
+		if (!IN6_IS_ADDR_MULTICAST(&info6.ipi6_addr))
+			memcpy(arrival->key.local, &info6.ipi6_addr, sizeof(info6.ipi6_addr));
+		if (IN6_IS_ADDR_LINKLOCAL(&info6.ipi6_addr))
+			arrival->key.scope = info6.ipi6_ifindex;
 	} else if (is_control(header, SOL_UDP, UDP_GRO, sizeof(segment_bytes))) {
 		memcpy(&segment_bytes, CMSG_DATA(header), sizeof(segment_bytes));
 		arrival->segment_bytes = segment_bytes > 0 ? (size_t)segment_bytes : 0;
@@ -95,11 +99,9 @@ static bool is_from_ourselves(const struct arrival *arrival)
 		if (own->address.any.sa_family != arrival->from.any.sa_family ||
 		    address_port(&own->address) != arrival->key.port)
 			continue;
-		/* A wildcard endpoint has every loopback address, and the one that was asked. */
-		if (!own->wildcard ? address_same_host(&own->address, &arrival->from)
-				   : address_is_loopback(&arrival->from) ||
-					     memcmp(arrival->key.peer, arrival->key.local,
-						    sizeof(arrival->key.peer)) == 0)
+		/* A wildcard endpoint has every address of this machine. */
+		if (own->wildcard ? socket_is_local(endpoint->udp->core->ring, &arrival->from)
+				  : address_same_host(&own->address, &arrival->from))
 			return true;
 	}
 	return false;

@@ -37,44 +37,45 @@ static void push(struct datagrams *datagrams, struct datagram *datagram)
 /* ---- Taking datagrams ---- */
 
 /* The last waiting slot, if one more datagram can leave with those in it; else NULL. */
-static struct datagram *find_company(struct datagrams *datagrams, uint64_t client, size_t bytes,
+static struct datagram *find_company(struct datagrams *datagrams,
+				     const struct datagram_target *target, size_t bytes,
 				     unsigned parts)
 {
 	struct datagram *last = datagrams->last;
 
-	if (!last || client == ROLLCALL_NONE || last->client != client || last->whole ||
-	    last->single)
+	if (!last || last->whole || target->alone || last->client != target->client ||
+	    memcmp(&last->key, target->key, sizeof(last->key)) != 0)
 		return NULL;
-	if (bytes == 0 || bytes > last->segment_bytes ||
-	    last->segment_bytes > last->endpoint->segment_bytes_max ||
-	    last->segments == DATAGRAM_SEGMENTS_MAX ||
+	if (bytes == 0 || bytes > last->segment_bytes || last->segments == DATAGRAM_SEGMENTS_MAX ||
 	    last->queue.bytes + bytes > DATAGRAM_BUNDLE_BYTES_MAX ||
 	    last->queue.segments + DATAGRAM_PIECES_OF(parts, bytes) > DATAGRAM_PIECES)
 		return NULL;
 	return last;
 }
 
-/* Takes a slot; NULL: none is left. */
-static struct datagram *take_slot(struct datagrams *datagrams, struct endpoint *endpoint,
-				  uint64_t client, const struct udp_key *key, size_t bytes)
+/* Puts a datagram into a slot; NULL: no slot or no memory is left. */
+static struct datagram *fill_slot(struct datagrams *datagrams, const struct datagram_target *target,
+				  size_t bytes, const struct iovec *parts, unsigned count)
 {
 	struct datagram *datagram = slab_take(&datagrams->slots);
 
 	if (!datagram)
 		return NULL;
 	datagram->queue = (struct queue){ 0 };
-	datagram->endpoint = endpoint;
-	datagram->key = *key;
-	datagram->client = client;
+	if (!queue_append(&datagrams->core->memory, &datagram->queue, parts, count, false)) {
+		slab_give(&datagrams->slots, datagram);
+		return NULL;
+	}
+	datagram->endpoint = target->endpoint;
+	datagram->key = *target->key;
+	datagram->client = target->client;
 	datagram->segment_bytes = (uint32_t)bytes;
 	datagram->segments = 1;
-	datagram->whole = false;
-	datagram->single = false;
+	datagram->whole = target->alone;
 	return datagram;
 }
 
-enum datagram_fate datagrams_send(struct datagrams *datagrams, struct endpoint *endpoint,
-				  uint64_t client, const struct udp_key *key,
+enum datagram_fate datagrams_send(struct datagrams *datagrams, const struct datagram_target *target,
 				  const struct iovec *parts, unsigned count)
 {
 	struct core *core = datagrams->core;
@@ -83,21 +84,19 @@ enum datagram_fate datagrams_send(struct datagrams *datagrams, struct endpoint *
 
 	for (unsigned i = 0; i < count; i++)
 		bytes += parts[i].iov_len;
-	datagram = find_company(datagrams, client, bytes, count);
+	datagram = find_company(datagrams, target, bytes, count);
 	if (datagram && queue_append(&core->memory, &datagram->queue, parts, count, false)) {
 		datagram->segments++;
 		datagram->whole = bytes < datagram->segment_bytes;
 		return DATAGRAM_JOINED;
 	}
-	datagram = take_slot(datagrams, endpoint, client, key, bytes);
-	if (datagram && queue_append(&core->memory, &datagram->queue, parts, count, false)) {
-		push(datagrams, datagram);
-		return DATAGRAM_STARTED;
+	datagram = fill_slot(datagrams, target, bytes, parts, count);
+	if (!datagram) {
+		core->stats.udp_sends_dropped++;
+		return DATAGRAM_DROPPED;
 	}
-	if (datagram)
-		slab_give(&datagrams->slots, datagram);
-	core->stats.udp_sends_dropped++;
-	return DATAGRAM_DROPPED;
+	push(datagrams, datagram);
+	return DATAGRAM_STARTED;
 }
 
 /* ---- Starting to send ---- */
@@ -147,6 +146,57 @@ static void add_source(struct datagram *datagram)
 		add_control(datagram, IPPROTO_IPV6, IPV6_PKTINFO, &info6, sizeof(info6));
 }
 
+static void lay_out(struct datagram *datagram)
+{
+	const struct endpoint *endpoint = datagram->endpoint;
+	const uint16_t segment_bytes = (uint16_t)datagram->segment_bytes;
+	const unsigned count = queue_gather(&datagram->queue, datagram->pieces, DATAGRAM_PIECES);
+
+	CHECK(count == datagram->queue.segments);
+	datagram_address(&datagram->key, &endpoint->address, &datagram->to);
+	datagram->message = (struct msghdr){
+		.msg_name = &datagram->to.any,
+		.msg_namelen = datagram->to.bytes,
+		.msg_iov = datagram->pieces,
+		.msg_iovlen = count,
+	};
+	if (endpoint->wildcard)
+		add_source(datagram);
+	if (datagram->segments > 1)
+		add_control(datagram, SOL_UDP, UDP_SEGMENT, &segment_bytes, sizeof(segment_bytes));
+}
+
+bool datagrams_flush(struct datagrams *datagrams)
+{
+	struct core *core = datagrams->core;
+
+	while (datagrams->first) {
+		struct datagram *datagram = datagrams->first;
+		struct io_uring_sqe *sqe = ring_sqe(core->ring);
+
+		if (!sqe)
+			return false;
+		lay_out(datagram);
+		io_uring_prep_sendmsg(sqe, datagram->endpoint->fd, &datagram->message,
+				      MSG_NOSIGNAL | MSG_DONTWAIT);
+		sqe->user_data = op_pack(OP_UDP_SEND, slab_index(&datagrams->slots, datagram));
+		datagrams->first = datagram->next;
+	}
+	datagrams->last = NULL;
+	return true;
+}
+
+/* ---- Completions ---- */
+
+/*
+ * Whether datagrams may be refused only because they come together: larger than the way takes in
+ * one packet, or a way without checksums in hardware (net/ipv4/udp.c, Linux 6.1).
+ */
+static bool is_company_refused(int error)
+{
+	return error == -EINVAL || error == -EMSGSIZE || error == -EIO || error == -EOPNOTSUPP;
+}
+
 /* Keeps only the pieces of the first segment; returns how many. */
 static unsigned cut_pieces(struct iovec *pieces, unsigned count, size_t bytes)
 {
@@ -160,104 +210,61 @@ static unsigned cut_pieces(struct iovec *pieces, unsigned count, size_t bytes)
 	return count;
 }
 
-static void lay_out(struct datagram *datagram)
+/* Takes a slot for each datagram of a refused one, and puts them first, in their order. */
+static unsigned send_one_by_one(struct datagrams *datagrams, struct datagram *refused)
 {
-	const struct endpoint *endpoint = datagram->endpoint;
-	const uint16_t segment_bytes = (uint16_t)datagram->segment_bytes;
-	unsigned count = queue_gather(&datagram->queue, datagram->pieces, DATAGRAM_PIECES);
+	const struct datagram_target target = { refused->endpoint, &refused->key, refused->client,
+						true };
+	struct datagrams ahead = { .core = datagrams->core };
+	struct queue *queue = &refused->queue;
+	unsigned again = 0;
 
-	CHECK(count == datagram->queue.segments);
-	if (datagram->single)
-		count = cut_pieces(datagram->pieces, count, datagram->segment_bytes);
-	datagram_address(&datagram->key, &endpoint->address, &datagram->to);
-	datagram->message = (struct msghdr){
-		.msg_name = &datagram->to.any,
-		.msg_namelen = datagram->to.bytes,
-		.msg_iov = datagram->pieces,
-		.msg_iovlen = count,
-	};
-	if (endpoint->wildcard)
-		add_source(datagram);
-	if (datagram->segments > 1 && !datagram->single)
-		add_control(datagram, SOL_UDP, UDP_SEGMENT, &segment_bytes, sizeof(segment_bytes));
-}
+	while (queue->bytes > 0) {
+		const size_t bytes = min_size(queue->bytes, refused->segment_bytes);
+		unsigned count = queue_gather(queue, refused->pieces, DATAGRAM_PIECES);
+		struct datagram *one;
 
-bool datagrams_flush(struct datagrams *datagrams)
-{
-	struct core *core = datagrams->core;
-	/* At the very end nothing may wait for a socket that takes no more. */
-	const unsigned flags = MSG_NOSIGNAL | (core->refusing ? MSG_DONTWAIT : 0);
-
-	while (datagrams->first) {
-		struct datagram *datagram = datagrams->first;
-		struct io_uring_sqe *sqe = ring_sqe(core->ring);
-
-		if (!sqe)
-			return false;
-		lay_out(datagram);
-		core->stats.udp_bundles_sent += datagram->segments > 1 && !datagram->single;
-		io_uring_prep_sendmsg(sqe, datagram->endpoint->fd, &datagram->message, flags);
-		sqe->user_data = op_pack(OP_UDP_SEND, slab_index(&datagrams->slots, datagram));
-		datagrams->first = datagram->next;
+		count = cut_pieces(refused->pieces, count, bytes);
+		one = fill_slot(datagrams, &target, bytes, refused->pieces, count);
+		queue_advance(&datagrams->core->memory, queue, bytes);
+		if (!one) {
+			datagrams->core->stats.udp_sends_dropped++;
+			continue;
+		}
+		push(&ahead, one);
+		again++;
 	}
-	datagrams->last = NULL;
-	return true;
+	if (again > 0) {
+		ahead.last->next = datagrams->first;
+		datagrams->last = datagrams->last ? datagrams->last : ahead.last;
+		datagrams->first = ahead.first;
+	}
+	return again;
 }
 
-/* ---- Completions ---- */
-
-/*
- * Whether datagrams are refused only because they come together: larger than the way takes in one
- * packet, or a way without checksums in hardware (net/ipv4/udp.c, Linux 6.1). Then smaller ones may
- * still go together; one way with small packets keeps the other peers of the endpoint from it too,
- * which costs time only.
- */
-static bool is_company_refused(struct datagram *datagram, int error)
+/* As anywhere on its way, a datagram may be lost here. */
+static void count_sent(struct rollcall_stats *stats, const struct datagram *datagram, int result)
 {
-	struct endpoint *endpoint = datagram->endpoint;
-
-	if (datagram->segments == 1 || datagram->single)
-		return false;
-	if (error == -EINVAL || error == -EMSGSIZE)
-		endpoint->segment_bytes_max =
-			min_size(endpoint->segment_bytes_max, datagram->segment_bytes - 1);
-	else if (error == -EIO || error == -EOPNOTSUPP || error == -ENOPROTOOPT)
-		endpoint->segment_bytes_max = 0;
+	if (result >= 0)
+		stats->udp_bundles_sent += datagram->segments > 1;
+	else if (result == -EAGAIN)
+		stats->udp_sends_dropped += datagram->segments;
 	else
-		return false;
-	return true;
+		stats->udp_send_errors += datagram->segments;
 }
 
-/* Goes on with the next of those that were refused together; false: none is left. */
-static bool send_next_single(struct datagrams *datagrams, struct datagram *datagram)
-{
-	if (datagram->queue.bytes == 0)
-		return false;
-	datagram->single = true;
-	push(datagrams, datagram);
-	return true;
-}
-
-uint64_t datagrams_on_sent(struct datagrams *datagrams, uint64_t id, const struct io_uring_cqe *cqe)
+uint64_t datagrams_on_sent(struct datagrams *datagrams, uint64_t id, const struct io_uring_cqe *cqe,
+			   unsigned *again)
 {
 	struct datagram *datagram = slab_at(&datagrams->slots, (uint32_t)id);
-	struct queue_memory *memory = &datagrams->core->memory;
 	const uint64_t client = datagram->client;
 
-	if (is_company_refused(datagram, cqe->res)) {
-		send_next_single(datagrams, datagram);
-		return ROLLCALL_NONE;
-	}
-	/* As anywhere on its way, a datagram may be lost here. */
-	if (cqe->res < 0)
-		datagrams->core->stats.udp_send_errors += datagram->single ? 1 : datagram->segments;
-	if (datagram->single) {
-		queue_advance(memory, &datagram->queue,
-			      min_size(datagram->segment_bytes, datagram->queue.bytes));
-		if (send_next_single(datagrams, datagram))
-			return ROLLCALL_NONE;
-	}
-	queue_clear(memory, &datagram->queue);
+	*again = 0;
+	if (datagram->segments > 1 && is_company_refused(cqe->res))
+		*again = send_one_by_one(datagrams, datagram);
+	else
+		count_sent(&datagrams->core->stats, datagram, cqe->res);
+	queue_clear(&datagrams->core->memory, &datagram->queue);
 	slab_give(&datagrams->slots, datagram);
 	return client;
 }

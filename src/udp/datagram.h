@@ -5,7 +5,10 @@
  * Each is an operation of its own, from a pool of slots, and all may be in flight at once. Those to
  * the same client that follow each other in a turn, and have one size, leave together (udp(7),
  * UDP_SEGMENT; Linux 4.18); the last of them may be shorter. Where the kernel refuses that, they go
- * one by one.
+ * one by one, and so do all later ones to that client.
+ *
+ * None waits for room in the socket: it would hold a buffer that all share, and leave after newer
+ * ones. What finds no room is lost and counted, as anywhere on its way.
  */
 #ifndef UDP_DATAGRAM_H
 #define UDP_DATAGRAM_H
@@ -50,8 +53,7 @@ struct datagram {
 	uint64_t client; /* or ROLLCALL_NONE */
 	uint32_t segment_bytes;
 	uint16_t segments;
-	bool whole;  /* its last segment is shorter: none can follow */
-	bool single; /* together they were refused: the segments go one by one */
+	bool whole; /* none can follow: its last segment is shorter, or it leaves alone */
 };
 
 struct datagrams {
@@ -71,20 +73,27 @@ enum datagram_fate {
 	DATAGRAM_STARTED, /* it is the first in a slot, whose completion will name the client */
 };
 
-/* Sends one to the peer of the key, for a client or ROLLCALL_NONE. */
-enum datagram_fate datagrams_send(struct datagrams *datagrams, struct endpoint *endpoint,
-				  uint64_t client, const struct udp_key *key,
+/* Whom a datagram is for. */
+struct datagram_target {
+	struct endpoint *endpoint;
+	const struct udp_key *key;
+	uint64_t client; /* or ROLLCALL_NONE */
+	bool alone;	 /* not together with others */
+};
+
+enum datagram_fate datagrams_send(struct datagrams *datagrams, const struct datagram_target *target,
 				  const struct iovec *parts, unsigned count);
 
 /* Starts the sends of waiting datagrams. false: the submission queue is full. */
 bool datagrams_flush(struct datagrams *datagrams);
 
 /*
- * The completion of a send; id is the slot's number. Returns the client of a slot that is free
- * now; else ROLLCALL_NONE.
+ * The completion of a send; id is the number of the slot, which is free then. Returns its client.
+ * If its datagrams could not leave together, they are to leave one by one, in *again slots; else
+ * that is 0.
  */
-uint64_t datagrams_on_sent(struct datagrams *datagrams, uint64_t id,
-			   const struct io_uring_cqe *cqe);
+uint64_t datagrams_on_sent(struct datagrams *datagrams, uint64_t id, const struct io_uring_cqe *cqe,
+			   unsigned *again);
 
 /* Whether any waits or is in flight. */
 bool datagrams_are_busy(const struct datagrams *datagrams);

@@ -41,7 +41,6 @@ int endpoint_open(struct endpoint *endpoint, struct udp *udp, const struct addre
 	endpoint->address = *address;
 	endpoint->retry.expired = on_retry;
 	endpoint->wildcard = address_is_wildcard(address);
-	endpoint->segment_bytes_max = DATAGRAM_BUNDLE_BYTES_MAX;
 	arrival_lay_out(&endpoint->layout);
 	endpoint->fd = socket_bind_udp(core->ring, address, &room);
 	if (endpoint->fd < 0) {
@@ -61,7 +60,14 @@ unreserve:
 
 void endpoint_close(struct endpoint *endpoint)
 {
-	endpoint->closed = true;
+	if (endpoint->state == ENDPOINT_OPEN)
+		endpoint->state = endpoint->armed ? ENDPOINT_CLOSING : ENDPOINT_LAST;
+}
+
+void endpoint_end(struct endpoint *endpoint)
+{
+	if (endpoint->state != ENDPOINT_ENDED)
+		endpoint->state = endpoint->armed ? ENDPOINT_ENDING : ENDPOINT_ENDED;
 }
 
 void endpoint_destroy(struct endpoint *endpoint)
@@ -73,9 +79,7 @@ void endpoint_destroy(struct endpoint *endpoint)
 
 bool endpoint_is_busy(const struct endpoint *endpoint)
 {
-	const bool ended = endpoint->udp->core->refusing ? endpoint->aborted : endpoint->drained;
-
-	return endpoint->armed || endpoint->cancelling || !ended;
+	return endpoint->state != ENDPOINT_ENDED || endpoint->cancelling;
 }
 
 /* ---- Starting operations ---- */
@@ -83,18 +87,18 @@ bool endpoint_is_busy(const struct endpoint *endpoint)
 static bool start_receive(struct endpoint *endpoint)
 {
 	struct io_uring_sqe *sqe = ring_sqe(endpoint->udp->core->ring);
+	/* MSG_DONTWAIT ends the multishot with EAGAIN rather than to wait. */
+	const int flags = endpoint->state == ENDPOINT_LAST ? MSG_DONTWAIT : 0;
 
 	if (!sqe)
 		return false;
-	endpoint->armed = true;
-	endpoint->last = endpoint->closed;
-	endpoint->got_some = false;
-	/* MSG_DONTWAIT ends the multishot with EAGAIN rather than to wait. */
-	io_uring_prep_recvmsg_multishot(sqe, endpoint->fd, &endpoint->layout,
-					endpoint->last ? MSG_DONTWAIT : 0);
+	io_uring_prep_recvmsg_multishot(sqe, endpoint->fd, &endpoint->layout, (unsigned)flags);
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = BUFFERS_UDP;
 	sqe->user_data = op_pack(OP_UDP_RECEIVE, endpoint->source.index);
+	endpoint->armed = true;
+	endpoint->got_some = false;
+	endpoint->cancelled = false;
 	return true;
 }
 
@@ -104,29 +108,26 @@ static bool start_cancel(struct endpoint *endpoint)
 
 	if (!sqe)
 		return false;
-	endpoint->aborted = endpoint->udp->core->refusing;
-	if (endpoint->aborted)
-		io_uring_prep_cancel_fd(sqe, endpoint->fd, IORING_ASYNC_CANCEL_ALL);
-	else
-		io_uring_prep_cancel64(sqe, op_pack(OP_UDP_RECEIVE, endpoint->source.index), 0);
+	io_uring_prep_cancel64(sqe, op_pack(OP_UDP_RECEIVE, endpoint->source.index), 0);
 	sqe->user_data = op_pack(OP_UDP_CANCEL, endpoint->source.index);
 	endpoint->cancelled = true;
 	endpoint->cancelling = true;
 	return true;
 }
 
+static bool is_to_cancel(const struct endpoint *endpoint)
+{
+	return (endpoint->state == ENDPOINT_CLOSING || endpoint->state == ENDPOINT_ENDING) &&
+	       !endpoint->cancelled && !endpoint->cancelling;
+}
+
 bool endpoint_flush(struct endpoint *endpoint)
 {
-	if (endpoint->udp->core->refusing)
-		return endpoint->aborted || endpoint->cancelling || start_cancel(endpoint);
 	if (endpoint->starved && buffers_free(&endpoint->udp->core->buffers[BUFFERS_UDP]) > 0)
 		endpoint->starved = false;
-	if (endpoint->armed) {
-		bool stop = endpoint->closed && !endpoint->last && !endpoint->cancelled;
-
-		return !stop || start_cancel(endpoint);
-	}
-	if (endpoint->drained || endpoint->starved || endpoint->paused)
+	if (endpoint->armed)
+		return !is_to_cancel(endpoint) || start_cancel(endpoint);
+	if (endpoint->state == ENDPOINT_ENDED || endpoint->starved || endpoint->paused)
 		return true;
 	return start_receive(endpoint);
 }
@@ -168,7 +169,7 @@ static void receive(struct endpoint *endpoint, void *buffer, int bytes)
 			++*refused;
 		else
 			udp_receive(endpoint->udp, &one);
-	} while (at < all.bytes);
+	} while (at < all.bytes && !core->refusing);
 }
 
 static void on_error(struct endpoint *endpoint, int error)
@@ -181,7 +182,8 @@ static void on_error(struct endpoint *endpoint, int error)
 		break;
 	case -EAGAIN:
 		/* Also after 32 rounds of one that had more to receive (Linux 6.8): then go on. */
-		endpoint->drained = endpoint->last && !endpoint->got_some;
+		if (endpoint->state == ENDPOINT_LAST && !endpoint->got_some)
+			endpoint->state = ENDPOINT_ENDED;
 		break;
 	case -ENOBUFS:			 /* until a buffer returns */
 		if (endpoint->cancelled) /* as we asked, before Linux 6.5 */
@@ -195,13 +197,23 @@ static void on_error(struct endpoint *endpoint, int error)
 	}
 }
 
+/* The receive has ended, for whatever reason. */
+static void on_end(struct endpoint *endpoint)
+{
+	endpoint->armed = false;
+	if (endpoint->state == ENDPOINT_CLOSING)
+		endpoint->state = ENDPOINT_LAST;
+	else if (endpoint->state == ENDPOINT_ENDING)
+		endpoint->state = ENDPOINT_ENDED;
+}
+
 void endpoint_on_receive(struct endpoint *endpoint, const struct io_uring_cqe *cqe)
 {
 	struct buffers *buffers = &endpoint->udp->core->buffers[BUFFERS_UDP];
 
 	/* Any completion may be the last of a multishot; a datagram of 0 bytes ends it always. */
 	if (!(cqe->flags & IORING_CQE_F_MORE))
-		endpoint->armed = false;
+		on_end(endpoint);
 	if (cqe->flags & IORING_CQE_F_BUFFER) {
 		uint16_t buffer = buffers_take(buffers, cqe->flags);
 

@@ -7,29 +7,43 @@
 
 #include "udp/udp.h"
 
+/*
+ *	  endpoint_close()	    its receive has ended	   nothing has arrived
+ *	OPEN ------------> CLOSING -----------------------> LAST ---------------------> ENDED
+ *	 |		      |				      |				  ^
+ *	 +--------------------+-------------------------------+-----> ENDING -------------+
+ *				endpoint_end()			its receive has ended
+ *
+ * OPEN: it receives what comes. CLOSING: its receive is cancelled. LAST: it receives what has
+ * arrived already. ENDING: its receive is cancelled, and was the last. ENDED: it receives no more.
+ */
+enum endpoint_state {
+	ENDPOINT_OPEN,
+	ENDPOINT_CLOSING,
+	ENDPOINT_LAST,
+	ENDPOINT_ENDING,
+	ENDPOINT_ENDED,
+};
+
 struct endpoint {
 	struct source source;
 	struct address address;
 	struct udp *udp;
 	int fd;
-	bool wildcard; /* datagrams come with the address that was asked */
-	bool armed;    /* the receive is in flight */
-	bool last;     /* it is for what has arrived already */
-	bool got_some; /* it has brought some */
-	bool cancelled;
-	bool cancelling;
-	bool aborted; /* all that is in flight was asked to end, sends too */
-	bool starved; /* no buffer was left */
-	bool paused;  /* after an error, for a moment */
-	bool closed;
-	bool drained;
+	enum endpoint_state state;
+	bool wildcard;	 /* datagrams come with the address that was asked */
+	bool armed;	 /* the receive is in flight */
+	bool got_some;	 /* it has brought some */
+	bool cancelled;	 /* it was asked to end */
+	bool cancelling; /* and this is in flight */
+	bool starved;	 /* no buffer was left */
+	bool paused;	 /* after an error, for a moment */
 	struct timer retry;
 
 	/* What the kernel lays each datagram out by; it stays as it is (Linux 6.0). */
 	struct msghdr layout;
 
-	size_t segment_bytes_max; /* larger datagrams are not sent together */
-	uint32_t kernel_drops;	  /* as the kernel told last */
+	uint32_t kernel_drops; /* as the kernel told last */
 
 	/* All endpoints of the server, to know our own addresses. */
 	struct endpoint *const *all;
@@ -45,10 +59,13 @@ int endpoint_open(struct endpoint *endpoint, struct udp *udp, const struct addre
 /* Receives what has arrived already, and then no more. */
 void endpoint_close(struct endpoint *endpoint);
 
+/* Receives no more at all. */
+void endpoint_end(struct endpoint *endpoint);
+
 /* Frees what it holds; nothing may be in flight, its clients' datagrams included. */
 void endpoint_destroy(struct endpoint *endpoint);
 
-/* Whether the kernel still has an operation of an endpoint that is closed, or will have. */
+/* Whether it still receives, or has an operation in flight. */
 bool endpoint_is_busy(const struct endpoint *endpoint);
 
 /* Starts the operations that the state asks for. false: the submission queue is full. */

@@ -114,14 +114,14 @@ static uint64_t *find_no_place(struct sessions *sessions, const struct arrival *
 	return NULL;
 }
 
-static struct stream *make_stream(struct sessions *sessions, uint32_t ssrc)
+static struct stream *make_stream(struct sessions *sessions, const struct rtp *first)
 {
 	struct stream *stream = slab_take(&sessions->streams);
 	uint64_t random;
 
 	CHECK(stream);
 	ring_random(sessions->core->ring, &random, sizeof(random));
-	stream_init(stream, ssrc, random);
+	stream_init(stream, first, random);
 	return stream;
 }
 
@@ -136,9 +136,8 @@ static struct client *add_client(struct sessions *sessions, const struct arrival
 	client->udp.peer->source = arrival->source;
 	sources_add(&sessions->sources, arrival->source);
 	if (arrival->key.numbered)
-		client->udp.stream = make_stream(sessions, arrival->key.ssrc);
+		client->udp.stream = make_stream(sessions, &arrival->rtp);
 	client->source = &arrival->endpoint->source;
-	client->fd = arrival->endpoint->fd;
 	core->stats.udp_clients++;
 	core->stats.udp_clients_now++;
 	touch(sessions, client);

@@ -7,7 +7,7 @@
  * The ticks a second of the timestamps of a payload type: of those that RFC 3551, section 6,
  * assigns; all others count microseconds.
  */
-static uint32_t clock_hz(uint8_t type)
+static uint32_t clock_of(uint8_t type)
 {
 	static const uint32_t assigned[] = {
 		[0] = 8000,   [3] = 8000,   [4] = 8000,	  [5] = 8000,	[6] = 16000,  [7] = 8000,
@@ -27,10 +27,11 @@ static uint32_t arrival_time(uint64_t now_ns, uint32_t hz)
 	return (uint32_t)(now_ns / 1000000000 * hz + now_ns % 1000000000 * hz / 1000000000);
 }
 
-void stream_init(struct stream *stream, uint32_t client_ssrc, uint64_t random)
+void stream_init(struct stream *stream, const struct rtp *first, uint64_t random)
 {
 	*stream = (struct stream){
-		.ssrc = client_ssrc,
+		.ssrc = first->ssrc,
+		.clock_hz = clock_of(first->type),
 		.next.ssrc = (uint32_t)random,
 		.next.number = (uint16_t)(random >> 32),
 	};
@@ -49,8 +50,7 @@ void stream_report(const struct stream *stream, struct rollcall_sequence *report
 		.reordered = sequence->reordered,
 		.late = sequence->late + sequence->jumps,
 		.restarts = sequence->restarts,
-		.jitter_us =
-			(uint64_t)sequence_jitter(sequence) * 1000000 / clock_hz(stream->next.type),
+		.jitter_us = (uint64_t)sequence_jitter(sequence) * 1000000 / stream->clock_hz,
 	};
 }
 
@@ -75,7 +75,7 @@ bool stream_take(struct stream *stream, const struct rtp *rtp, uint64_t now_ns,
 
 	stream_report(stream, &before);
 	verdict = sequence_update(&stream->sequence, rtp->number, rtp->timestamp,
-				  arrival_time(now_ns, clock_hz(rtp->type)));
+				  arrival_time(now_ns, stream->clock_hz));
 	stream_report(stream, &after);
 	add_change(totals, &before, &after);
 	stream->next.type = rtp->type;

@@ -13,10 +13,14 @@ struct stream {
 	struct sequence sequence; /* of what comes */
 	struct rtp next;	  /* the header of the next answer */
 	uint32_t ssrc;		  /* the client's */
+	uint32_t clock_hz;	  /* of its timestamps: as of the first datagram (RFC 7160) */
 };
 
-/* Begins with a random SSRC and a random number for the answers (RFC 3550, section 5.1). */
-void stream_init(struct stream *stream, uint32_t client_ssrc, uint64_t random);
+/*
+ * For the client with this first header; with a random SSRC and a random number for the answers
+ * (RFC 3550, section 5.1).
+ */
+void stream_init(struct stream *stream, const struct rtp *first, uint64_t random);
 
 /*
  * Takes a datagram that came at now_ns, and counts it in the totals too; false: it is not to be

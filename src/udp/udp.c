@@ -150,19 +150,21 @@ int udp_send(struct udp *udp, struct client *client, const struct iovec *parts, 
 	struct iovec numbered[DATAGRAM_PARTS_MAX];
 	uint8_t header[RTP_HEADER_BYTES];
 	struct stream *stream = client->udp.stream;
+	struct datagram_target target;
 	enum datagram_fate fate;
 
 	if (client->state != CLIENT_OPEN)
 		return -EPIPE;
-	if (is_too_long(endpoint_of(client), bytes + (stream ? sizeof(header) : 0)))
+	target = (struct datagram_target){ endpoint_of(client), &client->udp.peer->key, client->id,
+					   client_has(client, CLIENT_ALONE) };
+	if (is_too_long(target.endpoint, bytes + (stream ? sizeof(header) : 0)))
 		return -EMSGSIZE;
 	if (stream) {
 		stream_number(stream, header);
 		put_header(numbered, header, parts, count++);
 		parts = numbered;
 	}
-	fate = datagrams_send(&udp->datagrams, endpoint_of(client), client->id,
-			      &client->udp.peer->key, parts, count);
+	fate = datagrams_send(&udp->datagrams, &target, parts, count);
 	client->udp.sends += fate == DATAGRAM_STARTED;
 	if (fate != DATAGRAM_DROPPED)
 		core_count_sent(udp->core, client, bytes);
@@ -174,7 +176,8 @@ int udp_answer(struct udp *udp, const struct iovec *parts, unsigned count)
 	const struct arrival *arrival = udp->unlisted;
 	struct iovec numbered[DATAGRAM_PARTS_MAX];
 	uint8_t header[RTP_HEADER_BYTES];
-	size_t bytes = bytes_of(parts, count);
+	const size_t bytes = bytes_of(parts, count);
+	struct datagram_target target;
 
 	if (!arrival)
 		return -ENOENT;
@@ -186,22 +189,25 @@ int udp_answer(struct udp *udp, const struct iovec *parts, unsigned count)
 		put_header(numbered, header, parts, count++);
 		parts = numbered;
 	}
-	if (datagrams_send(&udp->datagrams, arrival->endpoint, ROLLCALL_NONE, &arrival->key, parts,
-			   count) != DATAGRAM_DROPPED)
+	target = (struct datagram_target){ arrival->endpoint, &arrival->key, ROLLCALL_NONE, false };
+	if (datagrams_send(&udp->datagrams, &target, parts, count) != DATAGRAM_DROPPED)
 		core_count_sent(udp->core, NULL, bytes);
 	return 0;
 }
 
 void udp_on_sent(struct udp *udp, uint64_t id, const struct io_uring_cqe *cqe)
 {
-	const uint64_t owner = datagrams_on_sent(&udp->datagrams, id, cqe);
+	unsigned again;
+	const uint64_t owner = datagrams_on_sent(&udp->datagrams, id, cqe, &again);
 	struct client *client;
 
 	if (owner == ROLLCALL_NONE)
 		return;
 	client = table_find(&udp->core->table, owner);
 	CHECK(client && client->udp.sends > 0);
-	client->udp.sends--;
+	client->udp.sends += again - 1;
+	if (again > 0)
+		client_set(client, CLIENT_ALONE);
 	if (client->state == CLIENT_CLOSING)
 		core_flush_later(udp->core, client);
 }

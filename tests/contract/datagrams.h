@@ -12,7 +12,10 @@
 #define SEND 2
 
 #define NAME_BYTES 32
-#define CONTROL_BYTES CMSG_SPACE(sizeof(struct in6_pktinfo))
+/* The address asked, the size of datagrams that came together, the count of those dropped. */
+#define CONTROL_BYTES                                                                              \
+	(CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int)) +                        \
+	 CMSG_SPACE(sizeof(uint32_t)))
 
 /* What the kernel lays each datagram out by; it has to stay while the receive goes on. */
 static struct msghdr layout;
@@ -27,12 +30,17 @@ static inline struct address address_of(const char *host, uint16_t port)
 	return addresses[0];
 }
 
-static inline void bind_to(const char *host)
+static inline void bind_with_room(const char *host, const struct socket_room *room)
 {
 	address = address_of(host, 0);
-	fd = socket_bind_udp(ring, &address, &as_it_likes);
+	fd = socket_bind_udp(ring, &address, room);
 	assert_in_range(fd, 0, INT32_MAX);
 	assert_int_equal(socket_local_address(ring, fd, &address), 0);
+}
+
+static inline void bind_to(const char *host)
+{
+	bind_with_room(host, &as_it_likes);
 }
 
 static inline int set_up(void **state)
@@ -102,6 +110,21 @@ static inline void assert_arrives(const void *payload, size_t bytes)
 	assert_int_equal(arrival.bytes, bytes);
 	assert_memory_equal(arrival.payload, payload, bytes);
 	assert_true(arrival.more);
+}
+
+/* Whether control data of this kind has come, and its value. */
+static inline bool has_control(struct arrival *arrival, int level, int type, void *to, size_t bytes)
+{
+	struct cmsghdr *header = io_uring_recvmsg_cmsg_firsthdr(arrival->out, &layout);
+
+	for (; header; header = io_uring_recvmsg_cmsg_nexthdr(arrival->out, &layout, header)) {
+		if (header->cmsg_level != level || header->cmsg_type != type)
+			continue;
+		assert_int_equal(header->cmsg_len, CMSG_LEN(bytes));
+		memcpy(to, CMSG_DATA(header), bytes);
+		return true;
+	}
+	return false;
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)

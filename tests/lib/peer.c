@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/udp.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -79,6 +81,26 @@ ssize_t peer_send(struct peer *peer, const void *data, size_t bytes)
 
 	if (sent < 0 && errno == ENOTSOCK)
 		sent = write(peer->fd, data, bytes);
+	return sent < 0 ? -errno : sent;
+}
+
+ssize_t peer_send_segments(struct peer *peer, const void *data, size_t bytes, size_t segment_bytes)
+{
+	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(uint16_t))] = { 0 };
+	const uint16_t segment = (uint16_t)segment_bytes;
+	struct iovec piece = { (void *)data, bytes };
+	struct msghdr message = { .msg_iov = &piece,
+				  .msg_iovlen = 1,
+				  .msg_control = control,
+				  .msg_controllen = sizeof(control) };
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	ssize_t sent;
+
+	header->cmsg_level = SOL_UDP;
+	header->cmsg_type = UDP_SEGMENT;
+	header->cmsg_len = CMSG_LEN(sizeof(segment));
+	memcpy(CMSG_DATA(header), &segment, sizeof(segment));
+	sent = sendmsg(peer->fd, &message, MSG_NOSIGNAL);
 	return sent < 0 ? -errno : sent;
 }
 

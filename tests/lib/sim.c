@@ -42,11 +42,14 @@ const char *const sim_fault_names[SIM_FAULTS] = {
 	[SIM_UDP_DUPLICATE] = "datagram doubled",
 	[SIM_UDP_REORDER] = "datagram overtaken",
 	[SIM_UDP_KERNEL_DROP] = "datagram dropped at the socket",
+	[SIM_UDP_NO_ROOM] = "datagram dropped for lack of room",
 	[SIM_UDP_TOGETHER] = "datagrams come together",
 	[SIM_UDP_TOO_LONG_TOGETHER] = "datagrams together: EINVAL",
 	[SIM_UDP_NEVER_TOGETHER] = "datagrams together: EIO",
 	[SIM_UDP_TRUNCATE] = "datagram cut",
 	[SIM_UDP_SEND_ERROR] = "datagram: send fails",
+	[SIM_UDP_SEND_FULL] = "datagram: no room to send",
+	[SIM_UDP_SEND_LATE] = "datagram: leaves late",
 	[SIM_UDP_RECEIVE_ERROR] = "datagram: receive fails",
 };
 
@@ -148,6 +151,11 @@ bool sim_fails(struct sim *sim, int opcode)
 	sim->failed = true;
 	sim_trace(sim, "  on purpose: it fails");
 	return true;
+}
+
+uint64_t sim_refused(const struct sim *sim)
+{
+	return sim->refused;
 }
 
 bool sim_has_failed(const struct sim *sim)

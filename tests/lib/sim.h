@@ -50,12 +50,15 @@ enum sim_fault {
 	SIM_UDP_LOSS,
 	SIM_UDP_DUPLICATE,
 	SIM_UDP_REORDER,
-	SIM_UDP_KERNEL_DROP,	   /* no room left in the socket */
+	SIM_UDP_KERNEL_DROP,	   /* dropped at the socket, for lack of memory */
+	SIM_UDP_NO_ROOM,	   /* or of room there (not by chance: it may be made small) */
 	SIM_UDP_TOGETHER,	   /* datagrams of one sender come together */
 	SIM_UDP_TOO_LONG_TOGETHER, /* they cannot be sent together: EINVAL, too long for the way */
 	SIM_UDP_NEVER_TOGETHER,	   /* or EIO, since it never can be */
 	SIM_UDP_TRUNCATE,	   /* a datagram is marked as cut */
 	SIM_UDP_SEND_ERROR,
+	SIM_UDP_SEND_FULL, /* no room in the socket: EAGAIN */
+	SIM_UDP_SEND_LATE, /* a datagram is long in leaving */
 	SIM_UDP_RECEIVE_ERROR,
 	SIM_FAULTS,
 };
@@ -115,6 +118,9 @@ uint32_t sim_random(struct sim *sim, uint32_t limit);
 /* Whether a fault happens now; counts it if so. */
 bool sim_chance(struct sim *sim, enum sim_fault fault);
 
+/* Datagrams of the server for which a socket had no room. */
+uint64_t sim_refused(const struct sim *sim);
+
 /* Whether the failure of the settings has happened. */
 bool sim_has_failed(const struct sim *sim);
 
@@ -170,5 +176,30 @@ void sim_send_datagram(struct sim *sim, const struct address *from, const struct
 typedef void (*sim_arrival)(void *context, const struct address *from, const struct address *to,
 			    const void *data, size_t bytes);
 void sim_on_datagram(struct sim *sim, sim_arrival arrival);
+
+/* The same for datagrams that leave together, and come together. */
+void sim_send_segments(struct sim *sim, const struct address *from, const struct address *to,
+		       const void *data, size_t bytes, size_t segment_bytes);
+
+/* What the server finds in a completion: a datagram, or several of one sender. */
+struct sim_taken {
+	struct address from, to;
+	const uint8_t *data; /* in the server's buffer */
+	size_t bytes;
+	size_t segment_bytes; /* of each but the last; 0: it is one */
+	uint32_t drops;	      /* as told in it: by the socket, before it */
+	bool cut;
+};
+
+/*
+ * Who sees what passes between the server and its sockets: what it takes, just before it does, and
+ * each datagram that leaves, whatever becomes of it.
+ */
+struct sim_tap {
+	void (*taken)(void *context, const struct sim_taken *taken);
+	void (*left)(void *context, const struct address *from, const struct address *to,
+		     const void *data, size_t bytes);
+};
+void sim_tap(struct sim *sim, const struct sim_tap *tap);
 
 #endif

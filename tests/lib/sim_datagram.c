@@ -51,85 +51,114 @@ static struct request read_request(const struct sim_file *file, const struct msg
 	return request;
 }
 
-static void send_segments(struct sim *sim, const struct request *request, const struct address *to,
-			  const struct msghdr *message)
+/* One datagram, or so many segments. */
+static void send_all(struct sim *sim, const struct request *request, const struct msghdr *message)
 {
 	static uint8_t all[UDP6_BYTES_MAX];
-	size_t bytes = 0;
+	struct address to = { .bytes = message->msg_namelen };
+	size_t bytes = 0, at = 0;
 
+	memcpy(&to.any, message->msg_name, message->msg_namelen);
 	for (size_t i = 0; i < message->msg_iovlen; bytes += message->msg_iov[i++].iov_len)
 		memcpy(all + bytes, message->msg_iov[i].iov_base, message->msg_iov[i].iov_len);
-	for (size_t at = 0; at < bytes; at += request->segment_bytes) {
-		struct iovec segment = { all + at, min_size(request->segment_bytes, bytes - at) };
+	do {
+		struct iovec one = { all + at, bytes - at };
 
-		sim_transmit(sim, &request->from, to, &segment, 1);
-	}
+		if (request->segment_bytes > 0)
+			one.iov_len = min_size(request->segment_bytes, one.iov_len);
+		at += one.iov_len;
+		if (sim->tap.left)
+			sim->tap.left(sim->context, &request->from, &to, one.iov_base, one.iov_len);
+		sim_transmit(sim, &request->from, &to, &one, 1);
+	} while (at < bytes);
+}
+
+bool sim_refuse_datagram(struct sim *sim, struct sim_op *op)
+{
+	const struct msghdr *message = (const void *)(uintptr_t)op->sqe.addr;
+	const struct request request = read_request(sim_file(sim, op->sqe.fd), message);
+	size_t bytes;
+
+	sim_digest(&op->sqe, &bytes);
+	sim->refused += request.segment_bytes > 0
+				? (bytes + request.segment_bytes - 1) / request.segment_bytes
+				: 1;
+	return sim_finish(op, -EAGAIN);
 }
 
 bool sim_try_send_datagram(struct sim *sim, struct sim_op *op)
 {
 	const struct msghdr *message = (const void *)(uintptr_t)op->sqe.addr;
 	const struct request request = read_request(sim_file(sim, op->sqe.fd), message);
-	struct address to = { .bytes = message->msg_namelen };
 	size_t bytes;
 
 	if (sim_digest(&op->sqe, &bytes) != op->digest)
 		sim_fail(sim, "the datagram being sent was changed");
 	if (bytes > (request.from.any.sa_family == AF_INET ? UDP4_BYTES_MAX : UDP6_BYTES_MAX))
 		return sim_finish(op, -EMSGSIZE);
-	if (bytes > request.segment_bytes * UDP_SEGMENTS_MAX && request.segment_bytes > 0)
-		sim_fail(sim, "more segments than the kernel takes");
+	if (bytes > request.segment_bytes * UDP_SEGMENTS_MAX && request.segment_bytes > 0) {
+		if (!sim->settings.tolerant)
+			sim_fail(sim, "more segments than the kernel takes");
+		return sim_finish(op, -EINVAL);
+	}
 	if (sim_chance(sim, SIM_UDP_SEND_ERROR))
 		return sim_finish(op, -ENOBUFS);
+	if (op->sqe.msg_flags & MSG_DONTWAIT && sim_chance(sim, SIM_UDP_SEND_FULL))
+		return sim_refuse_datagram(sim, op);
 	if (request.segment_bytes > 0 && sim_chance(sim, SIM_UDP_TOO_LONG_TOGETHER))
 		return sim_finish(op, -EINVAL);
 	if (request.segment_bytes > 0 && sim_chance(sim, SIM_UDP_NEVER_TOGETHER))
 		return sim_finish(op, -EIO);
-	memcpy(&to.any, message->msg_name, message->msg_namelen);
-	if (request.segment_bytes > 0)
-		send_segments(sim, &request, &to, message);
-	else
-		sim_transmit(sim, &request.from, &to, message->msg_iov, message->msg_iovlen);
+	send_all(sim, &request, message);
 	return sim_finish(op, (int)bytes);
 }
 
-/* Puts control data at the end of what is there already. */
-static void put_control(uint8_t *control, size_t *used, int level, int type, const void *data,
+/* Room for control data, and how much of it is used. */
+struct control {
+	uint8_t *at;
+	size_t room, used;
+	bool cut;
+};
+
+/* Puts some at the end of what is there; what does not fit is cut, header and all if it must be
+ * (Linux, put_cmsg()). */
+static void put_control(struct control *control, int level, int type, const void *data,
 			size_t bytes)
 {
-	struct cmsghdr *header = (struct cmsghdr *)(control + *used);
+	struct cmsghdr *header = (struct cmsghdr *)(control->at + control->used);
+	const size_t left = control->room - control->used;
 
-	*header = (struct cmsghdr){ CMSG_LEN(bytes), level, type };
-	memcpy(CMSG_DATA(header), data, bytes);
-	*used += CMSG_SPACE(bytes);
+	control->cut |= left < CMSG_LEN(bytes);
+	if (left < sizeof(*header))
+		return;
+	*header = (struct cmsghdr){ min_size(CMSG_LEN(bytes), left), level, type };
+	memcpy(CMSG_DATA(header), data, header->cmsg_len - sizeof(*header));
+	control->used += min_size(CMSG_SPACE(bytes), left);
 }
 
 /*
- * On a wildcard address, the address that was asked; what was dropped, if anything was; and the
- * size of datagrams that come together. Returns the bytes of control data.
+ * What was dropped before it, if anything was; the size of datagrams that come together; and on a
+ * wildcard address, the address that was asked.
  */
-static size_t lay_out_control(const struct sim_file *file, const struct sim_datagram *datagram,
-			      uint8_t *control)
+static void lay_out_control(const struct sim_file *file, const struct sim_datagram *datagram,
+			    struct control *control)
 {
 	const struct in6_pktinfo info6 = { .ipi6_addr = datagram->to.v6.sin6_addr };
 	const struct in_pktinfo info = { .ipi_spec_dst = datagram->to.v4.sin_addr,
 					 .ipi_addr = datagram->to.v4.sin_addr };
 	const int segment_bytes = (int)datagram->segment_bytes;
-	size_t used = 0;
 
-	if (file->drops > 0)
-		put_control(control, &used, SOL_SOCKET, SO_RXQ_OVFL, &file->drops,
-			    sizeof(file->drops));
+	if (datagram->drops > 0)
+		put_control(control, SOL_SOCKET, SO_RXQ_OVFL, &datagram->drops,
+			    sizeof(datagram->drops));
 	if (segment_bytes > 0)
-		put_control(control, &used, SOL_UDP, UDP_GRO, &segment_bytes,
-			    sizeof(segment_bytes));
+		put_control(control, SOL_UDP, UDP_GRO, &segment_bytes, sizeof(segment_bytes));
 	if (!address_is_wildcard(&file->address))
-		return used;
+		return;
 	if (file->address.any.sa_family == AF_INET)
-		put_control(control, &used, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
+		put_control(control, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
 	else
-		put_control(control, &used, IPPROTO_IPV6, IPV6_PKTINFO, &info6, sizeof(info6));
-	return used;
+		put_control(control, IPPROTO_IPV6, IPV6_PKTINFO, &info6, sizeof(info6));
 }
 
 static size_t head_bytes(const struct msghdr *layout)
@@ -145,15 +174,16 @@ static int lay_out(const struct sim_file *file, const struct sim_datagram *datag
 	const size_t bytes = min_size(datagram->bytes, buffer->bytes - head);
 	struct io_uring_recvmsg_out *out = (void *)buffer->data;
 	uint8_t *at = buffer->data + sizeof(*out);
+	struct control control = { at + layout->msg_namelen, layout->msg_controllen, 0, false };
 
 	memset(buffer->data, 0, head);
 	out->namelen = datagram->from.bytes;
 	out->payloadlen = (uint32_t)datagram->bytes;
-	out->flags = truncate || bytes < datagram->bytes ? MSG_TRUNC : 0;
 	memcpy(at, &datagram->from.any, datagram->from.bytes);
-	at += layout->msg_namelen;
-	if (layout->msg_controllen > 0)
-		out->controllen = (uint32_t)lay_out_control(file, datagram, at);
+	lay_out_control(file, datagram, &control);
+	out->controllen = (uint32_t)control.used;
+	out->flags = truncate || bytes < datagram->bytes ? MSG_TRUNC : 0;
+	out->flags |= control.cut ? MSG_CTRUNC : 0;
 	memcpy(buffer->data + head, datagram->data, bytes);
 	return (int)(head + bytes);
 }
@@ -180,12 +210,52 @@ static void join_two(struct sim_file *file)
 	*both = *first;
 	both->segment_bytes = first->segment_bytes ? first->segment_bytes : first->bytes;
 	both->bytes = first->bytes + second->bytes;
+	both->room_bytes = first->room_bytes + second->room_bytes;
 	both->next = second->next;
 	memcpy(both->data, first->data, first->bytes);
 	memcpy(both->data + first->bytes, second->data, second->bytes);
 	free(first);
 	free(second);
 	file->datagrams = both;
+}
+
+/* Remembers what a completion will tell of. */
+static void note_handed(struct sim *sim, const struct sim_op *op, const struct sim_datagram *first,
+			const uint8_t *buffer, size_t head)
+{
+	const struct io_uring_recvmsg_out *out = (const void *)buffer;
+	struct sim_handed *handed, **last = &sim->handed;
+
+	if (!sim->tap.taken)
+		return;
+	while (*last)
+		last = &(*last)->next;
+	*last = handed = calloc(1, sizeof(*handed));
+	CHECK(handed);
+	handed->user_data = op->sqe.user_data;
+	handed->taken = (struct sim_taken){
+		.from = first->from,
+		.to = first->to,
+		.data = buffer + head,
+		.bytes = first->bytes,
+		.segment_bytes = first->segment_bytes,
+		.drops = first->drops,
+		.cut = out->flags & (MSG_TRUNC | MSG_CTRUNC),
+	};
+}
+
+void sim_tell_taken(struct sim *sim, const struct io_uring_cqe *cqe)
+{
+	struct sim_handed *first = sim->handed;
+
+	/* Completions are taken in the order in which they were posted. */
+	if (!first || first->user_data != cqe->user_data || !(cqe->flags & IORING_CQE_F_BUFFER))
+		return;
+	sim->handed = first->next;
+	sim_leave_server(sim);
+	sim->tap.taken(sim->context, &first->taken);
+	free(first);
+	sim_enter_server(sim);
 }
 
 bool sim_try_receive_datagrams(struct sim *sim, struct sim_op *op)
@@ -215,8 +285,8 @@ bool sim_try_receive_datagrams(struct sim *sim, struct sim_op *op)
 		if (sim_chance(sim, SIM_UDP_RECEIVE_ERROR))
 			return sim_finish(op, -ENOMEM);
 		result = lay_out(file, first, layout, buffer, sim_chance(sim, SIM_UDP_TRUNCATE));
-		file->datagrams = first->next;
-		free(first);
+		note_handed(sim, op, first, buffer->data, head_bytes(layout));
+		free(sim_take_datagram(file));
 		if (last) {
 			/* A datagram of length zero ends the multishot. */
 			return sim_finish_with_buffer(op, result);

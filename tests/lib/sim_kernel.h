@@ -42,6 +42,8 @@ struct sim_datagram {
 	struct address from, to;
 	size_t bytes;
 	size_t segment_bytes; /* of each that was put together; 0: it is one */
+	size_t room_bytes;    /* that it takes at the socket */
+	uint32_t drops;	      /* by the socket, when it came */
 	uint8_t data[];
 };
 
@@ -53,8 +55,17 @@ struct sim_file {
 	bool closed;			   /* but an operation holds it open */
 	struct sim_connection *connection; /* of a stream or pipe; the backlog of a listener */
 	struct sim_datagram *datagrams;	   /* arrived, oldest first */
-	uint32_t drops;			   /* of such as would have arrived */
+	struct socket_room room;	   /* for them */
+	size_t room_used;
+	uint32_t drops; /* of such as would have arrived */
 	uint64_t event;
+};
+
+/* What a completion that was not taken yet tells of. */
+struct sim_handed {
+	struct sim_handed *next;
+	struct sim_taken taken;
+	uint64_t user_data;
 };
 
 struct sim_buffer {
@@ -104,10 +115,13 @@ struct sim {
 	sim_world world;
 	void *context;
 	sim_arrival arrival;
+	struct sim_tap tap;
+	struct sim_handed *handed; /* oldest first */
 	uint64_t random[2];
 	uint64_t now_ns;
 	uint64_t fired[SIM_FAULTS];
 	sim_results ended;
+	uint64_t refused; /* datagrams for which a socket had no room */
 	unsigned longest_wait;
 	struct ring *ring;
 	struct sim_file files[SIM_FILES_MAX];
@@ -159,6 +173,9 @@ int sim_stream_send(struct sim_connection *connection, const struct iovec *piece
 /* Whether a send would have to wait. */
 bool sim_stream_is_full(const struct sim_connection *connection);
 
+/* Until then nobody has to receive from it; later, if that was said before. */
+void sim_excuse(struct sim_connection *connection, uint64_t until_ns);
+
 /* Breaks a connection from inside the network. */
 void sim_break(struct sim_connection *connection);
 
@@ -168,9 +185,12 @@ void sim_abort(struct sim_connection *connection);
 /* Whether a socket gets what is sent to the address. */
 bool sim_is_bound_to(const struct sim_file *file, const struct address *to);
 
-/* Puts a datagram onto its way. */
+/* Puts a datagram of these pieces onto its way. */
 void sim_transmit(struct sim *sim, const struct address *from, const struct address *to,
 		  const struct iovec *pieces, size_t count);
+
+/* The first datagram that has arrived leaves the socket. */
+struct sim_datagram *sim_take_datagram(struct sim_file *file);
 
 /* Delivers the datagrams that are due; returns when the next one is. */
 uint64_t sim_deliver(struct sim *sim);
@@ -201,7 +221,13 @@ uint32_t sim_take_buffer(uint16_t group);
 
 bool sim_try(struct sim *sim, struct sim_op *op);
 bool sim_try_send_datagram(struct sim *sim, struct sim_op *op);
+
+/* Ends the send of a datagram for lack of room in the socket; true. */
+bool sim_refuse_datagram(struct sim *sim, struct sim_op *op);
 bool sim_try_receive_datagrams(struct sim *sim, struct sim_op *op);
+
+/* The server takes a completion: tells what datagrams it brings, if it does. */
+void sim_tell_taken(struct sim *sim, const struct io_uring_cqe *cqe);
 
 /* What a send will read, so that a change before it is done is noticed, and how many bytes. */
 uint64_t sim_digest(const struct io_uring_sqe *sqe, size_t *bytes);

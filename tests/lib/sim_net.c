@@ -95,6 +95,12 @@ void sim_break(struct sim_connection *connection)
 	sim->progress = true;
 }
 
+void sim_excuse(struct sim_connection *connection, uint64_t until_ns)
+{
+	if (connection->late_until_ns < until_ns)
+		connection->late_until_ns = until_ns;
+}
+
 int sim_stream_receive(struct sim_connection *connection, void *to, size_t bytes)
 {
 	if (connection->in.count > 0)

@@ -69,7 +69,7 @@ static bool try_receive(struct sim *sim, struct sim_op *op)
 			if (sim_chance(sim, SIM_NO_BUFFERS))
 				return sim_finish(op, -ENOBUFS);
 			if (sim_chance(sim, SIM_RECEIVE_ENOMEM)) {
-				connection->late_until_ns = sim->now_ns + SIM_REST_NS;
+				sim_excuse(connection, sim->now_ns + SIM_REST_NS);
 				return sim_finish(op, -ENOMEM);
 			}
 			if (sim_chance(sim, SIM_RECEIVE_ECONNRESET)) {
@@ -167,7 +167,7 @@ static bool try_send(struct sim *sim, struct sim_op *op)
 	if (op->fresh)
 		for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
 			if (sim_chance(sim, faults[i].fault)) {
-				connection->late_until_ns = sim->now_ns + SIM_REST_NS;
+				sim_excuse(connection, sim->now_ns + SIM_REST_NS);
 				if (i < 2) {
 					connection->broken_by_fault = true;
 					sim_break(connection);

@@ -12,10 +12,14 @@
 #define DATAGRAM_NS_MAX 200000
 #define DATAGRAM_LATE_NS_MAX 20000000
 
-static void send_once(struct sim *sim, const struct address *from, const struct address *to,
-		      const struct iovec *pieces, size_t count)
+/* What the smallest datagram takes of the room of a socket; of a large one each byte counts twice.
+ * Linux counts less (2,304 bytes for 1,000). */
+#define DATAGRAM_ROOM_BYTES 1280
+
+static struct sim_datagram *make(const struct address *from, const struct address *to,
+				 const struct iovec *pieces, size_t count)
 {
-	struct sim_datagram *datagram, **place = &sim->packets;
+	struct sim_datagram *datagram;
 	size_t bytes = 0, at = 0;
 
 	for (size_t i = 0; i < count; i++)
@@ -23,8 +27,16 @@ static void send_once(struct sim *sim, const struct address *from, const struct 
 	datagram = malloc(sizeof(*datagram) + bytes);
 	CHECK(datagram);
 	*datagram = (struct sim_datagram){ .from = *from, .to = *to, .bytes = bytes };
+	datagram->room_bytes = DATAGRAM_ROOM_BYTES + 2 * bytes;
 	for (size_t i = 0; i < count; at += pieces[i++].iov_len)
 		memcpy(datagram->data + at, pieces[i].iov_base, pieces[i].iov_len);
+	return datagram;
+}
+
+static void send_off(struct sim *sim, struct sim_datagram *datagram)
+{
+	struct sim_datagram **place = &sim->packets;
+
 	datagram->due_ns = sim->now_ns + DATAGRAM_NS_MAX;
 	if (sim_chance(sim, SIM_UDP_REORDER))
 		datagram->due_ns += sim_random(sim, DATAGRAM_LATE_NS_MAX);
@@ -39,9 +51,9 @@ void sim_transmit(struct sim *sim, const struct address *from, const struct addr
 {
 	if (sim_chance(sim, SIM_UDP_LOSS))
 		return;
-	send_once(sim, from, to, pieces, count);
+	send_off(sim, make(from, to, pieces, count));
 	if (sim_chance(sim, SIM_UDP_DUPLICATE))
-		send_once(sim, from, to, pieces, count);
+		send_off(sim, make(from, to, pieces, count));
 }
 
 void sim_send_datagram(struct sim *sim, const struct address *from, const struct address *to,
@@ -52,28 +64,75 @@ void sim_send_datagram(struct sim *sim, const struct address *from, const struct
 	sim_transmit(sim, from, to, &piece, 1);
 }
 
+void sim_send_segments(struct sim *sim, const struct address *from, const struct address *to,
+		       const void *data, size_t bytes, size_t segment_bytes)
+{
+	const struct iovec piece = { (void *)data, bytes };
+	struct sim_datagram *datagram = make(from, to, &piece, 1);
+
+	datagram->segment_bytes = bytes > segment_bytes ? segment_bytes : 0;
+	send_off(sim, datagram);
+}
+
 void sim_on_datagram(struct sim *sim, sim_arrival arrival)
 {
 	sim->arrival = arrival;
 }
 
+void sim_tap(struct sim *sim, const struct sim_tap *tap)
+{
+	sim->tap = *tap;
+}
+
+/* Whether the socket takes one more; the first always finds room. */
+static bool has_room(struct sim *sim, const struct sim_file *file,
+		     const struct sim_datagram *datagram)
+{
+	if (sim_chance(sim, SIM_UDP_KERNEL_DROP))
+		return false;
+	/* Linux has twice the room that was asked for (socket(7), SO_RCVBUF). */
+	if (!file->datagrams ||
+	    file->room_used + datagram->room_bytes <= 2 * file->room.receive_bytes)
+		return true;
+	sim->fired[SIM_UDP_NO_ROOM]++;
+	sim_trace(sim, "  no room for a datagram");
+	return false;
+}
+
+static void queue_at(struct sim *sim, struct sim_file *file, struct sim_datagram *datagram)
+{
+	struct sim_datagram **last = &file->datagrams;
+
+	if (!has_room(sim, file, datagram)) {
+		file->drops++;
+		free(datagram);
+		return;
+	}
+	while (*last)
+		last = &(*last)->next;
+	*last = datagram;
+	datagram->next = NULL;
+	/* It will tell of those that were dropped before it, not after (Linux). */
+	datagram->drops = file->drops;
+	file->room_used += datagram->room_bytes;
+}
+
+struct sim_datagram *sim_take_datagram(struct sim_file *file)
+{
+	struct sim_datagram *first = file->datagrams;
+
+	file->datagrams = first->next;
+	file->room_used -= first->room_bytes;
+	return first;
+}
+
 static void arrive(struct sim *sim, struct sim_datagram *datagram)
 {
 	for (int fd = 0; fd < SIM_FILES_MAX; fd++) {
-		struct sim_datagram **last = &sim->files[fd].datagrams;
-
 		if (sim->files[fd].kind != SIM_DATAGRAMS ||
 		    !sim_is_bound_to(&sim->files[fd], &datagram->to))
 			continue;
-		if (sim_chance(sim, SIM_UDP_KERNEL_DROP)) {
-			sim->files[fd].drops++;
-			free(datagram);
-			return;
-		}
-		while (*last)
-			last = &(*last)->next;
-		datagram->next = NULL;
-		*last = datagram;
+		queue_at(sim, &sim->files[fd], datagram);
 		return;
 	}
 	sim->arrival(sim->context, &datagram->from, &datagram->to, datagram->data, datagram->bytes);
@@ -93,6 +152,12 @@ uint64_t sim_deliver(struct sim *sim)
 
 void sim_network_end(struct sim *sim)
 {
+	while (sim->handed) {
+		struct sim_handed *first = sim->handed;
+
+		sim->handed = first->next;
+		free(first);
+	}
 	while (sim->packets) {
 		struct sim_datagram *first = sim->packets;
 

@@ -144,6 +144,14 @@ ssize_t peer_send(struct peer *peer, const void *data, size_t bytes)
 	return sent == 0 && bytes > 0 ? -EAGAIN : sent;
 }
 
+ssize_t peer_send_segments(struct peer *peer, const void *data, size_t bytes, size_t segment_bytes)
+{
+	const struct end *end = &ends[peer->fd];
+
+	sim_send_segments(sim, &end->own, &end->to, data, bytes, segment_bytes);
+	return (ssize_t)bytes;
+}
+
 static ssize_t receive_datagram(struct end *end, void *to, size_t bytes)
 {
 	struct sim_datagram *first = end->arrived;

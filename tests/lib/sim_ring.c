@@ -12,6 +12,9 @@
 /* Completions come in each turn at the latest after so long: a turn costs some time. */
 #define TURN_NS_MAX 20000
 
+/* A datagram may wait for so long before it leaves: for a device that is busy, say. */
+#define SEND_LATE_NS_MAX 100000000
+
 /* Of a buffer that is given back: enough to be noticed. */
 #define SPOILT_BYTES 128
 
@@ -19,7 +22,7 @@
 #define TIMER_SLACK_NS 50000
 
 /* Turns in which someone waits who could go on, and nothing of what was sent is received. */
-#define WAITING_MAX 1000
+#define WAITING_MAX 300
 
 /* Turns in a row in which every completion is an error, and nothing else happens. */
 #define FRUITLESS_MAX 200
@@ -112,6 +115,7 @@ bool ring_take(struct ring *ring, struct io_uring_cqe *cqe)
 	memcpy(cqe, &ring->cqes[ring->cq_head], sizeof(*cqe));
 	ring->cq_head = (ring->cq_head + 1) % ring->cq_entries;
 	ring->cq_count--;
+	sim_tell_taken(sim_current, cqe);
 	return true;
 }
 
@@ -220,6 +224,10 @@ static void fail_on_purpose(struct sim *sim, struct sim_op *op)
 		return;
 	}
 	file = sim_file(sim, op->sqe.fd);
+	if (file->kind == SIM_DATAGRAMS && op->sqe.opcode == IORING_OP_SENDMSG && error == EAGAIN) {
+		sim_refuse_datagram(sim, op);
+		return;
+	}
 	if (op->sqe.opcode == IORING_OP_CLOSE) {
 		sim_close_file(sim, op->sqe.fd);
 	} else if (file->kind == SIM_STREAM && !passing) {
@@ -233,7 +241,12 @@ static void make_late(struct sim *sim, struct sim_op *op)
 {
 	op->not_before_ns = sim->now_ns + sim_random(sim, 5000000);
 	if (op->sqe.fd >= 0 && sim_file(sim, op->sqe.fd)->kind == SIM_STREAM)
-		sim_file(sim, op->sqe.fd)->connection->late_until_ns = op->not_before_ns;
+		sim_excuse(sim_file(sim, op->sqe.fd)->connection, op->not_before_ns);
+}
+
+static bool is_datagram_send(struct sim *sim, const struct io_uring_sqe *sqe)
+{
+	return sqe->opcode == IORING_OP_SENDMSG && sim_file(sim, sqe->fd)->kind == SIM_DATAGRAMS;
 }
 
 static void submit(struct sim *sim)
@@ -254,6 +267,8 @@ static void submit(struct sim *sim)
 			op->digest = sim_digest(sqe, &bytes);
 		if (sim_fails(sim, sqe->opcode))
 			fail_on_purpose(sim, op);
+		else if (is_datagram_send(sim, sqe) && sim_chance(sim, SIM_UDP_SEND_LATE))
+			op->not_before_ns = sim->now_ns + sim_random(sim, SEND_LATE_NS_MAX);
 		else if (sim_chance(sim, SIM_LATE))
 			make_late(sim, op);
 		else

@@ -78,19 +78,45 @@ int socket_listen(struct ring *ring, const struct address *address, uint64_t kee
 	return open_bound(sim_current, SIM_LISTENER, address);
 }
 
+/*
+ * What a socket gets: no more than net.core.rmem_max and wmem_max, half of that if nothing was
+ * asked for (its double is net.core.rmem_default), and a little at least (Linux 6.1).
+ */
+#define ROOM_BYTES_MAX 212992
+#define RECEIVE_BYTES_MIN 1152
+#define SEND_BYTES_MIN 2304
+
+static size_t room_of(size_t asked, size_t least)
+{
+	if (asked == 0)
+		return ROOM_BYTES_MAX / 2;
+	return asked < least ? least : min_size(asked, ROOM_BYTES_MAX);
+}
+
 int socket_bind_udp(struct ring *ring, const struct address *address,
 		    const struct socket_room *room)
 {
+	int fd = open_bound(sim_current, SIM_DATAGRAMS, address);
+
 	(void)ring;
-	(void)room;
-	return open_bound(sim_current, SIM_DATAGRAMS, address);
+	if (fd >= 0)
+		sim_current->files[fd].room = (struct socket_room){
+			room_of(room->receive_bytes, RECEIVE_BYTES_MIN),
+			room_of(room->send_bytes, SEND_BYTES_MIN),
+		};
+	return fd;
 }
 
 void socket_room(struct ring *ring, int fd, struct socket_room *room)
 {
 	(void)ring;
-	(void)fd;
-	*room = (struct socket_room){ 212992, 212992 };
+	*room = sim_file(sim_current, fd)->room;
+}
+
+bool socket_is_local(struct ring *ring, const struct address *address)
+{
+	(void)ring;
+	return address_is_loopback(address);
 }
 
 int socket_local_address(struct ring *ring, int fd, struct address *address)

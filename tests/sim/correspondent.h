@@ -14,6 +14,11 @@ struct correspondent {
 	struct address own, to;
 	unsigned number;
 	unsigned letters, sent;
+	unsigned burst;		/* so many letters at a time, all of one size; 0: one, of any */
+	uint64_t long_pause_ns; /* some wait for so long now and then */
+	bool numbered;
+	uint32_t ssrc;
+	uint16_t next; /* the number of the next letter */
 	unsigned answers[CORRESPONDENT_LETTERS_MAX];
 	uint64_t next_ns;
 	bool done;
@@ -21,6 +26,12 @@ struct correspondent {
 
 void correspondent_make(struct correspondent *who, struct sim *sim, unsigned number,
 			const struct address *to);
+
+/*
+ * Its letters begin with headers, some of which are malformed, with numbers that are lost, come
+ * twice, overtake others, begin anew, and go round.
+ */
+void correspondent_number(struct correspondent *who);
 
 /* Acts, if it is time; returns when to act next. */
 uint64_t correspondent_act(struct correspondent *who);

@@ -61,6 +61,19 @@ static const struct {
 	COUNTER(udp_bad_sources),
 	COUNTER(udp_truncated),
 	COUNTER(udp_send_errors),
+	COUNTER(udp_sends_dropped),
+	COUNTER(udp_full),
+	COUNTER(udp_source_full),
+	COUNTER(udp_rate),
+	COUNTER(udp_no_ports),
+	COUNTER(udp_malformed),
+	COUNTER(sequence_received),
+	COUNTER(sequence_expected),
+	COUNTER(sequence_lost),
+	COUNTER(sequence_duplicates),
+	COUNTER(sequence_reordered),
+	COUNTER(sequence_late),
+	COUNTER(sequence_restarts),
 };
 
 static bool print_count(const char *name, uint64_t count)
@@ -101,11 +114,13 @@ bool report_print(const struct run_totals *totals)
 	for (int reason = 0; reason < SIM_ERRORS; reason++)
 		if (totals->reasons[reason])
 			print_count(rollcall_reason_text(-reason), totals->reasons[reason]);
+	complete &= print_count("addresses that came back", totals->returned);
 	printf("counted by the server:\n");
 	for (size_t i = 0; i < sizeof(counters) / sizeof(*counters); i++)
 		complete &= print_count(counters[i].name,
 					*(const uint64_t *)((const char *)&totals->stats +
 							    counters[i].offset));
-	printf("the longest that anybody waited, in turns: %u\n", totals->longest_wait);
+	printf("the longest that anybody waited: %u turns, with seed %" PRIu64 "\n",
+	       totals->longest_wait, totals->longest_wait_seed);
 	return complete;
 }

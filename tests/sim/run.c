@@ -9,14 +9,16 @@
 #include "base/base.h"
 #include "service/services.h"
 #include "sim/correspondent.h"
+#include "sim/ledger.h"
 #include "sim/person.h"
+#include "sim/stranger.h"
 #include "sim/watcher.h"
 
 #define PEOPLE_MAX 40
 #define CORRESPONDENTS_MAX 12
 
 /* The short run in which one thing fails: it has people of every kind. */
-#define FAILURE_SEED 11
+#define FAILURE_SEED 41
 #define FAILURE_PEOPLE_MAX 8
 
 /* Simulated: everybody who behaves is served by then. */
@@ -33,6 +35,7 @@ static const uint16_t tcp_ports[TALKS] = { 8080, 7, 9, 4000 };
 
 struct run {
 	struct sim *sim;
+	uint64_t seed;
 	struct rollcall_server *server;
 	struct watcher watcher;
 	struct watch watches[TALKS], letters;
@@ -43,14 +46,16 @@ struct run {
 	unsigned correspondents_count;
 	uint64_t stop_ns; /* UINT64_MAX: when all are done */
 	uint64_t stop_again_ns;
-	uint64_t strange_ns; /* when the next datagram comes that is not to be answered */
-	bool stopping;	     /* it was asked for */
+	struct stranger stranger;
+	struct ledger ledger;
+	bool stopping; /* it was asked for */
 	bool stopped;
-	bool patient;	 /* the drain has time enough for everybody who reads */
+	bool patient;	/* the drain has time enough for everybody who reads */
+	bool impatient; /* but it is stopped twice */
+	bool floods;
 	bool lossless;	 /* no fault can lose a datagram */
 	bool scarce;	 /* queues have as little memory as can be: answers may be refused */
 	unsigned resets; /* of people, where that can be */
-	uint64_t udp_idle_ns;
 };
 
 static struct address address_of(uint16_t port)
@@ -61,6 +66,12 @@ static struct address address_of(uint16_t port)
 	address.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	address.v4.sin_port = htons(port);
 	return address;
+}
+
+/* Whether it has the time to take and to answer everything. */
+static bool is_patient(const struct run *run)
+{
+	return run->patient && !run->impatient;
 }
 
 static void stop(struct rollcall_server *server, void *context)
@@ -74,7 +85,10 @@ static void stop(struct rollcall_server *server, void *context)
 		else
 			run->people[i].owed = 0;
 	run->stopped = true;
-	watcher_check_idle(&run->watcher, run->udp_idle_ns);
+	/* A patient server takes all that comes, until nothing more does. */
+	if (!is_patient(run))
+		ledger_close(&run->ledger);
+	ledger_check_idle(&run->ledger);
 	rollcall_stop(server);
 }
 
@@ -98,36 +112,6 @@ static uint64_t operate(struct run *run, bool all_done)
 	return run->stopping ? run->stop_again_ns : run->stop_ns;
 }
 
-/*
- * Datagrams that must not be answered: from our own address, from a port of another service, from
- * many or from nobody, and with the prefix twice. An answer goes to nobody that there is.
- */
-static uint64_t be_strange(struct run *run)
-{
-	static const char text[] = "Received: Received: hello";
-	struct address from = address_of(7071), to = address_of(7070);
-	size_t skip = strlen("Received: ");
-
-	if (sim_now_ns(run->sim) < run->strange_ns)
-		return run->strange_ns;
-	switch (sim_random(run->sim, 4)) {
-	case 0:
-		break;
-	case 1:
-		address_set_port(&from, (uint16_t)sim_random(run->sim, 1024));
-		break;
-	case 2:
-		from.v4.sin_addr.s_addr = htonl(0xe0000001);
-		break;
-	default:
-		address_set_port(&from, 5000);
-		skip = 0;
-	}
-	sim_send_datagram(run->sim, &from, &to, text + skip, strlen(text + skip));
-	run->strange_ns = sim_now_ns(run->sim) + sim_random(run->sim, 500000000);
-	return run->strange_ns;
-}
-
 static uint64_t world(void *context)
 {
 	struct run *run = context;
@@ -144,7 +128,7 @@ static uint64_t world(void *context)
 		next_ns = one_ns < next_ns ? one_ns : next_ns;
 		all_done &= run->correspondents[i].done;
 	}
-	one_ns = be_strange(run);
+	one_ns = stranger_act(&run->stranger);
 	next_ns = one_ns < next_ns ? one_ns : next_ns;
 	one_ns = operate(run, all_done);
 	return one_ns < next_ns ? one_ns : next_ns;
@@ -160,8 +144,23 @@ static void arrival(void *context, const struct address *from, const struct addr
 			correspondent_receive(&run->correspondents[i], from, data, bytes);
 			return;
 		}
-	sim_fail(run->sim, "a datagram to nobody");
+	if (!stranger_is_at(to))
+		sim_fail(run->sim, "a datagram to nobody");
 }
+
+static void taken(void *context, const struct sim_taken *what)
+{
+	ledger_taken(&((struct run *)context)->ledger, what);
+}
+
+static void left(void *context, const struct address *from, const struct address *to,
+		 const void *data, size_t bytes)
+{
+	ledger_left(&((struct run *)context)->ledger, from, to, data, bytes);
+}
+
+/* The chance that a datagram leaves late in runs with a flood. */
+#define FLOODED 65536
 
 /* Numbers that only decide the settings, apart from the simulation's own. */
 static uint32_t draw(uint64_t *state, uint32_t limit)
@@ -187,9 +186,13 @@ static struct sim_settings settings_of(uint64_t seed, bool trace)
 	settings.sq_entries_max = 4u << draw(&state, 9);
 	settings.cq_entries_max = 2 * settings.sq_entries_max << draw(&state, 3);
 	settings.chance[SIM_EARLY_EAGAIN] = 8192u * draw(&state, 4);
+	settings.chance[SIM_UDP_TOGETHER] = 16384u * draw(&state, 4);
 	/* When sends are late, buffers are held for long, and may run out. */
 	if (draw(&state, 8) == 0)
 		settings.chance[SIM_LATE] = 32768;
+	/* When datagrams are, a flood of them leaves no room for one more. */
+	if (draw(&state, 40) == 0)
+		settings.chance[SIM_UDP_SEND_LATE] = FLOODED;
 	settings.halvings = draw(&state, 8);
 	settings.descriptors_max = draw(&state, 4) ? 1000 : 24 + draw(&state, 16);
 	settings.socket_bytes = 16u << draw(&state, 13);
@@ -206,6 +209,23 @@ static bool is_lossless(const struct sim_settings *settings)
 	       !chance[SIM_UDP_SEND_ERROR];
 }
 
+/* Limits for datagrams, some of which make that they are dropped. */
+static void set_limits(struct run *run, struct rollcall_options *options)
+{
+	struct sim *sim = run->sim;
+
+	options->udp_sequence = (enum rollcall_udp_sequence)sim_random(sim, 3);
+	if (run->floods)
+		return;
+	if (sim_random(sim, 6) == 0)
+		options->udp_rate = 5 + sim_random(sim, 200);
+	if (sim_random(sim, 4) == 0)
+		options->udp_clients_per_source_max = 1 + sim_random(sim, 3);
+	if (sim_random(sim, 4) == 0)
+		options->udp_receive_buffer_bytes = 2048u << sim_random(sim, 4);
+	run->letters.service.stateless = sim_random(sim, 4);
+}
+
 static int make_server(struct run *run)
 {
 	struct sim *sim = run->sim;
@@ -215,7 +235,6 @@ static int make_server(struct run *run)
 	rollcall_options_defaults(&options);
 	options.tcp_clients_max = 1 + sim_random(sim, 2 * PEOPLE_MAX);
 	options.udp_clients_max = 1 + sim_random(sim, 2 * CORRESPONDENTS_MAX);
-	run->lossless &= options.udp_clients_max >= CORRESPONDENTS_MAX;
 	options.send_queue_bytes = 4096u << sim_random(sim, 6);
 	if (run->scarce) {
 		options.memory_bytes_max = 1 << 20;
@@ -225,12 +244,15 @@ static int make_server(struct run *run)
 	/* Nobody pauses for so long, but some never leave, and take the place of others. */
 	options.tcp_idle_timeout_ms = 60000;
 	options.udp_idle_timeout_ms = 100u << sim_random(sim, 10);
-	run->udp_idle_ns = options.udp_idle_timeout_ms * 1000000;
+	set_limits(run, &options);
 	run->patient = sim_random(sim, 4);
 	options.drain_timeout_ms = run->patient ? 7200000 : sim_random(sim, 100);
 	/* The limit of descriptors may lower that of clients, but never below half of it. */
 	run->watcher.rising_below = options.udp_clients_max;
 	error = rollcall_create(&run->server, &options);
+	if (!error)
+		ledger_begin(&run->ledger, sim, run->server, &options,
+			     run->letters.service.stateless);
 	for (int talk = 0; talk < TALKS && !error; talk++)
 		error = rollcall_listen(run->server, tcp_names[talk], &run->watches[talk].service,
 					&run->watches[talk]);
@@ -281,11 +303,16 @@ static void make_people(struct run *run)
 		if (i % 2 == 0)
 			to.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK + i);
 		correspondent_make(&run->correspondents[i], sim, i, &to);
+		if (run->ledger.options.udp_sequence == ROLLCALL_SEQUENCE_RTP ||
+		    (run->ledger.options.udp_sequence && sim_random(sim, 2)))
+			correspondent_number(&run->correspondents[i]);
 	}
+	stranger_make(&run->stranger, sim, run->floods);
 	run->stop_ns =
 		sim_random(sim, 2) ? UINT64_MAX : sim_now_ns(sim) + sim_random(sim, 4000000000u);
 	run->stop_again_ns = UINT64_MAX;
-	if (run->stop_ns != UINT64_MAX && sim_random(sim, 4) == 0)
+	run->impatient = run->stop_ns != UINT64_MAX && sim_random(sim, 4) == 0;
+	if (run->impatient)
 		run->stop_again_ns = run->stop_ns + sim_random(sim, 10000000);
 }
 
@@ -306,13 +333,26 @@ static void add_up(struct run_totals *totals, struct run *run)
 	for (int reason = 0; reason < SIM_ERRORS; reason++)
 		totals->reasons[reason] += run->watcher.reasons[reason];
 	totals->simulated_ns += sim_now_ns(run->sim);
-	if (sim_longest_wait(run->sim) > totals->longest_wait)
+	totals->returned += run->ledger.returned;
+	if (sim_longest_wait(run->sim) > totals->longest_wait) {
 		totals->longest_wait = sim_longest_wait(run->sim);
+		totals->longest_wait_seed = run->seed;
+	}
 	/* Whoever was reset is one that the service, or the server, gave up for lack of room. */
 	aborted = run->watcher.reasons[ECONNABORTED] + run->watcher.reasons[ENOBUFS];
 	if (run->resets > aborted)
 		sim_fail(run->sim, "%u people were reset, but %u clients aborted", run->resets,
 			 (unsigned)aborted);
+}
+
+/* Whether the server or the socket had to drop datagrams of those who behave. */
+static bool has_dropped(const struct run *run)
+{
+	struct rollcall_stats stats = { .size = sizeof(stats) };
+
+	CHECK(rollcall_stats(run->server, &stats) == 0);
+	return stats.udp_full || stats.udp_source_full || stats.udp_rate ||
+	       stats.udp_sends_dropped || sim_fired(run->sim)[SIM_UDP_NO_ROOM];
 }
 
 /* Makes the server, lets it live, and checks the end. Without memory it may not come so far. */
@@ -331,8 +371,10 @@ static void live(struct run *run, struct run_totals *totals)
 		if (error)
 			sim_fail(run->sim, "rollcall_run: %d", error);
 		watcher_end(&run->watcher);
+		ledger_close(&run->ledger);
+		ledger_check_answers(&run->ledger);
 		for (unsigned i = 0; i < run->correspondents_count; i++)
-			if (run->lossless && run->stop_ns == UINT64_MAX)
+			if (run->lossless && run->stop_ns == UINT64_MAX && !has_dropped(run))
 				correspondent_check_all_answered(&run->correspondents[i]);
 		add_up(totals, run);
 	}
@@ -349,16 +391,24 @@ static bool run_settings(const struct sim_settings *settings, unsigned people_ma
 
 	CHECK(run);
 	run->sim = sim_begin(settings, world, run);
+	run->seed = settings->seed;
 	run->people_max = people_max;
 	run->watcher.sim = run->sim;
 	run->lossless = is_lossless(settings);
-	run->scarce = !settings->failure.nth && sim_random(run->sim, 4) == 0;
+	run->floods = settings->chance[SIM_UDP_SEND_LATE] == FLOODED;
+	/* With a flood, it is memory that runs out, or the slots of answers. */
+	run->scarce = !settings->failure.nth && sim_random(run->sim, run->floods ? 2 : 4) == 0;
+	run->watcher.ledger = &run->ledger;
+	/* Nobody is there yet. */
+	run->stranger = (struct stranger){ run->sim, UINT64_MAX, UINT64_MAX, 0 };
 	sim_on_datagram(run->sim, arrival);
+	sim_tap(run->sim, &(struct sim_tap){ taken, left });
 	make_services(run);
 	live(run, totals);
 	for (unsigned i = 0; i < run->people_count; i++)
 		person_free(&run->people[i]);
 	failed = sim_has_failed(run->sim);
+	ledger_end(&run->ledger);
 	sim_end(run->sim);
 	free(run);
 	return failed;

@@ -14,7 +14,9 @@ struct run_totals {
 	sim_results ended;
 	uint64_t reasons[SIM_ERRORS];
 	unsigned longest_wait; /* in turns */
+	uint64_t longest_wait_seed;
 	uint64_t simulated_ns;
+	uint64_t returned; /* addresses that came back as those of new clients */
 	struct rollcall_stats stats;
 };
 

@@ -7,18 +7,19 @@
 
 #include "lib/sim.h"
 #include "rollcall.h"
+#include "sim/ledger.h"
 
 #define WATCHER_CLIENTS_MAX 4096
 
 struct watched {
 	rollcall_client id;
-	uint64_t received_ns; /* a datagram, the last time; 0: it is a TCP client */
 	bool gone;
 };
 
 /* What all services of a server saw. */
 struct watcher {
 	struct sim *sim;
+	struct ledger *ledger; /* of datagrams */
 	struct watched clients[WATCHER_CLIENTS_MAX];
 	unsigned count, gone;
 	rollcall_client rising_below; /* IDs rise until the table has been round */
@@ -34,9 +35,6 @@ struct watch {
 
 void watch_make(struct watch *watch, struct watcher *watcher, const struct rollcall_service *inner,
 		size_t message_bytes_max);
-
-/* No UDP client may have been idle for much longer than idle_ns. */
-void watcher_check_idle(const struct watcher *watcher, uint64_t idle_ns);
 
 /* Everybody who has connected must have disconnected. */
 void watcher_end(const struct watcher *watcher);

@@ -37,8 +37,10 @@ static struct {
 	bool is_open[SCRIPTED_FILES_MAX]; /* by descriptor; none is used twice */
 	struct address addresses[SCRIPTED_FILES_MAX];
 	int files_count;
-	int (*bind)(const struct address *address); /* 0, or the error; NULL: always 0 */
-	struct socket_room room;		    /* of UDP sockets */
+	int (*bind)(const struct address *address);	 /* 0, or the error; NULL: always 0 */
+	bool (*is_local)(const struct address *address); /* NULL: none is */
+	struct socket_room room;			 /* of UDP sockets */
+	struct socket_room asked_room;			 /* for the last of them */
 	int local_address_error;
 	int event_error;
 	unsigned peer_lookups; /* calls of socket_peer_address() */
@@ -224,9 +226,10 @@ int socket_bind_udp(struct ring *ring, const struct address *address,
 	int fd = error ? error : kernel_open();
 
 	(void)ring;
-	(void)room;
 	if (fd < 0)
 		return fd;
+	if (room)
+		kernel.asked_room = *room;
 	kernel.addresses[fd] = *address;
 	if (address_port(address) == 0)
 		address_set_port(&kernel.addresses[fd], (uint16_t)(SCRIPTED_PORT + fd));
@@ -244,6 +247,12 @@ void socket_room(struct ring *ring, int fd, struct socket_room *room)
 	(void)ring;
 	(void)fd;
 	*room = kernel.room;
+}
+
+bool socket_is_local(struct ring *ring, const struct address *address)
+{
+	(void)ring;
+	return kernel.is_local && kernel.is_local(address);
 }
 
 int socket_local_address(struct ring *ring, int fd, struct address *address)

@@ -9,6 +9,7 @@
 #include "unit/scripted_kernel.h"
 
 #include "server/server.h"
+#include "udp/endpoint.h"
 
 static struct rollcall_server *server;
 static struct rollcall_options options;
@@ -73,8 +74,9 @@ static inline uint8_t *next_buffer(uint16_t group)
 			    fake_groups[group].ids[fake_groups[group].first]);
 }
 
-/* Completes a receive with so many bytes in that buffer; it stays in flight. */
-static inline void complete_with_buffer(struct io_uring_sqe *sqe, uint16_t group, size_t bytes)
+/* Completes a receive with so many bytes in that buffer. */
+static inline void complete_with_buffer_flags(struct io_uring_sqe *sqe, uint16_t group,
+					      size_t bytes, uint32_t flags)
 {
 	struct fake_group *from = &fake_groups[group];
 	const uint32_t id = from->ids[from->first];
@@ -82,8 +84,13 @@ static inline void complete_with_buffer(struct io_uring_sqe *sqe, uint16_t group
 	assert_in_range(from->count, 1, from->entries);
 	from->first = (from->first + 1) % FAKE_BUFFERS_MAX;
 	from->count--;
-	complete(sqe, (int)bytes,
-		 IORING_CQE_F_MORE | IORING_CQE_F_BUFFER | id << IORING_CQE_BUFFER_SHIFT);
+	complete(sqe, (int)bytes, flags | IORING_CQE_F_BUFFER | id << IORING_CQE_BUFFER_SHIFT);
+}
+
+/* It stays in flight. */
+static inline void complete_with_buffer(struct io_uring_sqe *sqe, uint16_t group, size_t bytes)
+{
+	complete_with_buffer_flags(sqe, group, bytes, IORING_CQE_F_MORE);
 }
 
 /* ---- TCP ---- */
@@ -109,6 +116,7 @@ static inline void receive(int fd, const void *data, size_t bytes)
 
 /* A datagram as the kernel lays it out; from and control may be what it would never send. */
 struct datagram_in {
+	unsigned endpoint; /* its index */
 	struct address from;
 	const void *control;
 	size_t control_bytes;
@@ -117,9 +125,10 @@ struct datagram_in {
 	size_t bytes;
 };
 
-static inline void receive_datagram(const struct datagram_in *in)
+/* IORING_CQE_F_MORE in the flags: more may come. */
+static inline void receive_datagram_flags(const struct datagram_in *in, uint32_t flags)
 {
-	struct io_uring_sqe *sqe = started(IORING_OP_RECVMSG, -1);
+	struct io_uring_sqe *sqe = started(IORING_OP_RECVMSG, server->endpoints[in->endpoint]->fd);
 	const struct msghdr *layout = (const struct msghdr *)(uintptr_t)sqe->addr;
 	const struct io_uring_recvmsg_out out = {
 		.namelen = in->from.bytes,
@@ -138,8 +147,13 @@ static inline void receive_datagram(const struct datagram_in *in)
 	if (in->control_bytes > 0)
 		memcpy(control, in->control, in->control_bytes);
 	memcpy(data, in->data, in->bytes);
-	complete_with_buffer(sqe, BUFFERS_UDP, (size_t)(data + in->bytes - buffer));
+	complete_with_buffer_flags(sqe, BUFFERS_UDP, (size_t)(data + in->bytes - buffer), flags);
 	turn();
+}
+
+static inline void receive_datagram(const struct datagram_in *in)
+{
+	receive_datagram_flags(in, IORING_CQE_F_MORE);
 }
 
 #define SCRIPTED_TEST(test) cmocka_unit_test_setup_teardown(test, scripted_begin, scripted_end)

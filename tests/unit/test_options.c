@@ -63,6 +63,11 @@ static void defaults(void **state)
 	assert_int_equal(options.line_bytes_max, 65536);
 	assert_int_equal(options.tcp_clients_max, 65536);
 	assert_int_equal(options.udp_clients_max, 65536);
+	assert_int_equal(options.udp_clients_per_source_max, 32768);
+	assert_int_equal(options.udp_rate, 0);
+	assert_int_equal(options.udp_sequence, ROLLCALL_SEQUENCE_OFF);
+	assert_int_equal(options.udp_receive_buffer_bytes, 0);
+	assert_int_equal(options.udp_send_buffer_bytes, 0);
 	assert_int_equal(options.send_queue_bytes, 1048576);
 	assert_int_equal(options.tcp_idle_timeout_ms, 0);
 	assert_int_equal(options.udp_idle_timeout_ms, 120000);
@@ -79,7 +84,9 @@ static void every_option(void **state)
 			       "--framing length --line-bytes-max 8K --max-clients=7 "
 			       "--udp-max-clients 9 --send-queue-bytes 2M --idle-timeout 0.5 "
 			       "--udp-idle-timeout 1.25 --keepalive 0 --drain-timeout 10 "
-			       "--udp-low-ports -q --log-level debug"),
+			       "--udp-max-clients-per-source 3 --udp-rate 500 "
+			       "--udp-sequence auto --udp-receive-buffer 4M "
+			       "--udp-send-buffer 1M --udp-low-ports -q --log-level debug"),
 			 0);
 	assert_int_equal(options.tcp.count, 2);
 	assert_string_equal(options.tcp.list[0], "localhost:1");
@@ -91,6 +98,11 @@ static void every_option(void **state)
 	assert_int_equal(options.line_bytes_max, 8192);
 	assert_int_equal(options.tcp_clients_max, 7);
 	assert_int_equal(options.udp_clients_max, 9);
+	assert_int_equal(options.udp_clients_per_source_max, 3);
+	assert_int_equal(options.udp_rate, 500);
+	assert_int_equal(options.udp_sequence, ROLLCALL_SEQUENCE_AUTO);
+	assert_int_equal(options.udp_receive_buffer_bytes, 4 << 20);
+	assert_int_equal(options.udp_send_buffer_bytes, 1 << 20);
 	assert_int_equal(options.send_queue_bytes, 2 << 20);
 	assert_int_equal(options.tcp_idle_timeout_ms, 500);
 	assert_int_equal(options.udp_idle_timeout_ms, 1250);
@@ -100,15 +112,20 @@ static void every_option(void **state)
 	assert_int_equal(options.log_level, ROLLCALL_LOG_DEBUG);
 }
 
-/* Every name of a service, a framing and a level is known, and stands for its own value. */
+/* Every name of a service, a framing, a way to number and a level stands for its own value. */
 static void names(void **state)
 {
 	(void)state;
-	assert_int_equal(parse("--service reply --framing raw --log-level error"), 0);
+	assert_int_equal(
+		parse("--service reply --framing raw --udp-sequence rtp --log-level error"), 0);
+	assert_int_equal(options.udp_sequence, ROLLCALL_SEQUENCE_RTP);
 	assert_int_equal(options.service, OPTIONS_REPLY);
 	assert_int_equal(options.framing, OPTIONS_RAW);
 	assert_int_equal(options.log_level, ROLLCALL_LOG_ERROR);
-	assert_int_equal(parse("--service discard --framing lines --log-level warning"), 0);
+	assert_int_equal(parse("--service discard --framing lines --udp-sequence off "
+			       "--log-level warning"),
+			 0);
+	assert_int_equal(options.udp_sequence, ROLLCALL_SEQUENCE_OFF);
 	assert_int_equal(options.service, OPTIONS_DISCARD);
 	assert_int_equal(options.framing, OPTIONS_LINES);
 	assert_int_equal(options.log_level, ROLLCALL_LOG_WARNING);
@@ -144,6 +161,11 @@ static void help_is_complete(void **state)
 		"--send-queue-bytes",
 		"--idle-timeout",
 		"--udp-idle-timeout",
+		"--udp-max-clients-per-source",
+		"--udp-rate",
+		"--udp-sequence",
+		"--udp-receive-buffer",
+		"--udp-send-buffer",
 		"--keepalive",
 		"--drain-timeout",
 		"--udp-low-ports",
@@ -205,6 +227,8 @@ static void unknown_names(void **state)
 					 "Allowed are reply, echo, discard");
 	assert_refused("--framing line", "unknown framing 'line': did you mean lines? "
 					 "Allowed are raw, lines, length");
+	assert_refused("--udp-sequence rpt", "unknown UDP sequence 'rpt': did you mean rtp? "
+					     "Allowed are off, rtp, auto");
 	assert_refused("--log-level warn", "unknown log level 'warn': did you mean warning? "
 					   "Allowed are error, warning, info, debug");
 	assert_refused_with("--service=", "unknown service ''");
@@ -235,6 +259,11 @@ static void bad_numbers(void **state)
 	assert_refused("--udp-idle-timeout 0", "--udp-idle-timeout '0' is too small: allowed are "
 					       "0.001 to 2147483.647 seconds");
 	assert_refused_with("--idle-timeout 2147483.648", "is too large: allowed are 0 to");
+	assert_refused_with("--udp-max-clients-per-source 0", "is too small: allowed are 1 to");
+	assert_refused_with("--udp-rate 1000001", "is too large: allowed are 0 to 1000000");
+	assert_refused_with("--udp-rate 5K", "'5K' is not a whole number");
+	assert_refused_with("--udp-receive-buffer 2G", "is too large: allowed are 0 to");
+	assert_refused_with("--udp-send-buffer 2G", "is too large: allowed are 0 to");
 	assert_refused_with("--drain-timeout 5s", "'5s' is not a number of seconds");
 }
 

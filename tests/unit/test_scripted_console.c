@@ -69,6 +69,20 @@ static void in_parts(void **state)
 	assert_int_equal(console.dropped, 0);
 }
 
+/* A write that finds the submission queue full is started when there is room in it. */
+static void full_submission_queue(void **state)
+{
+	(void)state;
+	turn();
+	kernel.sqe_room = 0;
+	line("one");
+	assert_null(find_started(IORING_OP_WRITE, console.fd));
+	kernel.sqe_room = UINT32_MAX;
+	turn();
+	complete_write(4);
+	assert_string_equal(written, "one\n");
+}
+
 /* An interrupted write is started again at once; one that found no room, after a while. */
 static void no_room(void **state)
 {
@@ -142,11 +156,8 @@ static void detached_while_writing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(in_parts),
-		TEST(no_room),
-		TEST(refused),
-		TEST(detached_while_waiting),
-		TEST(detached_while_writing),
+		TEST(in_parts), TEST(full_submission_queue),  TEST(no_room),
+		TEST(refused),	TEST(detached_while_waiting), TEST(detached_while_writing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

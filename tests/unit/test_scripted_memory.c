@@ -233,6 +233,29 @@ static void tables_of_sources(void **state)
 	assert_int_equal(failing, 0);
 }
 
+/* Each table of UDP in turn, with that of the rates; what was made before it is given back. */
+static void tables_of_udp(void **state)
+{
+	int error = -ENOMEM;
+	unsigned nth;
+
+	(void)state;
+	parts = (struct rollcall_server){ .core.options = options };
+	parts.core.options.udp_rate = 10;
+	assert_int_equal(timers_reserve(&parts.core.timers), 0);
+	for (nth = 1; error; nth++) {
+		parts.core.timers.reserved = 0;
+		failing = nth;
+		error = init_udp();
+		assert_int_equal(error, failing ? 0 : -ENOMEM);
+	}
+	/* Streams, peers and their index, sources, datagrams, and rates. */
+	assert_int_equal(nth - 1, 1 + 6);
+	failing = 0;
+	destroy_udp();
+	timers_destroy(&parts.core.timers);
+}
+
 /* ---- Clients ---- */
 
 static int disconnected_reason;
@@ -279,6 +302,7 @@ int main(void)
 		SCRIPTED_TEST(listeners),	 SCRIPTED_TEST(endpoints),
 		SCRIPTED_TEST(timers),		 SCRIPTED_TEST(held_back),
 		SCRIPTED_TEST(rooms_for_timers), SCRIPTED_TEST(tables_of_sources),
+		SCRIPTED_TEST(tables_of_udp),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -155,6 +155,29 @@ static void scarce(void **state)
 }
 
 /*
+ * Who was refused and has nothing in flight that could end is told after a while that it may try
+ * again, not at once: whatever else is done for it.
+ */
+static void refused_with_nothing_queued(void **state)
+{
+	int other;
+
+	(void)state;
+	create_and_listen();
+	accept_client();
+	other = accept_client();
+	assert_int_equal(rollcall_send(server, 0, many, 800000), 0);
+	assert_int_equal(rollcall_send(server, 1, many, 8000), -ENOBUFS);
+	complete(started(IORING_OP_RECV, other), -EAGAIN, 0);
+	turn();
+	assert_int_equal(drained_count, 0);
+	kernel.now_ns += TCP_RETRY_NS;
+	turn();
+	assert_int_equal(drained_count, 1);
+	started(IORING_OP_RECV, other);
+}
+
+/*
  * What a first send has not taken is copied, so that it holds no buffer that others need. Without
  * memory for the copy the client is ended.
  */
@@ -219,6 +242,7 @@ int main(void)
 		TEST(too_many_waiting),
 		TEST(half_used),
 		TEST(scarce),
+		TEST(refused_with_nothing_queued),
 		TEST(no_memory_for_the_rest),
 		TEST(no_memory_after_a_pause),
 	};

@@ -3,77 +3,19 @@
  * UDP on a kernel that hands over what it hardly ever does: malformed arrivals, control data of
  * others, and no buffers at all. Whatever is refused is counted.
  */
-#include "unit/scripted_server.h"
+#include "unit/scripted_udp.h"
 
 #define PORT 7070
-
-static unsigned received_count, disconnected_count;
-
-/* Notes the message and sends it back from where it lies. */
-static void echo(struct rollcall_server *of, rollcall_client client, const void *data, size_t bytes,
-		 void *context)
-{
-	(void)context;
-	received_count++;
-	assert_int_equal(rollcall_send(of, client, data, bytes), 0);
-}
-
-static void on_disconnected(struct rollcall_server *of, rollcall_client client, int reason,
-			    void *context)
-{
-	(void)of;
-	(void)client;
-	(void)reason;
-	(void)context;
-	disconnected_count++;
-}
-
-static int begin(void **state)
-{
-	int error = scripted_begin(state);
-
-	service.received = echo;
-	service.disconnected = on_disconnected;
-	received_count = disconnected_count = 0;
-	create();
-	return error;
-}
-
-static void listen_to(const char *text)
-{
-	assert_int_equal(listen_on(text), 0);
-	turn();
-}
-
-static struct datagram_in hello_from(const char *host, uint16_t port)
-{
-	return (struct datagram_in){
-		.from = make_address(host, port),
-		.data = "hello",
-		.bytes = 5,
-	};
-}
-
-/* The message that is being sent, and its end: it has arrived. */
-static const struct msghdr *sending(void)
-{
-	return (const struct msghdr *)(uintptr_t)started(IORING_OP_SENDMSG, -1)->addr;
-}
-
-static void complete_send(void)
-{
-	complete(started(IORING_OP_SENDMSG, -1), 1, 0);
-	turn();
-}
+#define ADDRESS "udp://192.0.2.9:7070"
 
 /* Cut, or not even a whole header, or with an address of no known family: counted, no more. */
 static void malformed(void **state)
 {
-	struct datagram_in cut = hello_from("192.0.2.1", 5000);
+	struct datagram_in cut = datagram_from("192.0.2.1", 5000, "hello");
 	uint64_t expected = 0;
 
 	(void)state;
-	listen_to("udp://0.0.0.0:7070");
+	serve("udp://0.0.0.0:7070");
 	cut.flags = MSG_TRUNC;
 	receive_datagram(&cut);
 	assert_int_equal(stats_now().udp_truncated, ++expected);
@@ -88,29 +30,20 @@ static void malformed(void **state)
 	turn();
 	assert_int_equal(stats_now().udp_truncated, ++expected);
 	assert_int_equal(stats_now().udp_clients, 0);
-	assert_int_equal(received_count, 0);
+	expect("");
 
 	cut.from.bytes = sizeof(struct sockaddr_in);
 	receive_datagram(&cut);
-	assert_int_equal(received_count, 1);
-	complete_send();
+	expect("+0 0:hello ");
 }
 
-/* One piece of control data. */
-struct control {
-	_Alignas(struct cmsghdr) uint8_t bytes[CMSG_SPACE(sizeof(struct in_pktinfo))];
-};
-
-static struct control make_control(int level, int type, struct in_addr asked)
+/* On a wildcard address: the address that was asked, or what only looks like it. */
+static struct control asked_address(int level, int type, struct in_addr asked)
 {
 	const struct in_pktinfo info = { .ipi_spec_dst = asked };
 	struct control control = { 0 };
-	struct cmsghdr *header = (struct cmsghdr *)control.bytes;
 
-	header->cmsg_len = CMSG_LEN(sizeof(info));
-	header->cmsg_level = level;
-	header->cmsg_type = type;
-	memcpy(CMSG_DATA(header), &info, sizeof(info));
+	control_add(&control, level, type, &info, sizeof(info));
 	return control;
 }
 
@@ -122,79 +55,74 @@ static void foreign_control(void **state)
 		{ IPPROTO_IP, IP_TOS },
 		{ IPPROTO_IPV6, IPV6_TCLASS },
 	};
-	struct datagram_in in = hello_from("192.0.2.1", 5000);
+	struct datagram_in in = datagram_from("192.0.2.1", 5000, "hello");
 
 	(void)state;
-	listen_to("udp://0.0.0.0:7070");
+	is_answering = true;
+	serve("udp://0.0.0.0:7070");
 	for (size_t i = 0; i < COUNT(kinds); i++) {
 		const struct control control =
-			make_control(kinds[i][0], kinds[i][1], in.from.v4.sin_addr);
-		struct in_pktinfo source;
+			asked_address(kinds[i][0], kinds[i][1], in.from.v4.sin_addr);
+		const struct in_pktinfo *source;
 
-		in.control = &control;
-		in.control_bytes = sizeof(control);
+		in.control = control.bytes;
+		in.control_bytes = control.used;
 		receive_datagram(&in);
-		assert_int_equal(received_count, i + 1);
-		memcpy(&source, CMSG_DATA((struct cmsghdr *)sending()->msg_control),
-		       sizeof(source));
-		assert_int_equal(source.ipi_spec_dst.s_addr, 0);
-		complete_send();
+		source = sending_control(IPPROTO_IP, IP_PKTINFO);
+		assert_non_null(source);
+		assert_int_equal(source->ipi_spec_dst.s_addr, 0);
+		assert_sent("hello", "192.0.2.1", 5000);
 	}
-	assert_int_equal(stats_now().udp_clients, 1);
+	expect("+0 0:hello 0:hello 0:hello ");
 }
 
-/* On a wildcard address, from the address asked and our own port: a packet of our own. */
-static void from_the_asked_address(void **state)
+static bool is_one(const struct address *address)
 {
-	struct datagram_in in = hello_from("192.0.2.1", PORT);
-	struct in_addr asked = in.from.v4.sin_addr;
-	struct control control = make_control(IPPROTO_IP, IP_PKTINFO, asked);
+	return address->v4.sin_addr.s_addr == htonl(0xc0000201);
+}
+
+/* On a wildcard address, from an address of this machine and our own port: a packet of our own. */
+static void from_an_own_address(void **state)
+{
+	const struct datagram_in own = datagram_from("192.0.2.1", PORT, "hello");
+	const struct datagram_in in = datagram_from("192.0.2.3", PORT, "hello");
 
 	(void)state;
-	listen_to("udp://0.0.0.0:7070");
-	in.control = &control;
-	in.control_bytes = sizeof(control);
-	receive_datagram(&in);
+	kernel.is_local = is_one;
+	serve("udp://0.0.0.0:7070");
+	receive_datagram(&own);
 	assert_int_equal(stats_now().udp_own_sources, 1);
-	assert_int_equal(received_count, 0);
+	expect("");
 
 	/* Another host may have the same port. */
-	asked.s_addr ^= htonl(2);
-	control = make_control(IPPROTO_IP, IP_PKTINFO, asked);
 	receive_datagram(&in);
 	assert_int_equal(stats_now().udp_own_sources, 1);
-	assert_int_equal(received_count, 1);
-	complete_send();
+	expect("+0 0:hello ");
 }
 
 /* What begins with the prefix twice is an answer to an answer; all else is a message. */
 static void prefix_twice(void **state)
 {
 	static const char *const texts[] = { "Re: Re", "Re: x", "Re: Ra: x", "Re: Re: x" };
-	struct datagram_in in = hello_from("192.0.2.1", 5000);
 
 	(void)state;
 	service.loop_prefix = "Re: ";
-	listen_to("udp://192.0.2.9:7070");
-	for (size_t i = 0; i < COUNT(texts); i++) {
-		in.data = texts[i];
-		in.bytes = strlen(texts[i]);
-		receive_datagram(&in);
-	}
-	assert_int_equal(received_count, 3);
+	serve(ADDRESS);
+	for (size_t i = 0; i < COUNT(texts); i++)
+		come("192.0.2.1", 5000, texts[i]);
+	expect("+0 0:Re: Re 0:Re: x 0:Re: Ra: x ");
 	assert_int_equal(stats_now().udp_loops, 1);
 }
 
 /* Every buffer is being sent from: no receive until one is back, and then one at once. */
 static void no_buffers(void **state)
 {
-	const struct datagram_in in = hello_from("192.0.2.1", 5000);
-
 	(void)state;
-	listen_to("udp://192.0.2.9:7070");
+	is_answering = true;
+	serve(ADDRESS);
 	for (;;) {
 		while (fake_groups[BUFFERS_UDP].count > 0)
-			receive_datagram(&in);
+			come("192.0.2.1", 5000, "hello");
 		complete(started(IORING_OP_RECVMSG, -1), -ENOBUFS, 0);
 		turn();
 		if (fake_groups[BUFFERS_UDP].count == 0)
@@ -204,8 +132,8 @@ static void no_buffers(void **state)
 	assert_null(find_started(IORING_OP_RECVMSG, -1));
 	turn();
 	assert_null(find_started(IORING_OP_RECVMSG, -1));
-	complete_send();
-	receive_datagram(&in);
+	assert_sent("hello", "192.0.2.1", 5000);
+	come("192.0.2.1", 5000, "hello");
 	assert_int_equal(stats_now().udp_sends_dropped, 0);
 }
 
@@ -216,19 +144,18 @@ static void no_buffers(void **state)
 static void too_many_answers(void **state)
 {
 	static const uint8_t answer[DATAGRAM_SLOTS + 8];
-	const struct datagram_in in = hello_from("192.0.2.1", 5000);
 
 	(void)state;
-	listen_to("udp://192.0.2.9:7070");
-	receive_datagram(&in);
-	for (unsigned i = 1; i < DATAGRAM_SLOTS; i++)
+	serve(ADDRESS);
+	come("192.0.2.1", 5000, "hello");
+	for (unsigned i = 0; i < DATAGRAM_SLOTS; i++)
 		assert_int_equal(rollcall_send(server, 0, answer, 5 + i), 0);
 	assert_int_equal(stats_now().udp_sends_dropped, 0);
 	assert_int_equal(rollcall_send(server, 0, answer, sizeof(answer)), 0);
 	assert_int_equal(stats_now().udp_sends_dropped, 1);
 	assert_int_equal(stats_now().messages_sent, DATAGRAM_SLOTS);
 	turn();
-	complete_send();
+	complete_send(5);
 	assert_int_equal(rollcall_send(server, 0, answer, sizeof(answer)), 0);
 	assert_int_equal(stats_now().udp_sends_dropped, 1);
 }
@@ -236,33 +163,110 @@ static void too_many_answers(void **state)
 /* A closed client is gone when its last answer is: not before. */
 static void closed_while_sending(void **state)
 {
-	const struct datagram_in in = hello_from("192.0.2.1", 5000);
-
 	(void)state;
-	listen_to("udp://192.0.2.9:7070");
-	receive_datagram(&in);
-	receive_datagram(&in);
+	is_answering = true;
+	serve(ADDRESS);
+	come("192.0.2.1", 5000, "a");
+	come("192.0.2.1", 5000, "b");
+	expect("+0 0:a 0:b ");
 	assert_int_equal(rollcall_close(server, 0), 0);
 	turn();
-	complete_send();
-	assert_int_equal(disconnected_count, 0);
-	complete_send();
-	assert_int_equal(disconnected_count, 1);
+	assert_sent("a", "192.0.2.1", 5000);
+	expect("");
+	assert_sent("b", "192.0.2.1", 5000);
+	expect("-0(-125) ");
 	assert_int_equal(stats_now().udp_clients_now, 0);
 }
 
-#define TEST(test) cmocka_unit_test_setup_teardown(test, begin, scripted_end)
+/* A datagram of no bytes is a message, and may end the receive: it is started again at once. */
+static void ended_by_an_empty_one(void **state)
+{
+	const struct datagram_in in = datagram_from("192.0.2.1", 5000, "");
+
+	(void)state;
+	serve(ADDRESS);
+	receive_datagram_flags(&in, 0);
+	expect("+0 0: ");
+	come("192.0.2.1", 5000, "a");
+	expect("0:a ");
+	complete(started(IORING_OP_RECVMSG, -1), 0, 0);
+	turn();
+	come("192.0.2.1", 5000, "b");
+	expect("0:b ");
+}
+
+/* After an error that may last the receive waits a moment, so that it does not spin. */
+static void failing_receive(void **state)
+{
+	(void)state;
+	serve(ADDRESS);
+	complete(started(IORING_OP_RECVMSG, -1), -ENOMEM, 0);
+	turn();
+	assert_null(find_started(IORING_OP_RECVMSG, -1));
+	pass(99);
+	assert_null(find_started(IORING_OP_RECVMSG, -1));
+	pass(1);
+	come("192.0.2.1", 5000, "a");
+	expect("+0 0:a ");
+}
+
+static char logged[512];
+
+static void note_log(enum rollcall_log_level level, const char *text, void *context)
+{
+	(void)context;
+	assert_int_equal(level, ROLLCALL_LOG_WARNING);
+	strncat(logged, text, sizeof(logged) - strlen(logged) - 2);
+	strcat(logged, "\n");
+}
+
+/* What the kernel holds of datagrams is what was asked for, and a line says where it is less. */
+static void room(void **state)
+{
+	static const struct {
+		size_t receive_bytes, send_bytes;
+		const char *logged;
+	} cases[] = {
+		{ 4000, 3000, "" },
+		{ 5000, 5000, "" },
+		{ 3999, 3000,
+		  "the receive buffer of UDP has 3999 bytes, not 4000: "
+		  "net.core.rmem_max allows no more\n" },
+		{ 4000, 2999,
+		  "the send buffer of UDP has 2999 bytes, not 3000: "
+		  "net.core.wmem_max allows no more\n" },
+	};
+
+	(void)state;
+	options.log_level = ROLLCALL_LOG_WARNING;
+	options.log = note_log;
+	options.udp_receive_buffer_bytes = 4000;
+	options.udp_send_buffer_bytes = 3000;
+	create();
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		logged[0] = '\0';
+		kernel.room.receive_bytes = cases[i].receive_bytes;
+		kernel.room.send_bytes = cases[i].send_bytes;
+		assert_int_equal(listen_on("udp://192.0.2.9:0"), 0);
+		assert_int_equal(kernel.asked_room.receive_bytes, 4000);
+		assert_int_equal(kernel.asked_room.send_bytes, 3000);
+		assert_string_equal(logged, cases[i].logged);
+	}
+}
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(malformed),
-		TEST(foreign_control),
-		TEST(from_the_asked_address),
-		TEST(prefix_twice),
-		TEST(no_buffers),
-		TEST(too_many_answers),
-		TEST(closed_while_sending),
+		UDP_TEST(malformed),
+		UDP_TEST(foreign_control),
+		UDP_TEST(from_an_own_address),
+		UDP_TEST(prefix_twice),
+		UDP_TEST(no_buffers),
+		UDP_TEST(too_many_answers),
+		UDP_TEST(closed_while_sending),
+		UDP_TEST(ended_by_an_empty_one),
+		UDP_TEST(failing_receive),
+		UDP_TEST(room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,6 +23,11 @@ static void assert_defaults(const struct rollcall_options *of)
 	assert_int_equal(of->size, sizeof(*of));
 	assert_int_equal(of->tcp_clients_max, 65536);
 	assert_int_equal(of->udp_clients_max, 65536);
+	assert_int_equal(of->udp_clients_per_source_max, 32768);
+	assert_int_equal(of->udp_rate, 0);
+	assert_int_equal(of->udp_sequence, ROLLCALL_SEQUENCE_OFF);
+	assert_int_equal(of->udp_receive_buffer_bytes, 0);
+	assert_int_equal(of->udp_send_buffer_bytes, 0);
 	assert_int_equal(of->send_queue_bytes, 1 << 20);
 	assert_int_equal(of->send_queue_bytes_max, 4 << 20);
 	assert_int_equal(of->memory_bytes_max, 256 << 20);
@@ -57,6 +62,11 @@ static void limits(void **state)
 	} cases[] = {
 		{ FIELD(tcp_clients_max), 1, 1 << 24 },
 		{ FIELD(udp_clients_max), 1, 1 << 24 },
+		{ FIELD(udp_clients_per_source_max), 1, 1 << 24 },
+		{ FIELD(udp_rate), 0, 1000000 },
+		{ FIELD(udp_sequence), ROLLCALL_SEQUENCE_OFF, ROLLCALL_SEQUENCE_AUTO },
+		{ FIELD(udp_receive_buffer_bytes), 0, (1 << 30) - 1 },
+		{ FIELD(udp_send_buffer_bytes), 0, (1 << 30) - 1 },
 		{ FIELD(send_queue_bytes), 4096, 4 << 20 },
 		{ FIELD(send_queue_bytes_max), 1 << 20, 1 << 30 },
 		{ FIELD(memory_bytes_max), 1 << 20, (uint64_t)1 << 40 },

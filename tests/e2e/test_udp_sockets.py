@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+"""The sockets of UDP: between two networks that are joined by a wire, and what the kernel may hold
+for them."""
+
+import contextlib
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+
+import pytest
+
+import network
+from client import ask, datagrams, noise
+from program import needs_bare_program, wait_until
+
+HERE, THERE = "here", "there"
+COUNT, BYTES = 20, 2000  # more than the wire's 1,500
+
+
+@pytest.fixture
+def wire():
+    """Two network namespaces joined by a wire (veth(4)): the server's, which is entered for the
+    test, and the clients', which is given to it."""
+    near, far = network.Namespace(), network.Namespace()
+    with network.entered(near):
+        try:
+            network.ip("link", "add", HERE, "type", "veth",
+                       "peer", "name", THERE, "netns", far.path)
+        except subprocess.CalledProcessError as failure:
+            pytest.skip(f"no veth here: {failure}")
+        network.set_up(HERE, "10.9.0.1/24")
+        network.ip("address", "add", "fe80::1/64", "dev", HERE, "nodad")
+        network.ip("address", "add", "10.9.0.11/24", "dev", HERE)
+        network.ip("link", "set", "lo", "up")
+        with network.entered(far):
+            network.set_up(THERE, "10.9.0.2/24")
+            network.ip("address", "add", "fe80::2/64", "dev", THERE, "nodad")
+        yield far
+
+
+@contextlib.contextmanager
+def client_at(wire, address, bind):
+    """A socket of the clients' network, connected to the address."""
+    with network.entered(wire):
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+        sock.settimeout(20)
+        sock.bind(bind)
+        sock.connect(address)
+    with sock:
+        yield sock
+
+
+def test_answers_over_a_wire(server, wire):
+    """Each of the server's addresses answers for itself, link-local ones too, where only the wire
+    that was asked says which one is meant."""
+    rollcall = server("--udp", "*:0")
+    port = rollcall.udp[1]
+    with network.entered(wire):
+        scope = socket.if_nametoindex(THERE)
+    for address, bind in ((("10.9.0.1", port), ("10.9.0.2", 0)),
+                          (("10.9.0.11", port), ("10.9.0.2", 0)),
+                          (("fe80::1", port, 0, scope), ("fe80::2", 0, 0, scope))):
+        with client_at(wire, address, bind) as sock:
+            for _ in range(3):
+                ask(sock, b"hello\n")
+    rollcall.wait_for_lines("Received", 9)
+    assert len(rollcall.stdout.matching(" connected")) == 3
+
+
+def test_listening_on_a_link_local_address(server, wire):
+    rollcall = server("--udp", f"[fe80::1%{HERE}]:0")
+    port = rollcall.udp[1]
+    with network.entered(wire):
+        scope = socket.if_nametoindex(THERE)
+    with client_at(wire, ("fe80::1", port, 0, scope), ("fe80::2", 0, 0, scope)) as sock:
+        ask(sock, b"hello\n")
+        ask(sock, b"again\n")
+
+
+def is_stopped(rollcall):
+    return ") T " in pathlib.Path(f"/proc/{rollcall.pid}/stat").read_text()
+
+
+def test_answers_larger_than_the_wire(server, wire):
+    """Answers to one client leave together, but not those larger than a packet of the wire: all
+    arrive, whole and in order, and so do smaller ones."""
+    rollcall = server("--udp", "10.9.0.1:0", "--service", "echo")
+    with client_at(wire, rollcall.udp, ("10.9.0.2", 0)) as sock:
+        for count in (BYTES, BYTES, BYTES // 2):
+            messages = [noise(count, seed) for seed in range(COUNT)]
+            rollcall.signal(signal.SIGSTOP)
+            wait_until(lambda: is_stopped(rollcall), "a stopped server")
+            for message in messages:
+                sock.send(message)
+            rollcall.signal(signal.SIGCONT)
+            assert [sock.recv(1 << 16) for _ in messages] == messages
+
+
+def test_answers_to_bundles(server, wire):
+    """What a client sends as one (UDP_SEGMENT) goes over the wire together, and is answered
+    datagram by datagram."""
+    segment_option, each, last = 103, 1200, 77
+    rollcall = server("--udp", "10.9.0.1:0", "--service", "echo")
+    data = noise(40 * each + last)
+    with client_at(wire, rollcall.udp, ("10.9.0.2", 0)) as sock:
+        sock.setsockopt(socket.IPPROTO_UDP, segment_option, each)
+        assert sock.send(data) == len(data)
+        answers = [sock.recv(1 << 16) for _ in range(41)]
+    assert [len(answer) for answer in answers] == [each] * 40 + [last]
+    assert b"".join(answers) == data
+
+
+@needs_bare_program
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="needs setpriv")
+def test_buffers_within_the_limit(server, public_program):
+    """The kernel gives the administrator's socket what is asked for, and others no more than its
+    limit; what is missing is said, with the setting that limits it."""
+    asked = 512 << 20
+    options = ("--udp-receive-buffer", asked, "--udp-send-buffer", asked)
+    assert not server(*options).stderr.matching("warning")
+    rollcall = server(*options, words=["setpriv", "--bounding-set=-net_admin", "--inh-caps=-all",
+                                       "--reuid=1", "--regid=1", "--clear-groups", public_program])
+    warnings = rollcall.stderr.matching("warning")
+    assert len(warnings) == 2
+    for line, kind, setting in zip(warnings, ("receive", "send"), ("rmem_max", "wmem_max")):
+        limit = int(pathlib.Path(f"/proc/sys/net/core/{setting}").read_text())
+        assert f"the {kind} buffer of UDP has {limit} bytes, not {asked}" in line
+        assert f"net.core.{setting}" in line
+    with datagrams(rollcall.udp) as sock:
+        ask(sock, b"hello\n")

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+#include "sim/verdict.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "base/base.h"
+
+#define SECOND_NS 1000000000
+
+static const char prefix_twice[] = "Received: Received: ";
+
+static uint32_t number_of(const uint8_t *data, size_t bytes)
+{
+	uint32_t number = 0;
+
+	for (size_t i = 0; i < bytes; i++)
+		number = number << 8 | data[i];
+	return number;
+}
+
+struct header header_read(const uint8_t *data)
+{
+	return (struct header){
+		.type = data[1],
+		.number = (uint16_t)number_of(data + 2, 2),
+		.timestamp = number_of(data + 4, 4),
+		.ssrc = number_of(data + 8, 4),
+	};
+}
+
+static size_t judge_source(const struct address *from, const struct address *to)
+{
+	const uint32_t host = ntohl(from->v4.sin_addr.s_addr);
+	const uint16_t port = address_port(from);
+
+	if (host >> 28 >= 14 || host >> 24 == 0)
+		return offsetof(struct rollcall_stats, udp_bad_sources);
+	if (port == 0)
+		return offsetof(struct rollcall_stats, udp_no_ports);
+	if ((port == LETTERS_PORT && host == INADDR_LOOPBACK) ||
+	    (port == LETTERS_PORT_ANY && (host >> 24 == 127 || address_same_host(from, to))))
+		return offsetof(struct rollcall_stats, udp_own_sources);
+	return port < 1024 ? offsetof(struct rollcall_stats, udp_low_ports) : 0;
+}
+
+/* So many in a second, and as many at once. */
+static bool is_too_fast(struct judge *judge, uint32_t source, uint64_t now_ns)
+{
+	const uint64_t each_ns = (SECOND_NS + judge->rate - 1) / judge->rate;
+	uint64_t *full_ns;
+	unsigned i = 0;
+
+	while (i < judge->sources_count && judge->sources[i].source != source)
+		i++;
+	CHECK(i < JUDGE_SOURCES_MAX);
+	if (i == judge->sources_count)
+		judge->sources[judge->sources_count++].source = source;
+	full_ns = &judge->sources[i].full_ns;
+	if (*full_ns < now_ns)
+		*full_ns = now_ns;
+	if (*full_ns + each_ns > now_ns + judge->rate * each_ns)
+		return true;
+	*full_ns += each_ns;
+	return false;
+}
+
+/* Whether what the header says is there; then the payload is what remains. */
+static bool read_payload(const uint8_t *data, size_t bytes, size_t *at, size_t *left)
+{
+	size_t padding;
+
+	if (bytes < HEADER_BYTES || data[0] / 64 != 2 || (data[1] >= 192 && data[1] <= 223))
+		return false;
+	*at = HEADER_BYTES + 4 * (data[0] % 16u);
+	if (data[0] & 16) {
+		if (*at + 4 > bytes)
+			return false;
+		*at += 4 + 4 * number_of(data + *at + 2, 2);
+	}
+	padding = data[0] & 32 ? data[bytes - 1] : 0;
+	if (*at + padding > bytes || (data[0] & 32 && padding == 0))
+		return false;
+	*left = bytes - *at - padding;
+	return true;
+}
+
+size_t judge_datagram(struct judge *judge, const struct address *from, const struct address *to,
+		      const uint8_t *data, size_t bytes, uint64_t now_ns, bool *numbered,
+		      size_t *payload_at, size_t *payload_bytes)
+{
+	size_t refused = judge_source(from, to);
+
+	*payload_at = 0;
+	*payload_bytes = bytes;
+	*numbered = judge->mode == ROLLCALL_SEQUENCE_RTP ||
+		    (judge->mode == ROLLCALL_SEQUENCE_AUTO && bytes > 0 && data[0] >= 128 &&
+		     data[0] <= 191);
+	if (refused)
+		return refused;
+	if (judge->rate && is_too_fast(judge, from->v4.sin_addr.s_addr, now_ns))
+		return offsetof(struct rollcall_stats, udp_rate);
+	if (*numbered && !read_payload(data, bytes, payload_at, payload_bytes))
+		return offsetof(struct rollcall_stats, udp_malformed);
+	if (*payload_bytes >= strlen(prefix_twice) &&
+	    memcmp(data + *payload_at, prefix_twice, strlen(prefix_twice)) == 0)
+		return offsetof(struct rollcall_stats, udp_loops);
+	return 0;
+}

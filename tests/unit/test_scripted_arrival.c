@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What comes in one buffer: who is not answered, where datagrams that came together are split, and
+ * what the kernel tells besides.
+ */
+#include "unit/scripted_udp.h"
+
+/* Each reason not to answer has a counter of its own, also for datagrams that came together. */
+static void refused(void **state)
+{
+#define COUNTER(name) #name, offsetof(struct rollcall_stats, name)
+	static const struct {
+		const char *name;
+		size_t counter;
+		const char *host;
+		uint16_t port;
+	} cases[] = {
+		{ COUNTER(udp_bad_sources), "255.255.255.255", 2001 },
+		{ COUNTER(udp_bad_sources), "224.0.0.1", 2001 },
+		{ COUNTER(udp_bad_sources), "0.0.0.0", 2001 },
+		{ COUNTER(udp_no_ports), "192.0.2.1", 0 },
+		{ COUNTER(udp_low_ports), "192.0.2.1", 1023 },
+		{ COUNTER(udp_own_sources), "192.0.2.9", 7070 },
+	};
+#undef COUNTER
+
+	(void)state;
+	serve("udp://192.0.2.9:7070");
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const struct datagram_in in = datagram_from(cases[i].host, cases[i].port, "abcde");
+		const struct rollcall_stats before = stats_now();
+		struct rollcall_stats after;
+		uint64_t counts[2];
+
+		receive_datagram(&in);
+		come_together(&in, 2);
+		after = stats_now();
+		memcpy(&counts[0], (const char *)&before + cases[i].counter, sizeof(counts[0]));
+		memcpy(&counts[1], (const char *)&after + cases[i].counter, sizeof(counts[1]));
+		assert_case(cases[i].name, counts[1] - counts[0], 1 + 3);
+	}
+	expect("");
+	assert_int_equal(stats_now().udp_clients, 0);
+	come("192.0.2.1", 1024, "a");
+	come("192.0.2.9", 7071, "b");
+	come("192.0.2.1", 7070, "c");
+	expect("+0 0:a +1 1:b +2 2:c ");
+}
+
+/* Low ports are answered if that is asked for, the others still are not. */
+static void low_ports(void **state)
+{
+	(void)state;
+	options.udp_low_ports = true;
+	serve("udp://192.0.2.9:7070");
+	come("192.0.2.1", 1, "a");
+	come("192.0.2.1", 0, "b");
+	expect("+0 0:a ");
+	assert_int_equal(stats_now().udp_low_ports, 0);
+	assert_int_equal(stats_now().udp_no_ports, 1);
+}
+
+static bool is_loopback(const struct address *address)
+{
+	return address_is_loopback(address);
+}
+
+/* A wildcard endpoint has every address of the machine, and each endpoint its port. */
+static void own_endpoints(void **state)
+{
+	(void)state;
+	kernel.is_local = is_loopback;
+	serve("udp://0.0.0.0:7070");
+	assert_int_equal(listen_on("udp://192.0.2.9:7071"), 0);
+	assert_int_equal(listen_on("udp://[::]:7072"), 0);
+	turn();
+	come("127.0.0.5", 7070, "a");
+	come("192.0.2.9", 7071, "b");
+	assert_int_equal(stats_now().udp_own_sources, 2);
+	come("127.0.0.5", 7071, "c");
+	come("127.0.0.5", 7072, "d");
+	come("192.0.2.8", 7071, "e");
+	expect("+0 0:c +1 1:d +2 2:e ");
+	assert_int_equal(stats_now().udp_own_sources, 2);
+}
+
+/* They are split at the size that the kernel tells, if that is one; the last may be shorter. */
+static void split(void **state)
+{
+	static const struct {
+		const char *text;
+		int segment_bytes;
+		const char *expected;
+		unsigned bundles;
+	} cases[] = {
+		{ "abcdefg", 3, "0:abc 0:def 0:g ", 1 },
+		{ "abcdef", 3, "0:abc 0:def ", 1 },
+		{ "abc", 1, "0:a 0:b 0:c ", 1 },
+		{ "abcdef", 5, "0:abcde 0:f ", 1 },
+		{ "abcdef", 6, "0:abcdef ", 0 },
+		{ "abcdef", 7, "0:abcdef ", 0 },
+		{ "abcdef", INT32_MAX, "0:abcdef ", 0 },
+		{ "abcdef", 0, "0:abcdef ", 0 },
+		{ "abcdef", -3, "0:abcdef ", 0 },
+		{ "abcdef", INT32_MIN, "0:abcdef ", 0 },
+		{ "", 3, "0: ", 0 },
+		{ "", 0, "0: ", 0 },
+	};
+	uint64_t bundles = 0;
+
+	(void)state;
+	serve("udp://192.0.2.9:7070");
+	come("192.0.2.1", 2001, "a");
+	expect("+0 0:a ");
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const struct datagram_in in = datagram_from("192.0.2.1", 2001, cases[i].text);
+
+		come_together(&in, cases[i].segment_bytes);
+		expect(cases[i].expected);
+		bundles += cases[i].bundles;
+		assert_case(cases[i].text, stats_now().udp_bundles_received, bundles);
+	}
+}
+
+/* A size that is cut off is none, and what follows it counts. */
+static void split_garbage(void **state)
+{
+	const struct in_pktinfo asked = { .ipi_spec_dst.s_addr = htonl(0xc0000209) };
+	struct datagram_in in = datagram_from("192.0.2.1", 2001, "abcdef");
+	struct control control = { 0 };
+	const struct in_pktinfo *source;
+
+	(void)state;
+	is_answering = true;
+	serve("udp://0.0.0.0:7070");
+	control_add(&control, SOL_UDP, UDP_GRO, "\2\0", 2);
+	control_add(&control, SOL_UDP, UDP_SEGMENT, "\3\0\0\0", 4);
+	control_add(&control, IPPROTO_IP, IP_PKTINFO, &asked, sizeof(asked));
+	in.control = control.bytes;
+	in.control_bytes = control.used;
+	receive_datagram(&in);
+	expect("+0 0:abcdef ");
+	source = sending_control(IPPROTO_IP, IP_PKTINFO);
+	assert_int_equal(source->ipi_spec_dst.s_addr, asked.ipi_spec_dst.s_addr);
+	complete_send(6);
+}
+
+static void close_client(rollcall_client client, const void *data, size_t size)
+{
+	(void)data;
+	(void)size;
+	assert_int_equal(rollcall_close(server, client), 0);
+}
+
+/* Who is closed at the first of those that came together is a new client with the second. */
+static void closed_between(void **state)
+{
+	const struct datagram_in in = datagram_from("192.0.2.1", 2001, "ab");
+
+	(void)state;
+	on_message = close_client;
+	serve("udp://192.0.2.9:7070");
+	come_together(&in, 1);
+	expect("+0 0:a +1 1:b -0(-125) -1(-125) ");
+}
+
+/* Each of those that came together counts against the rate. */
+static void rate_of_those_together(void **state)
+{
+	const struct datagram_in in = datagram_from("192.0.2.1", 2001, "abcde");
+
+	(void)state;
+	options.udp_rate = 3;
+	serve("udp://192.0.2.9:7070");
+	come_together(&in, 1);
+	expect("+0 0:a 0:b 0:c ");
+	assert_int_equal(stats_now().udp_rate, 2);
+}
+
+/* The kernel tells with a datagram how many it has dropped ever; that goes round at 2^32. */
+static void kernel_drops(void **state)
+{
+	static const struct {
+		uint32_t told;
+		uint64_t counted;
+	} cases[] = {
+		{ 5, 5 },
+		{ 5, 5 },
+		{ 9, 9 },
+		{ UINT32_MAX, UINT32_MAX },
+		{ 3, (uint64_t)UINT32_MAX + 4 },
+		{ 3, (uint64_t)UINT32_MAX + 4 },
+	};
+	struct datagram_in in = datagram_from("192.0.2.1", 2001, "a");
+
+	(void)state;
+	serve("udp://192.0.2.9:7070");
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct control control = { 0 };
+
+		control_add(&control, SOL_SOCKET, SO_RXQ_OVFL, &cases[i].told,
+			    sizeof(cases[i].told));
+		in.control = control.bytes;
+		in.control_bytes = control.used;
+		receive_datagram(&in);
+		assert_int_equal(stats_now().udp_kernel_drops, cases[i].counted);
+		/* Most come without it. */
+		come("192.0.2.1", 2001, "a");
+		assert_int_equal(stats_now().udp_kernel_drops, cases[i].counted);
+	}
+}
+
+/* Each endpoint has its own count. */
+static void kernel_drops_of_endpoints(void **state)
+{
+	struct datagram_in in = datagram_from("192.0.2.1", 2001, "a");
+	struct control control = { 0 };
+	const uint32_t drops = 7;
+
+	(void)state;
+	serve("udp://192.0.2.9:7070");
+	assert_int_equal(listen_on("udp://192.0.2.9:7071"), 0);
+	turn();
+	control_add(&control, SOL_SOCKET, SO_RXQ_OVFL, &drops, sizeof(drops));
+	in.control = control.bytes;
+	in.control_bytes = control.used;
+	for (in.endpoint = 0; in.endpoint < 2; in.endpoint++)
+		receive_datagram(&in);
+	assert_int_equal(stats_now().udp_kernel_drops, 14);
+}
+
+/* What is still received while the server is being ended is nobody's. */
+static void at_the_end(void **state)
+{
+	(void)state;
+	serve("udp://192.0.2.9:7070");
+	come("192.0.2.1", 2001, "a");
+	rollcall_stop(server);
+	rollcall_stop(server);
+	turn();
+	expect("+0 0:a -0(-108) ");
+	come("192.0.2.1", 2001, "b");
+	expect("");
+	assert_int_equal(stats_now().udp_clients, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		UDP_TEST(refused),
+		UDP_TEST(low_ports),
+		UDP_TEST(own_endpoints),
+		UDP_TEST(split),
+		UDP_TEST(split_garbage),
+		UDP_TEST(closed_between),
+		UDP_TEST(rate_of_those_together),
+		UDP_TEST(kernel_drops),
+		UDP_TEST(kernel_drops_of_endpoints),
+		UDP_TEST(at_the_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

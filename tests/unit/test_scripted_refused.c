@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Answers that the kernel refuses to send together go one by one, and all arrive, in their order;
+ * later ones to the same client are not tried together again. Other errors are a loss, and counted.
+ */
+#include "unit/scripted_udp.h"
+
+static const char bytes[] = "aaaaabbbbbcccccddddd";
+
+/* Answers to client 0, of the same size but the last, with different content. */
+static void answer(size_t all, size_t each)
+{
+	for (size_t at = 0; at < all; at += each)
+		assert_int_equal(rollcall_send(server, 0, bytes + at, min_size(each, all - at)), 0);
+	turn();
+}
+
+static int begin(void **state)
+{
+	int error = udp_begin(state);
+
+	serve("udp://192.0.2.9:7070");
+	come("192.0.2.1", 2001, "hello");
+	expect("+0 0:hello ");
+	return error;
+}
+
+/* Whether two answers of so many bytes leave together. */
+static bool leave_together(size_t each)
+{
+	unsigned segment_bytes;
+
+	answer(2 * each, each);
+	segment_bytes = sending_segment();
+	while (is_sending())
+		complete_send(1);
+	return segment_bytes == each;
+}
+
+/* Each error that means so: all that was refused together is sent again, one after the other. */
+static void one_by_one(void **state)
+{
+	static const int errors[] = { -EINVAL, -EMSGSIZE, -EIO, -EOPNOTSUPP };
+
+	for (size_t i = 0; i < COUNT(errors); i++) {
+		answer(18, 5);
+		assert_int_equal(sending_segment(), 5);
+		complete_send(errors[i]);
+		assert_int_equal(sending()->msg_controllen, 0);
+		assert_sent("aaaaa", "192.0.2.1", 2001);
+		assert_sent("bbbbb", "192.0.2.1", 2001);
+		assert_sent("ccccc", "192.0.2.1", 2001);
+		assert_sent("ddd", "192.0.2.1", 2001);
+		assert_false(is_sending());
+		assert_int_equal(stats_now().udp_send_errors, 0);
+		assert_int_equal(stats_now().udp_bundles_sent, 0);
+		assert_false(leave_together(1));
+		assert_int_equal(scripted_end(state), 0);
+		assert_int_equal(begin(state), 0);
+	}
+}
+
+/* Only for that client: another one may be reached another way. */
+static void only_that_client(void **state)
+{
+	(void)state;
+	answer(4, 2);
+	complete_send(-EIO);
+	while (is_sending())
+		complete_send(2);
+	assert_false(leave_together(2));
+	come("192.0.2.2", 2001, "hello");
+	expect("+1 1:hello ");
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(rollcall_send(server, 1, bytes, 2), 0);
+	turn();
+	assert_int_equal(sending_segment(), 2);
+	complete_send(4);
+}
+
+/* No slot is left for some of them: these are lost and counted. */
+static void no_slots(void **state)
+{
+	static const uint8_t others[DATAGRAM_SLOTS];
+
+	(void)state;
+	answer(15, 5);
+	for (unsigned i = 1; i < DATAGRAM_SLOTS - 1; i++)
+		assert_int_equal(rollcall_send(server, 0, others, i), 0);
+	turn();
+	complete(started(IORING_OP_SENDMSG, -1), -EINVAL, 0);
+	turn();
+	assert_int_equal(stats_now().udp_sends_dropped, 2);
+	while (is_sending())
+		complete_send(1);
+	assert_int_equal(rollcall_close(server, 0), 0);
+	turn();
+	expect("-0(-125) ");
+}
+
+/* A socket without room loses what was to be sent, and nothing waits. */
+static void no_room(void **state)
+{
+	(void)state;
+	answer(15, 5);
+	assert_true(started(IORING_OP_SENDMSG, -1)->msg_flags & MSG_DONTWAIT);
+	complete_send(-EAGAIN);
+	assert_false(is_sending());
+	assert_int_equal(stats_now().udp_sends_dropped, 3);
+	assert_int_equal(stats_now().udp_send_errors, 0);
+	assert_true(leave_together(5));
+}
+
+/* Other errors lose all that left together, and each counts; nothing is tried again. */
+static void other_errors(void **state)
+{
+	(void)state;
+	answer(15, 5);
+	complete_send(-ENETUNREACH);
+	assert_false(is_sending());
+	assert_int_equal(stats_now().udp_send_errors, 3);
+	answer(5, 5);
+	complete_send(-EINVAL);
+	assert_false(is_sending());
+	assert_int_equal(stats_now().udp_send_errors, 4);
+	assert_true(leave_together(5));
+	assert_int_equal(stats_now().udp_send_errors, 4);
+}
+
+/* One by one, each has its own luck. */
+static void errors_one_by_one(void **state)
+{
+	(void)state;
+	answer(15, 5);
+	complete_send(-EINVAL);
+	complete_send(-EINVAL);
+	assert_int_equal(stats_now().udp_send_errors, 1);
+	assert_sent("bbbbb", "192.0.2.1", 2001);
+	complete_send(-EPERM);
+	assert_int_equal(stats_now().udp_send_errors, 2);
+	assert_false(is_sending());
+}
+
+/* What comes later waits behind them, and joins none. */
+static void later_answers(void **state)
+{
+	(void)state;
+	answer(10, 5);
+	assert_int_equal(rollcall_send(server, 0, "later", 5), 0);
+	complete(started(IORING_OP_SENDMSG, -1), -EINVAL, 0);
+	assert_int_equal(server_turn(server, 0), 0);
+	answer(4, 4);
+	assert_sent("aaaaa", "192.0.2.1", 2001);
+	assert_sent("bbbbb", "192.0.2.1", 2001);
+	assert_sent("later", "192.0.2.1", 2001);
+	assert_sent("aaaa", "192.0.2.1", 2001);
+	assert_false(is_sending());
+}
+
+/* A client that is closed meanwhile is gone when the last of them is sent. */
+static void closed_meanwhile(void **state)
+{
+	(void)state;
+	answer(15, 5);
+	assert_int_equal(rollcall_close(server, 0), 0);
+	complete_send(-EMSGSIZE);
+	assert_sent("aaaaa", "192.0.2.1", 2001);
+	assert_sent("bbbbb", "192.0.2.1", 2001);
+	expect("");
+	assert_sent("ccccc", "192.0.2.1", 2001);
+	expect("-0(-125) ");
+}
+
+/* A server that is ended twice cancels what is in flight: that is lost and counted. */
+static void cancelled_at_the_end(void **state)
+{
+	(void)state;
+	answer(15, 5);
+	rollcall_stop(server);
+	rollcall_stop(server);
+	complete_send(-ECANCELED);
+	expect("-0(-108) ");
+	assert_int_equal(stats_now().udp_send_errors, 3);
+	assert_false(is_sending());
+}
+
+/* What is refused together at the very end is still sent, if there is room for it at once. */
+static void refused_at_the_end(void **state)
+{
+	(void)state;
+	answer(15, 5);
+	rollcall_stop(server);
+	rollcall_stop(server);
+	complete_send(-EINVAL);
+	assert_sent("aaaaa", "192.0.2.1", 2001);
+	complete_send(-EAGAIN);
+	assert_sent("ccccc", "192.0.2.1", 2001);
+	expect("-0(-108) ");
+	assert_int_equal(stats_now().udp_sends_dropped, 1);
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, begin, scripted_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(one_by_one),
+		TEST(only_that_client),
+		TEST(no_slots),
+		TEST(no_room),
+		TEST(other_errors),
+		TEST(errors_one_by_one),
+		TEST(later_answers),
+		TEST(closed_meanwhile),
+		TEST(cancelled_at_the_end),
+		TEST(refused_at_the_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
