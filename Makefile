@@ -39,6 +39,9 @@ FUZZ_OBJECTS := $(call objects,tests/fuzz/*.c)
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZERS := $(FUZZ_TARGETS:%=$(BUILD)/fuzz-%)
 REPLAYS := $(FUZZ_TARGETS:%=$(BUILD)/replay-%)
+BENCH_LIB_OBJECTS := $(call objects,bench/lib/*.c)
+LOAD_OBJECTS := $(call objects,bench/load/*.c)
+EPOLL_BARE_OBJECTS := $(call objects,bench/epoll-bare/*.c)
 TESTS := $(patsubst %.o,%,$(call objects,$(patsubst %,tests/%/test_*.c,unit contract kernels)))
 SIM_TESTS := $(patsubst tests/contract/%.c,$(BUILD)/tests/contract-sim/%,$(filter-out \
 	%/test_thread.c tests/contract/test_library%,$(wildcard tests/contract/test_*.c)))
@@ -58,6 +61,8 @@ run:
 test:
 	@tests/install-packages build test
 	@exec tests/run $(PARTS)
+
+bench-tools: $(BUILD)/rollcall-load $(BUILD)/epoll-bare
 
 tests: $(TESTS) $(SIM_TESTS) $(BUILD)/rollcall-sim $(REPLAYS)
 
@@ -137,6 +142,18 @@ $(FUZZERS): $(BUILD)/fuzz-%: $(BUILD)/tests/fuzz/fuzz_%.o
 $(REPLAYS): $(BUILD)/replay-%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o
 	$(call say,LINK,$@)$(LINK) -o $@ $(filter %.o,$^) $(BUILD)/objects.a $(LDLIBS)
 
+# The benchmark's own programs, which know nothing of the library.
+$(BUILD)/rollcall-load: $(LOAD_OBJECTS) $(BENCH_LIB_OBJECTS)
+	$(call say,LINK,$@)$(LINK) -o $@ $^ -lm
+
+$(BUILD)/epoll-bare: $(EPOLL_BARE_OBJECTS) $(BENCH_LIB_OBJECTS)
+	$(call say,LINK,$@)$(LINK) -o $@ $^ -lm
+
+$(BUILD)/tests/unit/test_histogram: $(BUILD)/bench/load/histogram.o
+$(BUILD)/tests/unit/test_histogram: private LDLIBS += -lm
+
+$(BUILD)/bench/%.o: private INCLUDES = -Ibench
+$(BUILD)/tests/unit/test_histogram.o: private INCLUDES += -Ibench
 $(BUILD)/tests/%.o: private INCLUDES += -Itests
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
@@ -163,7 +180,7 @@ uninstall:
 		$(DESTDIR)$(LIBDIR)/librollcall.* $(DESTDIR)$(PKGCONFIGDIR)/rollcall.pc
 
 format:
-	@$(CLANG_FORMAT) -i include/*.h $(wildcard src/*/*.[ch] tests/*/*.[ch] bench/*.[ch])
+	@$(CLANG_FORMAT) -i include/*.h $(wildcard src/*/*.[ch] tests/*/*.[ch] bench/*/*.[ch])
 
 clean:
 	rm -rf $(BUILD)
@@ -175,15 +192,17 @@ help:
 	@echo 'make soak       run the server on a simulated kernel until a seed fails'
 	@echo 'make fuzz       make up inputs for FUZZ_SECONDS=$(FUZZ_SECONDS) a target; needs clang'
 	@echo 'make test-kernels   test on other kernels of Debian, in qemu; KERNELS="6.1 newest"'
+	@echo 'make bench-tools    build the load generator and the epoll server to compare with'
 	@echo 'make coverage   print which lines and branches the tests do not reach'
 	@echo 'make install    to PREFIX=$(PREFIX), under DESTDIR=; make uninstall'
 	@echo 'make format     lay out all sources with $(CLANG_FORMAT)'
 	@echo 'make clean      remove $(BUILD)/'
 	@echo 'Variables: V=1 BUILD= CC= CFLAGS= SANITIZE=address,undefined'
 
-.PHONY: all run test tests soak fuzz fuzzers coverage test-kernels install uninstall format clean \
-	help FORCE
+.PHONY: all run test tests bench-tools soak fuzz fuzzers coverage test-kernels install uninstall \
+	format clean help FORCE
 .SECONDARY:
 
 -include $(patsubst %.o,%.d,$(LIBRARY_OBJECTS) $(PROGRAM_OBJECTS) $(TEST_LIB_OBJECTS) $(SIM_OBJECTS) \
-	$(FUZZ_OBJECTS) $(addsuffix .o,$(TESTS)))
+	$(FUZZ_OBJECTS) $(LOAD_OBJECTS) $(EPOLL_BARE_OBJECTS) $(BENCH_LIB_OBJECTS) \
+	$(addsuffix .o,$(TESTS)))

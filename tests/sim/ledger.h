@@ -130,7 +130,7 @@ struct rollcall_client_info ledger_ask(const struct ledger *ledger, rollcall_cli
 /* The counters of a client that is gone, and why it went. */
 void ledger_check_gone(const struct ledger *ledger, const struct ledger_client *client);
 
-/* An answer may only have been dropped if a socket had no room, or all slots or memory are taken. */
+/* An answer may only have been dropped if a socket had no room, or slots or memory are taken. */
 void ledger_check_drops(struct ledger *ledger);
 
 /* There may not be more clients than allowed, in all or of this source. */
