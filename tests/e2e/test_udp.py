@@ -262,3 +262,20 @@ def test_port_unreachable(server):
             with datagrams(rollcall.udp) as gone:
                 gone.send(b"gone\n")
             ask(steady, b"steady\n")
+
+
+def test_what_was_dropped(server):
+    """In the end the program says what it has dropped, and why; and nothing if there was nothing."""
+    rollcall = server()
+    with datagrams(rollcall.udp) as sock:
+        for _ in range(2):
+            sock.send(b"Received: Received: hello\n")
+        ask(sock, b"hello\n")
+    assert rollcall.stop() == 0
+    assert rollcall.stderr.matching("dropped") == [
+        "rollcall: info: UDP: 2 dropped: answers to answers"]
+    rollcall = server()
+    with datagrams(rollcall.udp) as sock:
+        ask(sock, b"hello\n")
+    assert rollcall.stop() == 0
+    assert rollcall.stderr.matching("dropped") == []
