@@ -197,17 +197,15 @@ static bool is_company_refused(int error)
 	return error == -EINVAL || error == -EMSGSIZE || error == -EIO || error == -EOPNOTSUPP;
 }
 
-/* Keeps only the pieces of the first segment; returns how many. */
-static unsigned cut_pieces(struct iovec *pieces, unsigned count, size_t bytes)
+/* Keeps only the pieces of the first so many bytes; returns how many. */
+static unsigned cut_pieces(struct iovec *pieces, size_t bytes)
 {
-	for (unsigned i = 0; i < count; i++) {
-		if (pieces[i].iov_len >= bytes) {
-			pieces[i].iov_len = bytes;
-			return i + 1;
-		}
-		bytes -= pieces[i].iov_len;
-	}
-	return count;
+	unsigned last = 0;
+
+	while (pieces[last].iov_len < bytes)
+		bytes -= pieces[last++].iov_len;
+	pieces[last].iov_len = bytes;
+	return last + 1;
 }
 
 /* Takes a slot for each datagram of a refused one, and puts them first, in their order. */
@@ -221,11 +219,11 @@ static unsigned send_one_by_one(struct datagrams *datagrams, struct datagram *re
 
 	while (queue->bytes > 0) {
 		const size_t bytes = min_size(queue->bytes, refused->segment_bytes);
-		unsigned count = queue_gather(queue, refused->pieces, DATAGRAM_PIECES);
 		struct datagram *one;
 
-		count = cut_pieces(refused->pieces, count, bytes);
-		one = fill_slot(datagrams, &target, bytes, refused->pieces, count);
+		queue_gather(queue, refused->pieces, DATAGRAM_PIECES);
+		one = fill_slot(datagrams, &target, bytes, refused->pieces,
+				cut_pieces(refused->pieces, bytes));
 		queue_advance(&datagrams->core->memory, queue, bytes);
 		if (!one) {
 			datagrams->core->stats.udp_sends_dropped++;

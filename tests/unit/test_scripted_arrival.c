@@ -244,6 +244,27 @@ static void at_the_end(void **state)
 	assert_int_equal(stats_now().udp_clients, 1);
 }
 
+/* Nothing can leave from the address of a group: who asked it is answered from another. */
+static void asked_at_a_group(void **state)
+{
+	const struct in6_pktinfo asked = { .ipi6_addr = make_address("ff02::1", 0).v6.sin6_addr };
+	struct datagram_in in = datagram_from("2001:db8::1", 2001, "hello");
+	const struct in6_pktinfo *source;
+	struct control control = { 0 };
+
+	(void)state;
+	is_answering = true;
+	serve("udp://[::]:7070");
+	control_add(&control, IPPROTO_IPV6, IPV6_PKTINFO, &asked, sizeof(asked));
+	in.control = control.bytes;
+	in.control_bytes = control.used;
+	receive_datagram(&in);
+	source = sending_control(IPPROTO_IPV6, IPV6_PKTINFO);
+	assert_non_null(source);
+	assert_true(IN6_IS_ADDR_UNSPECIFIED(&source->ipi6_addr));
+	complete_send(5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,6 +278,7 @@ int main(void)
 		UDP_TEST(kernel_drops),
 		UDP_TEST(kernel_drops_of_endpoints),
 		UDP_TEST(at_the_end),
+		UDP_TEST(asked_at_a_group),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,6 +79,28 @@ static void half_of_the_time(void **state)
 	assert_null(find_started(IORING_OP_RECVMSG, -1));
 }
 
+/* While a cancel is in flight there is no other; then the receive that was started since ends. */
+static void ended_while_cancelling(void **state)
+{
+	(void)state;
+	serve(ADDRESS);
+	rollcall_stop(server);
+	turn();
+	complete(started(IORING_OP_RECVMSG, -1), -ECANCELED, 0);
+	turn();
+	assert_true(started(IORING_OP_RECVMSG, -1)->msg_flags & MSG_DONTWAIT);
+	rollcall_stop(server);
+	turn();
+	complete(started(IORING_OP_ASYNC_CANCEL, -1), -ENOENT, 0);
+	assert_null(find_started(IORING_OP_ASYNC_CANCEL, -1));
+	turn();
+	turn();
+	complete(started(IORING_OP_ASYNC_CANCEL, -1), 0, 0);
+	complete(started(IORING_OP_RECVMSG, -1), -ECANCELED, 0);
+	turn();
+	assert_false(endpoint_is_busy(server->endpoints[0]));
+}
+
 /* Between two receives there is nothing to cancel. */
 static void half_of_the_time_between(void **state)
 {
@@ -114,7 +136,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		UDP_TEST(ended_in_a_bundle),	 UDP_TEST(all_that_has_arrived),
 		UDP_TEST(half_of_the_time),	 UDP_TEST(half_of_the_time_between),
-		UDP_TEST(no_buffers_at_the_end),
+		UDP_TEST(no_buffers_at_the_end), UDP_TEST(ended_while_cancelling),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,24 +78,35 @@ static void only_that_client(void **state)
 	complete_send(4);
 }
 
-/* No slot is left for some of them: these are lost and counted. */
-static void no_slots(void **state)
+/* So many slots are left for three that were refused: the others are lost and counted. */
+static void send_with_slots(unsigned slots)
 {
 	static const uint8_t others[DATAGRAM_SLOTS];
 
-	(void)state;
 	answer(15, 5);
-	for (unsigned i = 1; i < DATAGRAM_SLOTS - 1; i++)
+	for (unsigned i = 1; i < DATAGRAM_SLOTS - slots; i++)
 		assert_int_equal(rollcall_send(server, 0, others, i), 0);
 	turn();
 	complete(started(IORING_OP_SENDMSG, -1), -EINVAL, 0);
 	turn();
-	assert_int_equal(stats_now().udp_sends_dropped, 2);
+	assert_int_equal(stats_now().udp_sends_dropped, 3 - slots);
 	while (is_sending())
 		complete_send(1);
 	assert_int_equal(rollcall_close(server, 0), 0);
 	turn();
 	expect("-0(-125) ");
+}
+
+static void one_slot(void **state)
+{
+	(void)state;
+	send_with_slots(1);
+}
+
+static void no_slots(void **state)
+{
+	(void)state;
+	send_with_slots(0);
 }
 
 /* A socket without room loses what was to be sent, and nothing waits. */
@@ -206,6 +217,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(one_by_one),
 		TEST(only_that_client),
+		TEST(one_slot),
 		TEST(no_slots),
 		TEST(no_room),
 		TEST(other_errors),
