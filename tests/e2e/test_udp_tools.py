@@ -35,17 +35,21 @@ class Capture:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.stdout, self.stderr = Lines(self.process.stdout), Lines(self.process.stderr)
         try:
-            wait_until(lambda: self.stderr.matching("Capture started"), "the capture")
+            wait_until(lambda: self._sees(b"begin"), "the capture")
         except AssertionError:
             self.process.kill()
             raise
 
+    def _sees(self, data):
+        """Whether it sees what is sent to nobody; what was sent before has been seen then."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.sendto(data, ("127.0.0.1", 9))
+        return self.stdout.matching(rf"→ 9 Len={len(data)}$")
+
     def end(self):
-        """Ends it when it has seen all until now: a last datagram, to nobody."""
+        """Ends it when it has seen all until now."""
         try:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-                sock.sendto(b"end", ("127.0.0.1", 9))
-            wait_until(lambda: self.stdout.matching(r"→ 9 Len=3$"), "the end of the capture")
+            wait_until(lambda: self._sees(b"end"), "the end of the capture")
         finally:
             self.process.send_signal(signal.SIGINT)
             assert self.process.wait(DEADLINE_S) == 0
