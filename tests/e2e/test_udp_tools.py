@@ -17,6 +17,7 @@ from network import ip
 from program import DEADLINE_S, Lines, wait_until
 
 STREAM_S = 2
+NOBODY = 65001  # a port of no protocol that tshark knows
 CLOCK_HZ = 8000  # of payload type 0 (RFC 3551, section 6)
 PACKET_SAMPLES = 160
 PACKETS = STREAM_S * CLOCK_HZ // PACKET_SAMPLES
@@ -43,8 +44,8 @@ class Capture:
     def _sees(self, data):
         """Whether it sees what is sent to nobody; what was sent before has been seen then."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.sendto(data, ("127.0.0.1", 9))
-        return self.stdout.matching(rf"→ 9 Len={len(data)}$")
+            sock.sendto(data, ("127.0.0.1", NOBODY))
+        return self.stdout.matching(rf"→ {NOBODY} Len={len(data)}$")
 
     def end(self):
         """Ends it when it has seen all until now."""
@@ -173,7 +174,8 @@ def test_ffmpeg_and_tshark(server, own_network, tmp_path):
         way.passed, way.lost - way.repeated)
     # tshark's table has the largest jitter, but not the last, which is all that the program tells.
     jitters = list(jitters_ms(capture.arrivals(ports, port)))
-    assert abs(max(jitters) - most_ms) < 0.01
+    # That of 4.0 is the one of RFC 3550 to 0.01 ms; that of 4.4 was seen 1.5 ms apart.
+    assert abs(max(jitters) - most_ms) < CLOCKS_MS
     assert abs(jitter_us / 1000 - jitters[-1]) < CLOCKS_MS < jitters[-1] / 2
 
     answers_ssrc, *answers = streams[port, way.ports[1]]
