@@ -253,6 +253,13 @@ struct rollcall_options {
 	uint64_t drain_timeout_ms;
 
 	/*
+	 * Before the loop sleeps, it looks for so long for something to do, in microseconds, up to
+	 * 1,000,000; 0, the default: it sleeps at once. Saves the time of waking up, and costs a
+	 * whole core as long as clients send more often than that.
+	 */
+	uint64_t spin_us;
+
+	/*
 	 * Answers UDP clients that send from a port below 1024: those are mostly other services,
 	 * and two that answer each other do so forever. Off by default.
 	 */

@@ -19,10 +19,11 @@
 struct ring;
 
 /*
- * Creates a ring, with room for so many SQEs and CQEs (powers of two). Errors: -ENOSYS, -EPERM,
- * -EINVAL (older than Linux 6.1), -ENOMEM (memory or RLIMIT_MEMLOCK), -EMFILE, -ENFILE.
+ * Creates a ring, with room for so many SQEs and CQEs (powers of two). A wait looks for completions
+ * for spin_ns before it sleeps; 0: not at all. Errors: -ENOSYS, -EPERM, -EINVAL (older than Linux
+ * 6.1), -ENOMEM (memory or RLIMIT_MEMLOCK), -EMFILE, -ENFILE.
  */
-int ring_create(struct ring **ring, unsigned sq_entries, unsigned cq_entries);
+int ring_create(struct ring **ring, unsigned sq_entries, unsigned cq_entries, uint64_t spin_ns);
 
 /* Frees the ring. Operations still under way are cancelled by the kernel, some time later. */
 void ring_destroy(struct ring *ring);

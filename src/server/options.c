@@ -10,6 +10,7 @@
 #define BYTES_MAX ((size_t)1 << 30)
 #define TIME_MS_MAX INT32_MAX
 #define UDP_RATE_MAX 1000000
+#define SPIN_US_MAX 1000000
 
 /* The most that TCP_KEEPIDLE takes, 32,767 s (tcp(7)). */
 #define KEEPALIVE_MS_MAX 32767000
@@ -60,7 +61,7 @@ int options_take(struct rollcall_options *to, const struct rollcall_options *fro
 	    !is_between(to->udp_idle_timeout_ms, 1, TIME_MS_MAX) ||
 	    !is_between(to->log_level, ROLLCALL_LOG_ERROR, ROLLCALL_LOG_DEBUG) ||
 	    to->tcp_idle_timeout_ms > TIME_MS_MAX || to->keepalive_ms > KEEPALIVE_MS_MAX ||
-	    to->drain_timeout_ms > TIME_MS_MAX)
+	    to->drain_timeout_ms > TIME_MS_MAX || to->spin_us > SPIN_US_MAX)
 		return -EINVAL;
 	return 0;
 }

@@ -45,9 +45,12 @@ struct completion {
 static struct completion kept[8192];
 static size_t kept_count;
 
+/* How long the next ring spins. */
+static uint64_t spin_ns;
+
 static inline int begin(unsigned sq_entries, unsigned cq_entries)
 {
-	int error = ring_create(&ring, sq_entries, cq_entries);
+	int error = ring_create(&ring, sq_entries, cq_entries, spin_ns);
 
 	kept_count = 0;
 	return error ? error : buffers_init(&buffers, ring, 0, BUFFER_BYTES, BUFFERS, BUFFERS);

@@ -87,6 +87,30 @@ static void wait_ends_with_the_time(void **state)
 	peer_close(&peer);
 }
 
+/* A ring that spins before it sleeps waits as long as others, and sees what comes meanwhile. */
+static void spinning(void **state)
+{
+	struct io_uring_cqe cqe;
+	struct peer peer;
+	int fd;
+
+	spin_ns = 2000000;
+	contract_begin_anew(SQ_ENTRIES, CQ_ENTRIES);
+	spin_ns = 0;
+	wait_ends_with_a_completion(state);
+	wait_ends_when_something_comes(state);
+	wait_ends_with_the_time(state);
+	/* There before the wait begins. */
+	fd = start_pending(&peer, 2);
+	assert_int_equal(ring_submit_and_wait(ring, 0), 0);
+	peer_send_all(&peer, "y", 1);
+	assert_int_equal(ring_submit_and_wait(ring, UINT64_MAX), 0);
+	assert_true(ring_take(ring, &cqe));
+	assert_int_equal(cqe.user_data, 2);
+	close_fd(fd);
+	peer_close(&peer);
+}
+
 /* An SQE carries any user_data, and a full submission queue is submitted to make room. */
 static void submission_queue_full(void **state)
 {
@@ -220,6 +244,7 @@ int main(void)
 		CONTRACT_TEST(wait_ends_with_a_completion),
 		CONTRACT_TEST(wait_ends_when_something_comes),
 		CONTRACT_TEST(wait_ends_with_the_time),
+		CONTRACT_TEST(spinning),
 		CONTRACT_TEST(submission_queue_full),
 		CONTRACT_TEST(sqes_are_blank),
 		CONTRACT_TEST(completion_queue_overflows),

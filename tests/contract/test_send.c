@@ -199,6 +199,23 @@ static void cancel_while_waiting(void **state)
 	assert_int_equal(peer_receive(&peer, &byte, 1), -EAGAIN);
 }
 
+/* A send that does not wait, done or refused, completes as it is submitted. */
+static void send_at_once(void **state)
+{
+	struct completion completion;
+
+	(void)state;
+	for (int refused = 0; refused < 2; refused++) {
+		if (refused)
+			fill();
+		start_send("x", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+		assert_int_equal(ring_submit_and_wait(ring, 0), 0);
+		keep_completions();
+		assert_true(take_kept(SEND, &completion));
+		assert_int_equal(completion.res, refused ? -EAGAIN : 1);
+	}
+}
+
 /* After our half-close the peer reads all and then the end, and what it sends still arrives. */
 static void our_half_close(void **state)
 {
@@ -300,19 +317,13 @@ static void cancel_all_then_close(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(one_piece_and_many),
-		TEST(short_send),
-		TEST(waiting_send),
-		TEST(to_a_reset_peer),
-		TEST(to_a_closed_peer),
-		TEST(reset_while_waiting),
-		TEST(cancel_while_waiting),
-		TEST(our_half_close),
-		TEST(close_in_good_order),
-		TEST(close_with_a_reset),
-		TEST(close_with_unread_bytes),
-		TEST(close_under_a_receive),
-		TEST(cancel_all_then_close),
+		TEST(one_piece_and_many),    TEST(short_send),
+		TEST(waiting_send),	     TEST(send_at_once),
+		TEST(to_a_reset_peer),	     TEST(to_a_closed_peer),
+		TEST(reset_while_waiting),   TEST(cancel_while_waiting),
+		TEST(our_half_close),	     TEST(close_in_good_order),
+		TEST(close_with_a_reset),    TEST(close_with_unread_bytes),
+		TEST(close_under_a_receive), TEST(cancel_all_then_close),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,11 +50,12 @@ uint8_t hostile_byte(void)
 	return *hostile->script++;
 }
 
-int ring_create(struct ring **out, unsigned sq_entries, unsigned cq_entries)
+int ring_create(struct ring **out, unsigned sq_entries, unsigned cq_entries, uint64_t spin_ns)
 {
 	struct ring *ring;
 
 	(void)cq_entries;
+	(void)spin_ns;
 	CHECK(!hostile->ring);
 	/* Often enough for the small rings to be tried. */
 	if (hostile_byte() % 4 == 3)

@@ -49,7 +49,6 @@ const char *const sim_fault_names[SIM_FAULTS] = {
 	[SIM_UDP_TRUNCATE] = "datagram cut",
 	[SIM_UDP_SEND_ERROR] = "datagram: send fails",
 	[SIM_UDP_SEND_FULL] = "datagram: no room to send",
-	[SIM_UDP_SEND_LATE] = "datagram: leaves late",
 	[SIM_UDP_RECEIVE_ERROR] = "datagram: receive fails",
 };
 

@@ -58,7 +58,6 @@ enum sim_fault {
 	SIM_UDP_TRUNCATE,	   /* a datagram is marked as cut */
 	SIM_UDP_SEND_ERROR,
 	SIM_UDP_SEND_FULL, /* no room in the socket: EAGAIN */
-	SIM_UDP_SEND_LATE, /* a datagram is long in leaving */
 	SIM_UDP_RECEIVE_ERROR,
 	SIM_FAULTS,
 };

@@ -12,9 +12,6 @@
 /* Completions come in each turn at the latest after so long: a turn costs some time. */
 #define TURN_NS_MAX 20000
 
-/* A datagram may wait for so long before it leaves: for a device that is busy, say. */
-#define SEND_LATE_NS_MAX 100000000
-
 /* Of a buffer that is given back: enough to be noticed. */
 #define SPOILT_BYTES 128
 
@@ -27,11 +24,13 @@
 /* Turns in a row in which every completion is an error, and nothing else happens. */
 #define FRUITLESS_MAX 200
 
-int ring_create(struct ring **out, unsigned sq_entries, unsigned cq_entries)
+int ring_create(struct ring **out, unsigned sq_entries, unsigned cq_entries, uint64_t spin_ns)
 {
 	struct sim *sim = sim_current;
 	struct ring *ring;
 
+	/* Whether it spins or sleeps is all the same to what comes. */
+	(void)spin_ns;
 	CHECK(sim && !sim->ring);
 	if (sim->halved++ < sim->settings.halvings)
 		return -ENOMEM;
@@ -244,9 +243,11 @@ static void make_late(struct sim *sim, struct sim_op *op)
 		sim_excuse(sim_file(sim, op->sqe.fd)->connection, op->not_before_ns);
 }
 
-static bool is_datagram_send(struct sim *sim, const struct io_uring_sqe *sqe)
+/* Completes while it is submitted, whatever there is to do (io_uring/net.c, Linux 6.1). */
+static bool completes_at_once(const struct io_uring_sqe *sqe)
 {
-	return sqe->opcode == IORING_OP_SENDMSG && sim_file(sim, sqe->fd)->kind == SIM_DATAGRAMS;
+	return (sqe->opcode == IORING_OP_SEND || sqe->opcode == IORING_OP_SENDMSG) &&
+	       sqe->msg_flags & MSG_DONTWAIT;
 }
 
 static void submit(struct sim *sim)
@@ -267,12 +268,11 @@ static void submit(struct sim *sim)
 			op->digest = sim_digest(sqe, &bytes);
 		if (sim_fails(sim, sqe->opcode))
 			fail_on_purpose(sim, op);
-		else if (is_datagram_send(sim, sqe) && sim_chance(sim, SIM_UDP_SEND_LATE))
-			op->not_before_ns = sim->now_ns + sim_random(sim, SEND_LATE_NS_MAX);
-		else if (sim_chance(sim, SIM_LATE))
+		else if (!completes_at_once(sqe) && sim_chance(sim, SIM_LATE))
 			make_late(sim, op);
 		else
 			sim_try(sim, op);
+		CHECK(!op->used || !completes_at_once(sqe));
 	}
 	ring->sq_count = 0;
 }

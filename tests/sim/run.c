@@ -50,9 +50,8 @@ struct run {
 	struct ledger ledger;
 	bool stopping; /* it was asked for */
 	bool stopped;
-	bool patient;	/* the drain has time enough for everybody who reads */
-	bool impatient; /* but it is stopped twice */
-	bool floods;
+	bool patient;	 /* the drain has time enough for everybody who reads */
+	bool impatient;	 /* but it is stopped twice */
 	bool lossless;	 /* no fault can lose a datagram */
 	bool scarce;	 /* queues have as little memory as can be: answers may be refused */
 	unsigned resets; /* of people, where that can be */
@@ -144,8 +143,7 @@ static void arrival(void *context, const struct address *from, const struct addr
 			correspondent_receive(&run->correspondents[i], from, data, bytes);
 			return;
 		}
-	if (!stranger_is_at(to))
-		sim_fail(run->sim, "a datagram to nobody");
+	sim_fail(run->sim, "a datagram to nobody");
 }
 
 static void taken(void *context, const struct sim_taken *what)
@@ -158,9 +156,6 @@ static void left(void *context, const struct address *from, const struct address
 {
 	ledger_left(&((struct run *)context)->ledger, from, to, data, bytes);
 }
-
-/* The chance that a datagram leaves late in runs with a flood. */
-#define FLOODED 65536
 
 /* Numbers that only decide the settings, apart from the simulation's own. */
 static uint32_t draw(uint64_t *state, uint32_t limit)
@@ -190,9 +185,6 @@ static struct sim_settings settings_of(uint64_t seed, bool trace)
 	/* When sends are late, buffers are held for long, and may run out. */
 	if (draw(&state, 8) == 0)
 		settings.chance[SIM_LATE] = 32768;
-	/* When datagrams are, a flood of them leaves no room for one more. */
-	if (draw(&state, 40) == 0)
-		settings.chance[SIM_UDP_SEND_LATE] = FLOODED;
 	settings.halvings = draw(&state, 8);
 	settings.descriptors_max = draw(&state, 4) ? 1000 : 24 + draw(&state, 16);
 	settings.socket_bytes = 16u << draw(&state, 13);
@@ -215,8 +207,6 @@ static void set_limits(struct run *run, struct rollcall_options *options)
 	struct sim *sim = run->sim;
 
 	options->udp_sequence = (enum rollcall_udp_sequence)sim_random(sim, 3);
-	if (run->floods)
-		return;
 	if (sim_random(sim, 6) == 0)
 		options->udp_rate = 5 + sim_random(sim, 200);
 	if (sim_random(sim, 4) == 0)
@@ -307,7 +297,7 @@ static void make_people(struct run *run)
 		    (run->ledger.options.udp_sequence && sim_random(sim, 2)))
 			correspondent_number(&run->correspondents[i]);
 	}
-	stranger_make(&run->stranger, sim, run->floods);
+	stranger_make(&run->stranger, sim);
 	run->stop_ns =
 		sim_random(sim, 2) ? UINT64_MAX : sim_now_ns(sim) + sim_random(sim, 4000000000u);
 	run->stop_again_ns = UINT64_MAX;
@@ -395,12 +385,10 @@ static bool run_settings(const struct sim_settings *settings, unsigned people_ma
 	run->people_max = people_max;
 	run->watcher.sim = run->sim;
 	run->lossless = is_lossless(settings);
-	run->floods = settings->chance[SIM_UDP_SEND_LATE] == FLOODED;
-	/* With a flood, it is memory that runs out, or the slots of answers. */
-	run->scarce = !settings->failure.nth && sim_random(run->sim, run->floods ? 2 : 4) == 0;
+	run->scarce = !settings->failure.nth && sim_random(run->sim, 4) == 0;
 	run->watcher.ledger = &run->ledger;
 	/* Nobody is there yet. */
-	run->stranger = (struct stranger){ run->sim, UINT64_MAX, UINT64_MAX, 0 };
+	run->stranger = (struct stranger){ run->sim, UINT64_MAX };
 	sim_on_datagram(run->sim, arrival);
 	sim_tap(run->sim, &(struct sim_tap){ taken, left });
 	make_services(run);

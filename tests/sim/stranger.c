@@ -8,12 +8,6 @@
 #include "base/base.h"
 #include "sim/verdict.h"
 
-/* More than the server can answer at a time, from so many ports that answers leave one by one. */
-#define FLOOD_DATAGRAMS 7000
-#define FLOOD_PORTS 8
-#define FLOOD_AT_ONCE 100
-#define FLOOD_PAUSE_NS 500000
-
 static struct address address_at(uint32_t host, uint16_t port)
 {
 	struct address address = { .bytes = sizeof(address.v4) };
@@ -24,13 +18,9 @@ static struct address address_at(uint32_t host, uint16_t port)
 	return address;
 }
 
-void stranger_make(struct stranger *who, struct sim *sim, bool floods)
+void stranger_make(struct stranger *who, struct sim *sim)
 {
-	*who = (struct stranger){ .sim = sim, .flood_ns = UINT64_MAX };
-	if (!floods)
-		return;
-	who->flood = FLOOD_DATAGRAMS;
-	who->flood_ns = sim_now_ns(sim) + sim_random(sim, 500000000);
+	*who = (struct stranger){ .sim = sim };
 }
 
 /* From our own address, from a port of another service or from none, from many or from nobody, and
@@ -62,31 +52,9 @@ static void be_strange(struct stranger *who)
 	who->next_ns = sim_now_ns(who->sim) + sim_random(who->sim, 500000000);
 }
 
-static void flood(struct stranger *who)
-{
-	const struct address to = address_at(INADDR_LOOPBACK, LETTERS_PORT);
-
-	for (int i = 0; i < FLOOD_AT_ONCE && who->flood > 0; i++) {
-		struct address from =
-			address_at(0x0a010001, (uint16_t)(2000 + who->flood % FLOOD_PORTS));
-		char text[16];
-		int bytes = snprintf(text, sizeof(text), "f%u", who->flood--);
-
-		sim_send_datagram(who->sim, &from, &to, text, (size_t)bytes);
-	}
-	who->flood_ns = who->flood ? sim_now_ns(who->sim) + FLOOD_PAUSE_NS : UINT64_MAX;
-}
-
 uint64_t stranger_act(struct stranger *who)
 {
 	if (sim_now_ns(who->sim) >= who->next_ns)
 		be_strange(who);
-	if (sim_now_ns(who->sim) >= who->flood_ns)
-		flood(who);
-	return who->next_ns < who->flood_ns ? who->next_ns : who->flood_ns;
-}
-
-bool stranger_is_at(const struct address *address)
-{
-	return address->v4.sin_addr.s_addr == htonl(0x0a010001);
+	return who->next_ns;
 }

@@ -24,10 +24,11 @@ static struct fake_group fake_groups[RING_GROUPS_MAX];
 /* What the next registration fails with; 0: it works. */
 static int fake_register_error;
 
-int ring_create(struct ring **ring, unsigned sq_entries, unsigned cq_entries)
+int ring_create(struct ring **ring, unsigned sq_entries, unsigned cq_entries, uint64_t spin_ns)
 {
 	(void)sq_entries;
 	(void)cq_entries;
+	(void)spin_ns;
 	*ring = NULL;
 	return 0;
 }

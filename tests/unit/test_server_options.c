@@ -35,6 +35,7 @@ static void assert_defaults(const struct rollcall_options *of)
 	assert_int_equal(of->udp_idle_timeout_ms, 120000);
 	assert_int_equal(of->keepalive_ms, 60000);
 	assert_int_equal(of->drain_timeout_ms, 5000);
+	assert_int_equal(of->spin_us, 0);
 	assert_false(of->udp_low_ports);
 	assert_int_equal(of->log_level, ROLLCALL_LOG_INFO);
 	assert_null(of->log);
@@ -74,6 +75,7 @@ static void limits(void **state)
 		{ FIELD(udp_idle_timeout_ms), 1, INT32_MAX },
 		{ FIELD(keepalive_ms), 0, 32767000 },
 		{ FIELD(drain_timeout_ms), 0, INT32_MAX },
+		{ FIELD(spin_us), 0, 1000000 },
 		{ FIELD(log_level), ROLLCALL_LOG_ERROR, ROLLCALL_LOG_DEBUG },
 	};
 #undef FIELD
