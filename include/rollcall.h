@@ -316,6 +316,25 @@ ROLLCALL_EXPORT int rollcall_listen(struct rollcall_server *server, const char *
 				    const struct rollcall_service *service, void *context);
 
 /*
+ * Takes over a socket that somebody else has bound, as service managers do (sd_listen_fds(3)): one
+ * of TCP that listens, or one of UDP. On success it belongs to the server, which sets its options
+ * as those of its own ones, and closes it in the end, without shutting it down: clients that wait
+ * there stay, if somebody else has it open. On failure it still belongs to the caller. The rest is
+ * as for rollcall_listen(). Errors:
+ *	-EBADF		not an open descriptor
+ *	-ENOTSOCK	not a socket
+ *	-EAFNOSUPPORT	neither IPv4 nor IPv6
+ *	-EPROTONOSUPPORT neither TCP nor UDP
+ *	-EINVAL		TCP, but it does not listen; UDP, but it is not bound; a bad service
+ *	-EOPNOTSUPP	IPv6 that takes IPv4 too: bind it with IPV6_V6ONLY (ipv6(7))
+ *	-ENOSPC		more than 64 addresses
+ *	-ESHUTDOWN	the server is stopping
+ * or what setsockopt(2) returns.
+ */
+ROLLCALL_EXPORT int rollcall_adopt(struct rollcall_server *server, int fd,
+				   const struct rollcall_service *service, void *context);
+
+/*
  * Writes the index-th address that is listened on, like "tcp 127.0.0.1:8080", with a final NUL;
  * 80 bytes are always enough. Errors: -ENOENT no such index; -ENOSPC too little room.
  */

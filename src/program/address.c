@@ -32,6 +32,39 @@ static const char *bracket_fault(const char *text)
 	return port_fault(close + 2);
 }
 
+static size_t host_bytes(const char *text)
+{
+	return *text == '[' ? strcspn(text, "]") - 1 : strcspn(text, ":");
+}
+
+const char *address_split(const char *text, char host[static ADDRESS_HOST_BYTES])
+{
+	const size_t bytes = host_bytes(text);
+
+	memcpy(host, text + (*text == '['), bytes);
+	host[bytes] = '\0';
+	return strrchr(text, ':') + 1;
+}
+
+const char *address_url_fault(const char *text)
+{
+	const char *fault;
+
+	if (strncmp(text, "tcp://", 6) != 0 && strncmp(text, "udp://", 6) != 0)
+		return "has no scheme: write tcp://HOST:PORT or udp://HOST:PORT";
+	text += 6;
+	fault = address_fault(text);
+	if (fault)
+		return fault;
+	if (host_bytes(text) >= ADDRESS_HOST_BYTES)
+		return "has too long a host name";
+	if (*text == '*')
+		return "names no host that could be asked: write one, like localhost";
+	if (strspn(strrchr(text, ':') + 1, "0") == strlen(strrchr(text, ':') + 1))
+		return "has port 0, where nobody listens";
+	return NULL;
+}
+
 const char *address_fault(const char *text)
 {
 	const char *colon = strrchr(text, ':');

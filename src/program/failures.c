@@ -189,6 +189,41 @@ void failure_of_listen(struct failure *failure, int error, const char *address,
 	}
 }
 
+void failure_of_sockets(struct failure *failure)
+{
+	set_cause(failure, EX_CONFIG, "LISTEN_FDS is not a number of sockets");
+	set_cure(failure, "leave it, and LISTEN_PID, to the service manager");
+}
+
+void failure_of_adopt(struct failure *failure, int error, int fd)
+{
+	static const char usual[] = "pass sockets of ListenStream= with Accept=no, and of "
+				    "ListenDatagram=, with ports or addresses of IP";
+	static const struct {
+		int error;
+		const char *cause, *cure;
+	} cases[] = {
+		{ -EBADF, "it is not open", usual },
+		{ -ENOTSOCK, "it is not a socket", usual },
+		{ -EAFNOSUPPORT, "it is a socket of neither IPv4 nor IPv6", usual },
+		{ -EPROTONOSUPPORT, "it is a socket of neither TCP nor UDP", usual },
+		{ -EINVAL, "it does not listen, or is not bound", usual },
+		{ -EOPNOTSUPP, "it takes both IPv4 and IPv6",
+		  "set BindIPv6Only=ipv6-only, and name addresses of IPv4 too" },
+		{ -ENOSPC, "a server listens on at most 64 addresses", "name fewer" },
+	};
+	static const char format[] = "cannot use descriptor %d, from the service manager: %s";
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		if (cases[i].error != error)
+			continue;
+		set_cause(failure, EX_CONFIG, format, fd, cases[i].cause);
+		set_cure(failure, "%s", cases[i].cure);
+		return;
+	}
+	set_cause(failure, EX_OSERR, format, fd, strerror(-error));
+}
+
 void failure_of_run(struct failure *failure, int error)
 {
 	set_cause(failure, EX_OSERR, "the ring failed: %s", strerror(-error));

@@ -22,6 +22,12 @@ void failure_of_create(struct failure *failure, int error, const struct kernel_f
 void failure_of_listen(struct failure *failure, int error, const char *address,
 		       const struct kernel_facts *facts);
 
+/* For a LISTEN_FDS that holds no number. */
+void failure_of_sockets(struct failure *failure);
+
+/* For what rollcall_adopt() returned for a descriptor that a service manager has handed over. */
+void failure_of_adopt(struct failure *failure, int error, int fd);
+
 /* For what rollcall_run() returned. */
 void failure_of_run(struct failure *failure, int error);
 

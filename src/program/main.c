@@ -13,14 +13,14 @@
 #include "program/console.h"
 #include "program/diagnostics.h"
 #include "program/failures.h"
+#include "program/health.h"
+#include "program/listening.h"
 #include "program/losses.h"
+#include "program/manager.h"
 #include "program/options.h"
 #include "program/settings.h"
 #include "program/signals.h"
 #include "rollcall.h"
-
-/* "tcp://", and the longest host name, brackets and port that make sense. */
-#define URL_BYTES 512
 
 struct program {
 	struct program_options options;
@@ -30,6 +30,7 @@ struct program {
 	struct console console;
 	struct diagnostics diagnostics;
 	struct signals signals;
+	struct manager manager;
 };
 
 /*
@@ -81,41 +82,24 @@ static int create(struct program *program)
 
 static int take_signals(struct program *program)
 {
-	int result = signals_start(&program->signals, program->server, &program->diagnostics);
+	int result = signals_start(&program->signals, program->server, &program->diagnostics,
+				   &program->manager, program->options.drain_timeout_ms);
 
 	return result ? fail_to_create(program, result) : 0;
 }
 
-static int listen_on(struct program *program, const char *transport, const char *address)
+/* Opens what is to be listened on; the announcer is in between unless nothing is to be printed. */
+static int start_listening(struct program *program)
 {
-	bool quiet = program->options.quiet;
-	struct kernel_facts facts;
+	const bool quiet = program->options.quiet;
 	struct failure failure;
-	char url[URL_BYTES];
-	int result = -EINVAL;
 
-	if ((size_t)snprintf(url, sizeof(url), "%s://%s", transport, address) < sizeof(url))
-		result = rollcall_listen(program->server, url,
-					 quiet ? &program->service : &program->announcer.service,
-					 quiet ? NULL : &program->announcer);
-	if (result == 0)
-		return 0;
-	kernel_facts_read(&facts);
-	failure_of_listen(&failure, result, url, &facts);
-	return fail(program, &failure);
-}
-
-static int listen_on_all(struct program *program, const char *transport,
-			 const struct options_addresses *addresses, const char *usual)
-{
-	if (addresses->count == 0 && !addresses->none)
-		return listen_on(program, transport, usual);
-	for (unsigned i = 0; i < addresses->count; i++) {
-		int code = listen_on(program, transport, addresses->list[i]);
-
-		if (code)
-			return code;
-	}
+	settings_of_service(&program->options, &program->service);
+	announcer_init(&program->announcer, &program->service, NULL, &program->console);
+	if (listening_start(program->server, &program->options,
+			    quiet ? &program->service : &program->announcer.service,
+			    quiet ? NULL : &program->announcer, &failure))
+		return fail(program, &failure);
 	return 0;
 }
 
@@ -132,6 +116,7 @@ static int run(struct program *program)
 	console_attach(&program->console, program->server);
 	if (!program->options.quiet)
 		announcer_waiting(&program->announcer);
+	manager_ready(&program->manager, program->server);
 	result = rollcall_run(program->server);
 	rollcall_stats(program->server, &stats);
 	console_detach(&program->console);
@@ -156,18 +141,15 @@ static void finish_output(struct program *program)
 
 static int serve(struct program *program)
 {
-	const struct program_options *options = &program->options;
 	int code = create(program);
 
 	if (code)
 		return code;
-	settings_of_service(options, &program->service);
-	announcer_init(&program->announcer, &program->service, NULL, &program->console);
-	code = listen_on_all(program, "tcp", &options->tcp, "localhost:8080");
-	if (!code)
-		code = listen_on_all(program, "udp", &options->udp, "localhost:7070");
-	if (!code)
+	code = start_listening(program);
+	if (!code) {
+		manager_init(&program->manager, &program->diagnostics);
 		code = take_signals(program);
+	}
 	if (!code)
 		code = run(program);
 
@@ -207,6 +189,8 @@ int main(int argc, char **argv)
 	case OPTIONS_CHECK:
 		settings_of_server(&program.options, &program.diagnostics, &library);
 		return check_run(&library);
+	case OPTIONS_HEALTH:
+		return health_check(&program.options.health, &program.diagnostics);
 	default:
 		return serve(&program);
 	}

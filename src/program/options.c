@@ -19,6 +19,10 @@
 #define UDP_RATE_MAX 1000000
 #define SEND_QUEUE_BYTES_MIN 4096
 
+/* For --spin alone: clients that send more often than a thousand times a second find us awake. */
+#define SPIN_US_DEFAULT 1000
+#define SPIN_US_MAX 1000000
+
 /* TCP_KEEPIDLE takes no more (Linux, MAX_TCP_KEEPIDLE). */
 #define KEEPALIVE_S_MAX 32767
 
@@ -41,9 +45,11 @@ enum option_key {
 	OPTION_UDP_SEND_BUFFER,
 	OPTION_KEEPALIVE,
 	OPTION_DRAIN_TIMEOUT,
+	OPTION_SPIN,
 	OPTION_UDP_LOW_PORTS,
 	OPTION_LOG_LEVEL,
 	OPTION_CHECK,
+	OPTION_HEALTH,
 };
 
 static const struct option long_options[] = {
@@ -65,10 +71,12 @@ static const struct option long_options[] = {
 	{ "udp-send-buffer", required_argument, NULL, OPTION_UDP_SEND_BUFFER },
 	{ "keepalive", required_argument, NULL, OPTION_KEEPALIVE },
 	{ "drain-timeout", required_argument, NULL, OPTION_DRAIN_TIMEOUT },
+	{ "spin", optional_argument, NULL, OPTION_SPIN },
 	{ "udp-low-ports", no_argument, NULL, OPTION_UDP_LOW_PORTS },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "log-level", required_argument, NULL, OPTION_LOG_LEVEL },
 	{ "check", no_argument, NULL, OPTION_CHECK },
+	{ "health", required_argument, NULL, OPTION_HEALTH },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
 	{ NULL, 0, NULL, 0 },
@@ -98,6 +106,7 @@ static const struct number_option {
 	{ OPTION_UDP_IDLE_TIMEOUT, NUMBER_SECONDS, 1, TIMEOUT_MS_MAX, FIELD(udp_idle_timeout_ms) },
 	{ OPTION_KEEPALIVE, NUMBER_WHOLE, 0, KEEPALIVE_S_MAX, FIELD(keepalive_s) },
 	{ OPTION_DRAIN_TIMEOUT, NUMBER_SECONDS, 0, TIMEOUT_MS_MAX, FIELD(drain_timeout_ms) },
+	{ OPTION_SPIN, NUMBER_WHOLE, 0, SPIN_US_MAX, FIELD(spin_us) },
 #undef FIELD
 };
 
@@ -220,16 +229,12 @@ static int parse_log_level(struct program_options *options, const char *text, ch
 	return 0;
 }
 
-static int parse_address(int key, struct options_addresses *addresses, const char *text,
-			 char *message)
+static int add_address(int key, struct options_addresses *addresses, const char *text,
+		       char *message)
 {
 	const char *fault;
 
-	if (strcmp(text, "none") == 0) {
-		addresses->none = true;
-		return 0;
-	}
-	fault = address_fault(text);
+	fault = key == OPTION_HEALTH ? address_url_fault(text) : address_fault(text);
 	if (!fault && addresses->count == OPTIONS_ADDRESSES_MAX)
 		fault = "is one too many: at most 64 addresses";
 	if (fault) {
@@ -241,6 +246,15 @@ static int parse_address(int key, struct options_addresses *addresses, const cha
 	return 0;
 }
 
+static int parse_address(int key, struct options_addresses *addresses, const char *text,
+			 char *message)
+{
+	if (strcmp(text, "none") != 0)
+		return add_address(key, addresses, text, message);
+	addresses->none = true;
+	return 0;
+}
+
 static int parse_value(struct program_options *options, int key, const char *text, char *message)
 {
 	switch (key) {
@@ -248,6 +262,9 @@ static int parse_value(struct program_options *options, int key, const char *tex
 		return parse_address(key, &options->tcp, text, message);
 	case OPTION_UDP:
 		return parse_address(key, &options->udp, text, message);
+	case OPTION_HEALTH:
+		options->action = OPTIONS_HEALTH;
+		return add_address(key, &options->health, text, message);
 	case OPTION_SERVICE:
 		return parse_service(options, text, message);
 	case OPTION_FRAMING:
@@ -295,6 +312,9 @@ static int parse_option(struct program_options *options, int key, char **argv, c
 	case 'q':
 		options->quiet = true;
 		return 0;
+	case OPTION_SPIN:
+		options->spin_us = SPIN_US_DEFAULT;
+		return optarg ? parse_number(options, key, optarg, message) : 0;
 	case OPTION_UDP_LOW_PORTS:
 		options->udp_low_ports = true;
 		return 0;

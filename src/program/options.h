@@ -22,6 +22,7 @@
 enum options_action {
 	OPTIONS_SERVE,
 	OPTIONS_CHECK,
+	OPTIONS_HEALTH,
 	OPTIONS_HELP,
 	OPTIONS_VERSION,
 };
@@ -50,6 +51,7 @@ struct program_options {
 	enum options_action action;
 	struct options_addresses tcp;
 	struct options_addresses udp;
+	struct options_addresses health; /* to ask; with their schemes */
 	enum options_service service;
 	enum options_framing framing;
 	enum rollcall_udp_sequence udp_sequence;
@@ -66,6 +68,7 @@ struct program_options {
 	uint64_t udp_idle_timeout_ms;
 	uint64_t keepalive_s;
 	uint64_t drain_timeout_ms;
+	uint64_t spin_us;
 	bool udp_low_ports;
 	bool quiet;
 };

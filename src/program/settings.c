@@ -30,6 +30,7 @@ void settings_of_server(const struct program_options *options, struct diagnostic
 	library->udp_idle_timeout_ms = options->udp_idle_timeout_ms;
 	library->keepalive_ms = options->keepalive_s * 1000;
 	library->drain_timeout_ms = options->drain_timeout_ms;
+	library->spin_us = options->spin_us;
 	library->udp_low_ports = options->udp_low_ports;
 	library->log_level = options->log_level;
 	library->log = diagnostics_log;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,11 +11,13 @@
 static void stop(struct signals *signals, struct rollcall_server *server, const char *name)
 {
 	struct rollcall_stats stats = { .size = sizeof(stats) };
+	char text[80];
 
 	rollcall_stats(server, &stats);
-	diagnostics_say(signals->diagnostics, ROLLCALL_LOG_INFO,
-			"%s: finishing with %" PRIu64 " clients", name,
-			stats.tcp_clients_now + stats.udp_clients_now);
+	snprintf(text, sizeof(text), "%s: finishing with %" PRIu64 " clients", name,
+		 stats.tcp_clients_now + stats.udp_clients_now);
+	diagnostics_log(ROLLCALL_LOG_INFO, text, signals->diagnostics);
+	manager_stopping(signals->manager, text, signals->drain_timeout_ms);
 	signals->stopping = true;
 	rollcall_stop(server);
 }
@@ -42,7 +45,8 @@ static void signal_read(struct rollcall_server *server, struct rollcall_io *io, 
 }
 
 int signals_start(struct signals *signals, struct rollcall_server *server,
-		  struct diagnostics *diagnostics)
+		  struct diagnostics *diagnostics, struct manager *manager,
+		  uint64_t drain_timeout_ms)
 {
 	int result;
 
@@ -55,6 +59,8 @@ int signals_start(struct signals *signals, struct rollcall_server *server,
 	sigprocmask(SIG_BLOCK, &signals->mask, NULL);
 
 	signals->diagnostics = diagnostics;
+	signals->manager = manager;
+	signals->drain_timeout_ms = drain_timeout_ms;
 	signals->stopping = false;
 	signals->io = (struct rollcall_io){
 		.fd = signals->fd,

@@ -12,6 +12,7 @@
 #include <sys/signalfd.h>
 
 #include "program/diagnostics.h"
+#include "program/manager.h"
 #include "rollcall.h"
 
 struct signals {
@@ -20,14 +21,18 @@ struct signals {
 	struct signalfd_siginfo info;
 	struct rollcall_io io;
 	struct diagnostics *diagnostics;
+	struct manager *manager;
+	uint64_t drain_timeout_ms;
 	bool stopping;
 };
 
 /*
- * Blocks both signals and has `server` read them from a signalfd, until the process ends. Returns 0
- * or -errno. The struct must outlive the server.
+ * Blocks both signals and has `server` read them from a signalfd, until the process ends. The
+ * manager is told when they stop the server, and that it may take drain_timeout_ms. Returns 0 or
+ * -errno. The structs must outlive the server.
  */
 int signals_start(struct signals *signals, struct rollcall_server *server,
-		  struct diagnostics *diagnostics);
+		  struct diagnostics *diagnostics, struct manager *manager,
+		  uint64_t drain_timeout_ms);
 
 #endif

@@ -2,6 +2,7 @@
 #include "ring/socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
@@ -154,6 +155,69 @@ int socket_bind_udp(struct ring *ring, const struct address *address,
 
 	(void)ring;
 	return open_bound(address, SOCK_DGRAM, prepare_udp, &settings);
+}
+
+/* An option that is never negative, or -errno. */
+static int get(int fd, int level, int name)
+{
+	int value = 0;
+	socklen_t bytes = sizeof(value);
+
+	return getsockopt(fd, level, name, &value, &bytes) ? -errno : value;
+}
+
+/* Addresses of IPv4 would come inside of IPv6; here they always have their plain form. */
+static bool takes_both(int fd, const struct address *address)
+{
+	if (address->any.sa_family != AF_INET6)
+		return false;
+	return IN6_IS_ADDR_V4MAPPED(&address->v6.sin6_addr) ||
+	       (address_is_wildcard(address) && get(fd, IPPROTO_IPV6, IPV6_V6ONLY) != 1);
+}
+
+int socket_transport(struct ring *ring, int fd)
+{
+	const int family = get(fd, SOL_SOCKET, SO_DOMAIN);
+	const int protocol = get(fd, SOL_SOCKET, SO_PROTOCOL);
+	struct address address;
+	int error;
+
+	if (family < 0)
+		return family;
+	if (family != AF_INET && family != AF_INET6)
+		return -EAFNOSUPPORT;
+	if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
+		return -EPROTONOSUPPORT;
+	error = socket_local_address(ring, fd, &address);
+	if (error)
+		return error;
+	if (address_port(&address) == 0 ||
+	    (protocol == IPPROTO_TCP && get(fd, SOL_SOCKET, SO_ACCEPTCONN) != 1))
+		return -EINVAL;
+	if (takes_both(fd, &address))
+		return -EOPNOTSUPP;
+	return protocol == IPPROTO_TCP ? ROLLCALL_TCP : ROLLCALL_UDP;
+}
+
+int socket_adopt_tcp(struct ring *ring, int fd, uint64_t keepalive_ms)
+{
+	(void)ring;
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC))
+		return -errno;
+	return prepare_tcp(fd, &keepalive_ms);
+}
+
+int socket_adopt_udp(struct ring *ring, int fd, const struct socket_room *room)
+{
+	struct address address;
+	const struct udp_settings settings = { &address, room };
+	int error = socket_local_address(ring, fd, &address);
+
+	if (error)
+		return error;
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC))
+		return -errno;
+	return prepare_udp(fd, &settings);
 }
 
 /* The kernel says twice what it was asked for (socket(7), SO_RCVBUF). */

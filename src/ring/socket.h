@@ -42,6 +42,22 @@ struct socket_room {
 int socket_bind_udp(struct ring *ring, const struct address *address,
 		    const struct socket_room *room);
 
+/*
+ * What a socket is that was made elsewhere: ROLLCALL_TCP, and it listens, or ROLLCALL_UDP, and it
+ * is bound. Errors: -EBADF; -ENOTSOCK; -EAFNOSUPPORT: neither IPv4 nor IPv6; -EPROTONOSUPPORT:
+ * neither TCP nor UDP; -EINVAL: it does not listen, or is not bound; -EOPNOTSUPP: IPv6 that takes
+ * IPv4 too.
+ */
+int socket_transport(struct ring *ring, int fd);
+
+/*
+ * Set such a socket as those that are made here; 0, or what setsockopt(2) says. What had come
+ * before has nothing of it: connections no probes, datagrams to 0.0.0.0 not the address that they
+ * were sent to.
+ */
+int socket_adopt_tcp(struct ring *ring, int fd, uint64_t keepalive_ms);
+int socket_adopt_udp(struct ring *ring, int fd, const struct socket_room *room);
+
 /* The room that it got. */
 void socket_room(struct ring *ring, int fd, struct socket_room *room);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * listen.c - from the address that a user names to the sockets that listen.
+ * listen.c - from the address that a user names, or a socket of the user's, to what listens there.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,8 +18,7 @@
 /* How often a free port that is taken for another address of the name is changed. */
 #define PORT_TRIES 16
 
-static int open_listener(struct rollcall_server *server, const struct source *source,
-			 const struct address *address)
+static int add_listener(struct rollcall_server *server, const struct source *source, int fd)
 {
 	struct listener *listener = calloc(1, sizeof(*listener));
 	int error;
@@ -28,7 +27,7 @@ static int open_listener(struct rollcall_server *server, const struct source *so
 		return -ENOMEM;
 	listener->source = *source;
 	listener->source.index = (uint16_t)server->listener_count;
-	error = listener_open(listener, &server->tcp, address);
+	error = listener_open(listener, &server->tcp, fd);
 	if (error)
 		free(listener);
 	else
@@ -36,8 +35,7 @@ static int open_listener(struct rollcall_server *server, const struct source *so
 	return error;
 }
 
-static int open_endpoint(struct rollcall_server *server, const struct source *source,
-			 const struct address *address)
+static int add_endpoint(struct rollcall_server *server, const struct source *source, int fd)
 {
 	struct endpoint *endpoint = calloc(1, sizeof(*endpoint));
 	int error;
@@ -48,11 +46,44 @@ static int open_endpoint(struct rollcall_server *server, const struct source *so
 	endpoint->source.index = (uint16_t)server->endpoint_count;
 	endpoint->all = server->endpoints;
 	endpoint->all_count = &server->endpoint_count;
-	error = endpoint_open(endpoint, &server->udp, address);
+	error = endpoint_open(endpoint, &server->udp, fd);
 	if (error)
 		free(endpoint);
 	else
 		server->endpoints[server->endpoint_count++] = endpoint;
+	return error;
+}
+
+/* On success the socket is the server's. */
+static int add(struct rollcall_server *server, enum rollcall_transport transport,
+	       const struct source *source, int fd)
+{
+	if (transport == ROLLCALL_TCP)
+		return add_listener(server, source, fd);
+	return add_endpoint(server, source, fd);
+}
+
+static struct socket_room room_asked(const struct core *core)
+{
+	return (struct socket_room){ core->options.udp_receive_buffer_bytes,
+				     core->options.udp_send_buffer_bytes };
+}
+
+static int open_one(struct rollcall_server *server, enum rollcall_transport transport,
+		    const struct source *source, const struct address *address)
+{
+	const struct core *core = &server->core;
+	const struct socket_room room = room_asked(core);
+	int fd = transport == ROLLCALL_TCP
+			 ? socket_listen(core->ring, address, core->options.keepalive_ms)
+			 : socket_bind_udp(core->ring, address, &room);
+	int error;
+
+	if (fd < 0)
+		return fd;
+	error = add(server, transport, source, fd);
+	if (error)
+		socket_close(core->ring, fd);
 	return error;
 }
 
@@ -101,10 +132,8 @@ static int open_all(struct rollcall_server *server, const struct address_name *n
 			address_set_port(&addresses[i], newest_port(server, name->transport));
 		if (count_open(server) == SERVER_ADDRESSES_MAX)
 			error = -ENOSPC;
-		else if (name->transport == ROLLCALL_TCP)
-			error = open_listener(server, source, &addresses[i]);
 		else
-			error = open_endpoint(server, source, &addresses[i]);
+			error = open_one(server, name->transport, source, &addresses[i]);
 		if (is_missing(error)) {
 			missing = error;
 			error = 0;
@@ -149,21 +178,32 @@ static bool is_service(const struct rollcall_service *service)
 	       service->message_bytes_max <= MESSAGE_BYTES_MAX;
 }
 
+static int make_source(const struct rollcall_server *server, const struct rollcall_service *service,
+		       void *context, struct source *source)
+{
+	if (server->state != SERVER_RUNNING)
+		return -ESHUTDOWN;
+	if (!is_service(service))
+		return -EINVAL;
+	*source = (struct source){ .service = service, .context = context };
+	source->message_bytes_max =
+		service->message_bytes_max ? service->message_bytes_max : MESSAGE_BYTES_DEFAULT;
+	return 0;
+}
+
 int rollcall_listen(struct rollcall_server *server, const char *text,
 		    const struct rollcall_service *service, void *context)
 {
 	const unsigned before = count_open(server);
 	struct address addresses[ADDRESSES_MAX];
 	struct address_name name;
-	struct source source = { .service = service, .context = context };
-	int count, error;
+	struct source source;
+	int count, error = make_source(server, service, context, &source);
 
-	if (server->state != SERVER_RUNNING)
-		return -ESHUTDOWN;
-	if (!is_service(service) || address_parse(text, &name))
-		return -EINVAL;
-	source.message_bytes_max =
-		service->message_bytes_max ? service->message_bytes_max : MESSAGE_BYTES_DEFAULT;
+	if (!error)
+		error = address_parse(text, &name);
+	if (error)
+		return error;
 	for (int tries = 0; tries < PORT_TRIES; tries++) {
 		count = socket_resolve(server->core.ring, name.host, name.port, addresses,
 				       ADDRESSES_MAX);
@@ -177,6 +217,39 @@ int rollcall_listen(struct rollcall_server *server, const char *text,
 		return error;
 	server->unflushed = true;
 	log_newest(server, name.transport, count_open(server) - before);
+	return 0;
+}
+
+static int adopt(struct rollcall_server *server, enum rollcall_transport transport,
+		 const struct source *source, int fd)
+{
+	const struct core *core = &server->core;
+	const struct socket_room room = room_asked(core);
+	int error = transport == ROLLCALL_TCP
+			    ? socket_adopt_tcp(core->ring, fd, core->options.keepalive_ms)
+			    : socket_adopt_udp(core->ring, fd, &room);
+
+	return error ? error : add(server, transport, source, fd);
+}
+
+int rollcall_adopt(struct rollcall_server *server, int fd, const struct rollcall_service *service,
+		   void *context)
+{
+	struct source source;
+	int transport, error = make_source(server, service, context, &source);
+
+	if (error)
+		return error;
+	transport = socket_transport(server->core.ring, fd);
+	if (transport < 0)
+		return transport;
+	if (count_open(server) == SERVER_ADDRESSES_MAX)
+		return -ENOSPC;
+	error = adopt(server, (enum rollcall_transport)transport, &source, fd);
+	if (error)
+		return error;
+	server->unflushed = true;
+	log_newest(server, (enum rollcall_transport)transport, 1);
 	return 0;
 }
 

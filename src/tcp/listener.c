@@ -12,35 +12,24 @@ static void on_retry(struct timer *timer)
 	container_of(timer, struct listener, retry)->paused = false;
 }
 
-int listener_open(struct listener *listener, struct tcp *tcp, const struct address *address)
+int listener_open(struct listener *listener, struct tcp *tcp, int fd)
 {
 	struct core *core = tcp->core;
-	int error = timers_reserve(&core->timers);
+	int error = socket_local_address(core->ring, fd, &listener->address);
 
 	if (error)
 		return error;
+	error = timers_reserve(&core->timers);
+	if (error)
+		return error;
 	listener->tcp = tcp;
-	listener->address = *address;
+	listener->fd = fd;
 	listener->retry.expired = on_retry;
 	listener->waiting = malloc(LISTENER_WAITING_MAX * sizeof(*listener->waiting));
-	if (!listener->waiting) {
-		error = -ENOMEM;
-		goto unreserve;
-	}
-	listener->fd = socket_listen(core->ring, address, core->options.keepalive_ms);
-	if (listener->fd < 0) {
-		error = listener->fd;
-		goto free_waiting;
-	}
-	error = socket_local_address(core->ring, listener->fd, &listener->address);
-	if (!error)
+	if (listener->waiting)
 		return 0;
-	socket_close(core->ring, listener->fd);
-free_waiting:
-	free(listener->waiting);
-unreserve:
 	timers_unreserve(&core->timers);
-	return error;
+	return -ENOMEM;
 }
 
 static int take_waiting(struct listener *listener)

@@ -35,8 +35,8 @@ struct listener {
 /* More than a backlog holds, so that all of one can wait here. */
 #define LISTENER_WAITING_MAX (4 * SOCKET_BACKLOG)
 
-/* Starts to listen. -ENOMEM, or as socket_listen(). */
-int listener_open(struct listener *listener, struct tcp *tcp, const struct address *address);
+/* Accepts from a socket that listens; on success it takes it over. -ENOMEM */
+int listener_open(struct listener *listener, struct tcp *tcp, int fd);
 
 /* Stops accepting, for good. The descriptor is closed when nothing is in flight. */
 void listener_close(struct listener *listener);

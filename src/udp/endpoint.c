@@ -19,43 +19,34 @@ static void log_less(struct core *core, const char *what, size_t bytes, size_t a
 			  bytes, asked, setting);
 }
 
-static void log_room(struct core *core, int fd, const struct socket_room *asked)
+static void log_room(struct core *core, int fd)
 {
+	const struct rollcall_options *asked = &core->options;
 	struct socket_room room;
 
 	socket_room(core->ring, fd, &room);
-	log_less(core, "receive", room.receive_bytes, asked->receive_bytes, "net.core.rmem_max");
-	log_less(core, "send", room.send_bytes, asked->send_bytes, "net.core.wmem_max");
+	log_less(core, "receive", room.receive_bytes, asked->udp_receive_buffer_bytes,
+		 "net.core.rmem_max");
+	log_less(core, "send", room.send_bytes, asked->udp_send_buffer_bytes, "net.core.wmem_max");
 }
 
-int endpoint_open(struct endpoint *endpoint, struct udp *udp, const struct address *address)
+int endpoint_open(struct endpoint *endpoint, struct udp *udp, int fd)
 {
 	struct core *core = udp->core;
-	const struct socket_room room = { core->options.udp_receive_buffer_bytes,
-					  core->options.udp_send_buffer_bytes };
-	int error = timers_reserve(&core->timers);
+	int error = socket_local_address(core->ring, fd, &endpoint->address);
 
 	if (error)
 		return error;
+	error = timers_reserve(&core->timers);
+	if (error)
+		return error;
 	endpoint->udp = udp;
-	endpoint->address = *address;
+	endpoint->fd = fd;
 	endpoint->retry.expired = on_retry;
-	endpoint->wildcard = address_is_wildcard(address);
+	endpoint->wildcard = address_is_wildcard(&endpoint->address);
 	arrival_lay_out(&endpoint->layout);
-	endpoint->fd = socket_bind_udp(core->ring, address, &room);
-	if (endpoint->fd < 0) {
-		error = endpoint->fd;
-		goto unreserve;
-	}
-	error = socket_local_address(core->ring, endpoint->fd, &endpoint->address);
-	if (!error) {
-		log_room(core, endpoint->fd, &room);
-		return 0;
-	}
-	socket_close(core->ring, endpoint->fd);
-unreserve:
-	timers_unreserve(&core->timers);
-	return error;
+	log_room(core, fd);
+	return 0;
 }
 
 void endpoint_close(struct endpoint *endpoint)

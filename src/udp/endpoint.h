@@ -53,8 +53,8 @@ struct endpoint {
 /* After a receive has failed for a reason that may last. */
 #define ENDPOINT_RETRY_NS 100000000
 
-/* Binds. -ENOMEM, or as socket_bind_udp(). */
-int endpoint_open(struct endpoint *endpoint, struct udp *udp, const struct address *address);
+/* Receives from a bound socket; on success it takes it over. -ENOMEM */
+int endpoint_open(struct endpoint *endpoint, struct udp *udp, int fd);
 
 /* Receives what has arrived already, and then no more. */
 void endpoint_close(struct endpoint *endpoint);

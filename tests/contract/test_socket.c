@@ -161,6 +161,49 @@ static void foreign_address(void **state)
 	}
 }
 
+/* What was made here is what it was made as, also to who takes it over; a number is nothing. */
+static void transport(void **state)
+{
+	struct address address;
+	struct peer peer;
+	int fd = listen_on_loopback(&address);
+
+	(void)state;
+	assert_int_equal(socket_transport(ring, -1), -EBADF);
+	assert_int_equal(socket_transport(ring, fd), ROLLCALL_TCP);
+	assert_int_equal(socket_adopt_tcp(ring, fd, 1000), 0);
+	assert_int_equal(peer_connect(&peer, &address), 0);
+	fd = accept_one(fd);
+	assert_int_equal(socket_transport(ring, fd), -EINVAL);
+	close_fd(fd);
+	assert_int_equal(socket_transport(ring, fd), -EBADF);
+	peer_close(&peer);
+
+	fd = socket_event(ring);
+	assert_int_equal(socket_transport(ring, fd), -ENOTSOCK);
+	socket_close(ring, fd);
+}
+
+/* A UDP socket that is taken over gets the room that is asked for, or keeps what it has. */
+static void adopt_udp(void **state)
+{
+	const struct socket_room little = { 8192, 16384 };
+	struct address address = { .v4 = { .sin_family = AF_INET }, .bytes = sizeof(address.v4) };
+	struct socket_room room;
+	int fd = socket_bind_udp(ring, &address, &as_it_likes);
+
+	(void)state;
+	assert_int_equal(socket_transport(ring, fd), ROLLCALL_UDP);
+	assert_int_equal(socket_adopt_udp(ring, fd, &little), 0);
+	socket_room(ring, fd, &room);
+	assert_int_equal(room.receive_bytes, little.receive_bytes);
+	assert_int_equal(room.send_bytes, little.send_bytes);
+	assert_int_equal(socket_adopt_udp(ring, fd, &as_it_likes), 0);
+	socket_room(ring, fd, &room);
+	assert_int_equal(room.receive_bytes, little.receive_bytes);
+	socket_close(ring, fd);
+}
+
 static int option(int fd, int level, int name)
 {
 	int value = -1;
@@ -247,6 +290,7 @@ int main(void)
 		CONTRACT_TEST(both_families),	CONTRACT_TEST(foreign_address),
 		CONTRACT_TEST(keepalive),	CONTRACT_TEST(no_peer),
 		CONTRACT_TEST(limit),		CONTRACT_TEST(wildcard_conflict),
+		CONTRACT_TEST(transport),	CONTRACT_TEST(adopt_udp),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

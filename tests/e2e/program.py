@@ -75,7 +75,8 @@ class Server:
     127.0.0.1; recipe=True leaves the options as they are. `stdout` and `stderr` may be file
     descriptors of the test's own, and then are not read here."""
 
-    def __init__(self, *options, recipe=False, stdout=None, stderr=None, preexec=None, words=None):
+    def __init__(self, *options, recipe=False, stdout=None, stderr=None, preexec=None, words=None,
+                 environment=None, pass_fds=()):
         self.options = [str(option) for option in options]
         if not recipe:
             for name, value in zip(FREE_PORTS[::2], FREE_PORTS[1::2]):
@@ -84,7 +85,8 @@ class Server:
         self.process = subprocess.Popen(
             [*(words or command()), *self.options], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if stdout is None else stdout,
-            stderr=subprocess.PIPE if stderr is None else stderr, preexec_fn=preexec)
+            stderr=subprocess.PIPE if stderr is None else stderr, preexec_fn=preexec,
+            env={**os.environ, **(environment or {})}, pass_fds=pass_fds)
         self.pid = self.process.pid
         self.was_waited_for = False
         self.stdout = Lines(self.process.stdout) if stdout is None else None

@@ -80,6 +80,9 @@ def as_user(program, number):
     (["--udp", "[localhost]:7070"], ["'[localhost]:7070'"]),
     (["--tcp", ""], ["''", "HOST:PORT"]),
     (["--tcp", "tcp://localhost:1"], ["'tcp://localhost:1'"]),
+    (["--health", "localhost:1"], ["'localhost:1'", "tcp://HOST:PORT"]),
+    (["--health", "udp://*:1"], ["'udp://*:1'", "host"]),
+    (["--health", "tcp://localhost:0"], ["'tcp://localhost:0'", "port 0"]),
 ], ids=lambda value: " ".join(value) if value and value[0].startswith("-") else "")
 def test_usage(run, options, texts):
     """Unknown options, services and words; bad numbers and addresses: 64, and the value is
@@ -294,7 +297,7 @@ def test_help_and_version(run, options):
         for option in ("tcp", "udp", "service", "framing", "line-bytes-max", "max-clients",
                        "udp-max-clients", "send-queue-bytes", "idle-timeout", "udp-idle-timeout",
                        "keepalive", "drain-timeout", "udp-low-ports", "quiet", "log-level",
-                       "check", "help", "version"):
+                       "check", "health", "help", "version"):
             assert "--" + option in done.stdout
     else:
         assert done.stdout.startswith("rollcall ") and done.stdout.count("\n") == 1

@@ -64,6 +64,7 @@ static void parse(int count, char **words)
 		check_options(&options);
 		check_addresses(&options.tcp, words, count);
 		check_addresses(&options.udp, words, count);
+		check_addresses(&options.health, words, count);
 	}
 	free(message);
 }

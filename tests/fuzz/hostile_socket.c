@@ -60,6 +60,27 @@ int socket_bind_udp(struct ring *ring, const struct address *address,
 	return socket_listen(ring, address, 0);
 }
 
+int socket_transport(struct ring *ring, int fd)
+{
+	(void)ring;
+	hostile_file(fd);
+	return hostile_byte() % 2 ? ROLLCALL_TCP : ROLLCALL_UDP;
+}
+
+int socket_adopt_tcp(struct ring *ring, int fd, uint64_t keepalive_ms)
+{
+	(void)ring;
+	(void)keepalive_ms;
+	hostile_file(fd);
+	return 0;
+}
+
+int socket_adopt_udp(struct ring *ring, int fd, const struct socket_room *room)
+{
+	(void)room;
+	return socket_adopt_tcp(ring, fd, 0);
+}
+
 void socket_room(struct ring *ring, int fd, struct socket_room *room)
 {
 	(void)ring;

@@ -107,6 +107,47 @@ int socket_bind_udp(struct ring *ring, const struct address *address,
 	return fd;
 }
 
+int socket_transport(struct ring *ring, int fd)
+{
+	enum sim_file_kind kind;
+
+	(void)ring;
+	if (fd < 0 || fd >= SIM_FILES_MAX || sim_current->files[fd].closed)
+		return -EBADF;
+	kind = sim_current->files[fd].kind;
+	switch (kind) {
+	case SIM_FREE:
+		return -EBADF;
+	case SIM_LISTENER:
+		return ROLLCALL_TCP;
+	case SIM_DATAGRAMS:
+		return ROLLCALL_UDP;
+	default: /* a connection is a socket, but does not listen */
+		return kind == SIM_STREAM ? -EINVAL : -ENOTSOCK;
+	}
+}
+
+int socket_adopt_tcp(struct ring *ring, int fd, uint64_t keepalive_ms)
+{
+	(void)ring;
+	(void)keepalive_ms;
+	CHECK(sim_file(sim_current, fd)->kind == SIM_LISTENER);
+	return 0;
+}
+
+int socket_adopt_udp(struct ring *ring, int fd, const struct socket_room *room)
+{
+	struct sim_file *file = sim_file(sim_current, fd);
+
+	(void)ring;
+	CHECK(file->kind == SIM_DATAGRAMS);
+	if (room->receive_bytes > 0)
+		file->room.receive_bytes = room_of(room->receive_bytes, RECEIVE_BYTES_MIN);
+	if (room->send_bytes > 0)
+		file->room.send_bytes = room_of(room->send_bytes, SEND_BYTES_MIN);
+	return 0;
+}
+
 void socket_room(struct ring *ring, int fd, struct socket_room *room)
 {
 	(void)ring;

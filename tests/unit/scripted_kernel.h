@@ -41,6 +41,8 @@ static struct {
 	bool (*is_local)(const struct address *address); /* NULL: none is */
 	struct socket_room room;			 /* of UDP sockets */
 	struct socket_room asked_room;			 /* for the last of them */
+	int transport;	 /* what sockets are that were made elsewhere, or an error */
+	int adopt_error; /* of taking them over */
 	int local_address_error;
 	int event_error;
 	unsigned peer_lookups; /* calls of socket_peer_address() */
@@ -240,6 +242,31 @@ int socket_listen(struct ring *ring, const struct address *address, uint64_t kee
 {
 	(void)keepalive_ms;
 	return socket_bind_udp(ring, address, NULL);
+}
+
+int socket_transport(struct ring *ring, int fd)
+{
+	(void)ring;
+	assert_true(kernel.is_open[fd]);
+	return kernel.transport;
+}
+
+int socket_adopt_tcp(struct ring *ring, int fd, uint64_t keepalive_ms)
+{
+	(void)ring;
+	(void)keepalive_ms;
+	assert_true(kernel.is_open[fd]);
+	assert_int_equal(kernel.transport, ROLLCALL_TCP);
+	return kernel.adopt_error;
+}
+
+int socket_adopt_udp(struct ring *ring, int fd, const struct socket_room *room)
+{
+	(void)ring;
+	assert_true(kernel.is_open[fd]);
+	assert_int_equal(kernel.transport, ROLLCALL_UDP);
+	kernel.asked_room = *room;
+	return kernel.adopt_error;
 }
 
 void socket_room(struct ring *ring, int fd, struct socket_room *room)

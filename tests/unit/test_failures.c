@@ -126,6 +126,34 @@ static void privileged_ports(void **state)
 	assert_has(failure.cause, "ports below 1024 ");
 }
 
+/* What a service manager has passed: the descriptor is named. */
+static void adopting(void **state)
+{
+	static const struct {
+		int error, exit_code;
+		const char *cause, *cure;
+	} cases[] = {
+		{ -EBADF, EX_CONFIG, "not open", "ListenStream=" },
+		{ -ENOTSOCK, EX_CONFIG, "not a socket", "ListenDatagram=" },
+		{ -EAFNOSUPPORT, EX_CONFIG, "neither IPv4 nor IPv6", "IP" },
+		{ -EPROTONOSUPPORT, EX_CONFIG, "neither TCP nor UDP", "ListenDatagram=" },
+		{ -EINVAL, EX_CONFIG, "does not listen", "Accept=no" },
+		{ -EOPNOTSUPP, EX_CONFIG, "both IPv4 and IPv6", "BindIPv6Only=ipv6-only" },
+		{ -ENOSPC, EX_CONFIG, "at most 64", "fewer" },
+		{ -ENOMEM, EX_OSERR, "Cannot allocate memory", "" },
+	};
+	struct failure failure;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		failure_of_adopt(&failure, cases[i].error, 5);
+		assert_has(failure.cause, "descriptor 5, from the service manager: ");
+		assert_failure(&failure, cases[i].exit_code, cases[i].cause, cases[i].cure);
+	}
+	failure_of_sockets(&failure);
+	assert_failure(&failure, EX_CONFIG, "LISTEN_FDS", "LISTEN_PID");
+}
+
 static void running(void **state)
 {
 	struct failure failure;
@@ -138,9 +166,8 @@ static void running(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(create),
-		cmocka_unit_test(listening),
-		cmocka_unit_test(privileged_ports),
+		cmocka_unit_test(create),	    cmocka_unit_test(listening),
+		cmocka_unit_test(privileged_ports), cmocka_unit_test(adopting),
 		cmocka_unit_test(running),
 	};
 

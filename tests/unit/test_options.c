@@ -73,6 +73,7 @@ static void defaults(void **state)
 	assert_int_equal(options.udp_idle_timeout_ms, 120000);
 	assert_int_equal(options.keepalive_s, 60);
 	assert_int_equal(options.drain_timeout_ms, 5000);
+	assert_int_equal(options.spin_us, 0);
 	assert_false(options.udp_low_ports || options.quiet);
 }
 
@@ -83,7 +84,7 @@ static void every_option(void **state)
 	assert_int_equal(parse("--tcp localhost:1 --tcp [::1]:2 --udp=*:3 --service echo "
 			       "--framing length --line-bytes-max 8K --max-clients=7 "
 			       "--udp-max-clients 9 --send-queue-bytes 2M --idle-timeout 0.5 "
-			       "--udp-idle-timeout 1.25 --keepalive 0 --drain-timeout 10 "
+			       "--udp-idle-timeout 1.25 --keepalive 0 --drain-timeout 10 --spin=50 "
 			       "--udp-max-clients-per-source 3 --udp-rate 500 "
 			       "--udp-sequence auto --udp-receive-buffer 4M "
 			       "--udp-send-buffer 1M --udp-low-ports -q --log-level debug"),
@@ -108,8 +109,22 @@ static void every_option(void **state)
 	assert_int_equal(options.udp_idle_timeout_ms, 1250);
 	assert_int_equal(options.keepalive_s, 0);
 	assert_int_equal(options.drain_timeout_ms, 10000);
+	assert_int_equal(options.spin_us, 50);
 	assert_true(options.udp_low_ports && options.quiet);
 	assert_int_equal(options.log_level, ROLLCALL_LOG_DEBUG);
+}
+
+/* Without a number it is a millisecond; a word behind it is not its number. */
+static void spin(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("--spin"), 0);
+	assert_int_equal(options.spin_us, 1000);
+	assert_int_equal(parse("--spin=0"), 0);
+	assert_int_equal(options.spin_us, 0);
+	assert_refused_with("--spin 5", "'5'");
+	assert_refused_with("--spin=1000001", "--spin '1000001' is too large");
+	assert_refused_with("--spin=", "--spin ''");
 }
 
 /* Every name of a service, a framing, a way to number and a level stands for its own value. */
@@ -145,6 +160,11 @@ static void actions(void **state)
 	assert_int_equal(options.action, OPTIONS_CHECK);
 	assert_int_equal(options.tcp_clients_max, 5);
 	assert_int_equal(parse("--check --max-clients x"), EX_USAGE);
+	assert_int_equal(parse("--health tcp://[::1]:1 --health=udp://h:2"), 0);
+	assert_int_equal(options.action, OPTIONS_HEALTH);
+	assert_int_equal(options.health.count, 2);
+	assert_string_equal(options.health.list[0], "tcp://[::1]:1");
+	assert_string_equal(options.health.list[1], "udp://h:2");
 }
 
 /* The help names every option that a mistyped one is compared with: none is forgotten. */
@@ -172,6 +192,7 @@ static void help_is_complete(void **state)
 		"--quiet",
 		"--log-level",
 		"--check",
+		"--health",
 		"--help",
 		"--version",
 	};
@@ -361,6 +382,33 @@ static void addresses(void **state)
 	assert_refused_with("--tcp=", "is empty");
 }
 
+/* What is to be asked has a transport, one host and a port. */
+static void addresses_to_ask(void **state)
+{
+	char host[ADDRESS_HOST_BYTES], words[400] = "--health tcp://";
+
+	(void)state;
+	assert_refused("--health localhost:1", "--health 'localhost:1' has no scheme: write "
+					       "tcp://HOST:PORT or udp://HOST:PORT");
+	assert_refused_with("--health http://localhost:1", "has no scheme");
+	assert_refused_with("--health none", "has no scheme");
+	assert_refused_with("--health tcp://localhost", "'tcp://localhost' has no port");
+	assert_refused_with("--health udp://*:1", "names no host");
+	assert_refused_with("--health udp://localhost:00", "has port 0");
+	assert_refused_with("--health udp://localhost:", "has no port");
+	memset(words + strlen(words), 'h', ADDRESS_HOST_BYTES - 1);
+	strcat(words, ":1");
+	assert_int_equal(parse(words), 0);
+	words[strlen(words) - 2] = 'h';
+	strcat(words, ":1");
+	assert_refused_with(words, "has too long a host name");
+
+	assert_string_equal(address_split("localhost:80", host), "80");
+	assert_string_equal(host, "localhost");
+	assert_string_equal(address_split("[fe80::1%lo]:081", host), "081");
+	assert_string_equal(host, "fe80::1%lo");
+}
+
 /* `none` turns a transport off; with an address beside it, or for both, it makes no sense. */
 static void none(void **state)
 {
@@ -427,6 +475,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults),
 		cmocka_unit_test(every_option),
+		cmocka_unit_test(spin),
 		cmocka_unit_test(names),
 		cmocka_unit_test(actions),
 		cmocka_unit_test(help_is_complete),
@@ -438,6 +487,7 @@ int main(void)
 		cmocka_unit_test(numbers_at_the_limits),
 		cmocka_unit_test(number_parsing),
 		cmocka_unit_test(addresses),
+		cmocka_unit_test(addresses_to_ask),
 		cmocka_unit_test(none),
 		cmocka_unit_test(many_addresses),
 		cmocka_unit_test(long_values),

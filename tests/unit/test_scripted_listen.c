@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Listening where some addresses of a name cannot be had: all of the others, or none. */
+/*
+ * Listening where some addresses of a name cannot be had: all of the others, or none. Sockets that
+ * others have made: they are taken over, or left alone.
+ */
 #include "unit/scripted_server.h"
 
 static unsigned binds;
@@ -89,15 +92,103 @@ static void unknown_address(void **state)
 	assert_int_equal(count_open_files(), files);
 }
 
+/* A socket of the test's own, of which the kernel says that it is such a one. */
+static int made_elsewhere(int transport)
+{
+	const int fd = kernel_open();
+
+	kernel.transport = transport;
+	kernel.addresses[fd] = make_address(fd % 2 ? "0.0.0.0" : "::1", 80);
+	return fd;
+}
+
+static int adopt(int fd)
+{
+	return rollcall_adopt(server, fd, &service, NULL);
+}
+
+/* They are listened on like others, with what the options ask for, and are closed in the end. */
+static void adopted(void **state)
+{
+	const unsigned files = count_open_files();
+	int tcp, udp;
+	char text[64];
+
+	(void)state;
+	tcp = made_elsewhere(ROLLCALL_TCP);
+	assert_int_equal(adopt(tcp), 0);
+	assert_true(server->unflushed);
+	udp = made_elsewhere(ROLLCALL_UDP);
+	assert_int_equal(adopt(udp), 0);
+	assert_int_equal(kernel.asked_room.receive_bytes, options.udp_receive_buffer_bytes);
+	assert_int_equal(rollcall_listening(server, 0, text, sizeof(text)), 0);
+	assert_string_equal(text, tcp % 2 ? "tcp 0.0.0.0:80" : "tcp [::1]:80");
+	assert_int_equal(rollcall_listening(server, 1, text, sizeof(text)), 0);
+	assert_string_equal(text, udp % 2 ? "udp 0.0.0.0:80" : "udp [::1]:80");
+	assert_int_equal(server->endpoints[0]->wildcard, udp % 2);
+	turn();
+	assert_int_equal(started(IORING_OP_ACCEPT, tcp)->fd, tcp);
+	assert_int_equal(started(IORING_OP_RECVMSG, udp)->fd, udp);
+	assert_int_equal(binds, 0);
+	assert_int_equal(count_open_files(), files + 2);
+}
+
+/* Whatever fails, the socket is still open, and nothing else is. */
+static void not_adopted(void **state)
+{
+	static const int transports[] = { ROLLCALL_TCP, ROLLCALL_UDP };
+	const unsigned files = count_open_files();
+	const struct rollcall_service good = service;
+	unsigned count = 0;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(transports); i++) {
+		const int fd = made_elsewhere(transports[i]);
+
+		count++;
+		service.size = 0;
+		assert_int_equal(adopt(fd), -EINVAL);
+		service = good;
+		kernel.transport = -ENOTSOCK;
+		assert_int_equal(adopt(fd), -ENOTSOCK);
+		kernel.transport = transports[i];
+		kernel.adopt_error = -ENOBUFS;
+		assert_int_equal(adopt(fd), -ENOBUFS);
+		kernel.adopt_error = 0;
+		kernel.local_address_error = -EBADF;
+		assert_int_equal(adopt(fd), -EBADF);
+		kernel.local_address_error = 0;
+		assert_true(kernel.is_open[fd]);
+		assert_int_equal(count_open_files(), files + count);
+		assert_int_equal(rollcall_listening(server, 0, (char[64]){ 0 }, 64), -ENOENT);
+		kernel_close(fd);
+		count--;
+	}
+}
+
+/* No more than 64, and none once the server stops. */
+static void too_many_or_too_late(void **state)
+{
+	int fd;
+
+	(void)state;
+	for (unsigned i = 0; i < SERVER_ADDRESSES_MAX; i++)
+		assert_int_equal(adopt(made_elsewhere(i % 2 ? ROLLCALL_TCP : ROLLCALL_UDP)), 0);
+	fd = made_elsewhere(ROLLCALL_TCP);
+	assert_int_equal(adopt(fd), -ENOSPC);
+	rollcall_stop(server);
+	assert_int_equal(adopt(fd), -ESHUTDOWN);
+	kernel_close(fd);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, begin, scripted_end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(both_families),
-		TEST(missing_family),
-		TEST(taken_ports),
-		TEST(unknown_address),
+		TEST(both_families),	    TEST(missing_family), TEST(taken_ports),
+		TEST(unknown_address),	    TEST(adopted),	  TEST(not_adopted),
+		TEST(too_many_or_too_late),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,6 +64,32 @@ static int listen_udp(void)
 	return listen_on("udp://127.0.0.1:0");
 }
 
+/* What is refused stays the caller's, so that the next attempt can have it. */
+static int adopt(enum rollcall_transport transport)
+{
+	static int fd = -1;
+	int error;
+
+	kernel.transport = transport;
+	if (fd < 0)
+		fd = kernel_open();
+	kernel.addresses[fd] = make_address("127.0.0.1", 80);
+	error = rollcall_adopt(server, fd, &service, NULL);
+	if (!error)
+		fd = -1;
+	return error;
+}
+
+static int adopt_tcp(void)
+{
+	return adopt(ROLLCALL_TCP);
+}
+
+static int adopt_udp(void)
+{
+	return adopt(ROLLCALL_UDP);
+}
+
 static int start_timer(void)
 {
 	struct rollcall_timer *timer;
@@ -107,6 +133,8 @@ static void sweep(int (*many)(void))
 			insist(many);
 		insist(listen_tcp);
 		insist(listen_udp);
+		insist(adopt_tcp);
+		insist(adopt_udp);
 		insist(start_timer);
 		insist(post);
 		left = failing;

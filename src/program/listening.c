@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#include "program/listening.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "program/manager.h"
+
+/* "tcp://", and the longest host name, brackets and port that make sense. */
+#define URL_BYTES 512
+
+/* What every address is listened on with. */
+struct listening {
+	struct rollcall_server *server;
+	const struct rollcall_service *service;
+	void *context;
+	struct failure *failure;
+};
+
+static int listen_on(const struct listening *listening, const char *transport, const char *address)
+{
+	struct kernel_facts facts;
+	char url[URL_BYTES];
+	int result = -EINVAL;
+
+	if ((size_t)snprintf(url, sizeof(url), "%s://%s", transport, address) < sizeof(url))
+		result = rollcall_listen(listening->server, url, listening->service,
+					 listening->context);
+	if (result == 0)
+		return 0;
+	kernel_facts_read(&facts);
+	failure_of_listen(listening->failure, result, url, &facts);
+	return listening->failure->exit_code;
+}
+
+static int listen_on_all(const struct listening *listening, const char *transport,
+			 const struct options_addresses *addresses, const char *usual)
+{
+	int code = 0;
+
+	if (addresses->count == 0 && !addresses->none && usual)
+		return listen_on(listening, transport, usual);
+	for (unsigned i = 0; i < addresses->count && !code; i++)
+		code = listen_on(listening, transport, addresses->list[i]);
+	return code;
+}
+
+static int adopt_all(const struct listening *listening, int count)
+{
+	for (int fd = MANAGER_SOCKETS_FIRST; fd < MANAGER_SOCKETS_FIRST + count; fd++) {
+		int result = rollcall_adopt(listening->server, fd, listening->service,
+					    listening->context);
+
+		if (result == 0)
+			continue;
+		failure_of_adopt(listening->failure, result, fd);
+		return listening->failure->exit_code;
+	}
+	return 0;
+}
+
+int listening_start(struct rollcall_server *server, const struct program_options *options,
+		    const struct rollcall_service *service, void *context, struct failure *failure)
+{
+	const struct listening listening = { server, service, context, failure };
+	const int sockets = manager_sockets();
+	int code;
+
+	if (sockets < 0) {
+		failure_of_sockets(failure);
+		return failure->exit_code;
+	}
+	code = adopt_all(&listening, sockets);
+	if (!code)
+		code = listen_on_all(&listening, "tcp", &options->tcp,
+				     sockets ? NULL : "localhost:8080");
+	if (!code)
+		code = listen_on_all(&listening, "udp", &options->udp,
+				     sockets ? NULL : "localhost:7070");
+	return code;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * listening.h - all that the program listens on: the sockets that a service manager hands over, and
+ * the addresses of the command line. Called by the server's thread.
+ */
+#ifndef PROGRAM_LISTENING_H
+#define PROGRAM_LISTENING_H
+
+#include "program/failures.h"
+#include "program/options.h"
+#include "rollcall.h"
+
+/*
+ * Listens with the service. The usual addresses stand in only if there are no sockets. Returns 0,
+ * or the exit code with *failure filled; then the server may listen on some already.
+ */
+int listening_start(struct rollcall_server *server, const struct program_options *options,
+		    const struct rollcall_service *service, void *context, struct failure *failure);
+
+#endif
