@@ -11,11 +11,14 @@ BINDIR ?= $(PREFIX)/bin
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 
 CFLAGS ?= -O2 -g
 LDLIBS ?= -luring
 OBJCOPY ?= objcopy
 CLANG_FORMAT ?= clang-format-14
+DOCKER ?= docker
+IMAGE ?= rollcall
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion
 SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
@@ -42,6 +45,11 @@ REPLAYS := $(FUZZ_TARGETS:%=$(BUILD)/replay-%)
 BENCH_LIB_OBJECTS := $(call objects,bench/lib/*.c)
 LOAD_OBJECTS := $(call objects,bench/load/*.c)
 EPOLL_BARE_OBJECTS := $(call objects,bench/epoll-bare/*.c)
+EPOLL_ROLLCALL_OBJECTS := $(call objects,bench/epoll-rollcall/*.c)
+PEERS := libuv libevent go
+PEERS_FOUND := $(shell for name in libuv libevent; do pkg-config --exists $$name && echo $$name; \
+	done 2>/dev/null; command -v go >/dev/null && echo go)
+PEERS_MISSING := $(filter-out $(PEERS_FOUND),$(PEERS))
 TESTS := $(patsubst %.o,%,$(call objects,$(patsubst %,tests/%/test_*.c,unit contract kernels)))
 SIM_TESTS := $(patsubst tests/contract/%.c,$(BUILD)/tests/contract-sim/%,$(filter-out \
 	%/test_thread.c tests/contract/test_library%,$(wildcard tests/contract/test_*.c)))
@@ -60,11 +68,28 @@ run:
 
 test:
 	@tests/install-packages build test
+	@[ "$$(id -u)" != 0 ] || tests/install-packages image || :
 	@exec tests/run $(PARTS)
 
-bench-tools: $(BUILD)/rollcall-load $(BUILD)/epoll-bare
+bench-tools: $(BUILD)/rollcall-load $(BUILD)/epoll-bare $(BUILD)/epoll-rollcall \
+		$(PEERS_FOUND:%=$(BUILD)/peer-%)
+	$(if $(PEERS_MISSING),@echo 'not found here and so left out: $(PEERS_MISSING)')
 
-tests: $(TESTS) $(SIM_TESTS) $(BUILD)/rollcall-sim $(REPLAYS)
+# ARGS="--cells REGEX" and the like; bench/README.md tells more. What cannot be had is left out.
+bench bench-full:
+	@tests/install-packages build
+	@tests/install-packages bench || :
+	@[ $@ = bench ] || tests/install-packages peers || :
+	@$(MAKE) --no-print-directory all bench-tools
+	@exec bench/run --build $(BUILD) $(if $(filter %-full,$@),--full) $(ARGS)
+
+# Measures known differences; its deterministic tests are a part of make test.
+bench-test:
+	@tests/install-packages build test
+	@exec tests/run bench-measured
+
+tests: $(TESTS) $(SIM_TESTS) $(BUILD)/rollcall-sim $(REPLAYS) $(BUILD)/epoll-rollcall \
+		$(BUILD)/rollcall-load $(BUILD)/epoll-bare $(BUILD)/faulty
 
 # On and on, with seeds that were never run before.
 soak: $(BUILD)/rollcall-sim
@@ -95,6 +120,15 @@ coverage:
 test-kernels:
 	@tests/install-packages build kernels || :
 	@exec tests/kernels/run $(KERNELS)
+
+# BASE= is what to build on, in the place of debian:trixie-slim.
+image:
+	$(DOCKER) build $(if $(BASE),--build-arg BASE=$(BASE)) -t $(IMAGE) -f docker/Dockerfile .
+
+# Where no engine runs and none can be started it says so, and skips what needs one.
+image-test:
+	@tests/install-packages build image || :
+	@exec tests/run image
 
 $(BUILD)/rollcall: $(PROGRAM_OBJECTS) $(BUILD)/librollcall.a
 	$(call say,LINK,$@)$(LINK) -o $@ $^ $(LDLIBS)
@@ -149,12 +183,31 @@ $(BUILD)/rollcall-load: $(LOAD_OBJECTS) $(BENCH_LIB_OBJECTS)
 $(BUILD)/epoll-bare: $(EPOLL_BARE_OBJECTS) $(BENCH_LIB_OBJECTS)
 	$(call say,LINK,$@)$(LINK) -o $@ $^ -lm
 
+# An echo server with faults of known size, for the tests of the benchmark.
+$(BUILD)/faulty: $(BUILD)/tests/bench/faulty.o $(BENCH_LIB_OBJECTS)
+	$(call say,LINK,$@)$(LINK) -o $@ $^ -lm
+
+# The services, and of the library what is left without a ring, over epoll.
+$(BUILD)/epoll-rollcall: $(EPOLL_ROLLCALL_OBJECTS) $(BUILD)/objects.a
+	$(call say,LINK,$@)$(LINK) -o $@ $^
+
+# Echo servers as people write them, where what they are built on is found.
+$(BUILD)/peer-libuv $(BUILD)/peer-libevent: $(BUILD)/peer-%: $(BUILD)/bench/peers/%.o \
+		$(BUILD)/bench/peers/peer.o $(BENCH_LIB_OBJECTS)
+	$(call say,LINK,$@)$(LINK) -o $@ $^ $$(pkg-config --libs $*) -lm
+
+$(BUILD)/peer-go: bench/peers/go/main.go
+	$(call say,GO,$@)mkdir -p $(@D) && GOCACHE=$(abspath $(BUILD))/go GOTOOLCHAIN=local \
+		go build -o $@ $<
+
 $(BUILD)/tests/unit/test_histogram: $(BUILD)/bench/load/histogram.o
 $(BUILD)/tests/unit/test_histogram: private LDLIBS += -lm
 
 $(BUILD)/bench/%.o: private INCLUDES = -Ibench
+$(BUILD)/bench/epoll-rollcall/%.o: private INCLUDES = -Iinclude -Isrc -Ibench
 $(BUILD)/tests/unit/test_histogram.o: private INCLUDES += -Ibench
 $(BUILD)/tests/%.o: private INCLUDES += -Itests
+$(BUILD)/tests/bench/%.o: private INCLUDES = -Ibench
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	$(call say,CC,$<)mkdir -p $(@D) && $(COMPILE) -c -o $@ $<
@@ -165,7 +218,7 @@ $(BUILD)/flags: FORCE
 		echo '$(COMPILE) $(LINK) $(LDLIBS)' >$@
 
 install: all
-	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR) $(INCLUDEDIR) $(PKGCONFIGDIR))
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR) $(INCLUDEDIR) $(PKGCONFIGDIR) $(UNITDIR))
 	install -m 755 $(BUILD)/rollcall $(DESTDIR)$(BINDIR)/
 	install -m 644 include/rollcall.h $(DESTDIR)$(INCLUDEDIR)/
 	install -m 644 $(BUILD)/librollcall.a $(BUILD)/librollcall.so.$(VERSION) $(DESTDIR)$(LIBDIR)/
@@ -173,11 +226,14 @@ install: all
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/librollcall.so
 	sed 's|@PREFIX@|$(PREFIX)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' \
 		src/rollcall.pc.in >$(DESTDIR)$(PKGCONFIGDIR)/rollcall.pc
+	sed 's|@BINDIR@|$(BINDIR)|' src/program/rollcall.service.in >$(DESTDIR)$(UNITDIR)/rollcall.service
+	install -m 644 src/program/rollcall.socket $(DESTDIR)$(UNITDIR)/
 	[ -n "$(DESTDIR)" ] || ldconfig || :
 
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/rollcall $(DESTDIR)$(INCLUDEDIR)/rollcall.h \
-		$(DESTDIR)$(LIBDIR)/librollcall.* $(DESTDIR)$(PKGCONFIGDIR)/rollcall.pc
+		$(DESTDIR)$(LIBDIR)/librollcall.* $(DESTDIR)$(PKGCONFIGDIR)/rollcall.pc \
+		$(DESTDIR)$(UNITDIR)/rollcall.service $(DESTDIR)$(UNITDIR)/rollcall.socket
 
 format:
 	@$(CLANG_FORMAT) -i include/*.h $(wildcard src/*/*.[ch] tests/*/*.[ch] bench/*/*.[ch])
@@ -192,17 +248,21 @@ help:
 	@echo 'make soak       run the server on a simulated kernel until a seed fails'
 	@echo 'make fuzz       make up inputs for FUZZ_SECONDS=$(FUZZ_SECONDS) a target; needs clang'
 	@echo 'make test-kernels   test on other kernels of Debian, in qemu; KERNELS="6.1 newest"'
-	@echo 'make bench-tools    build the load generator and the epoll server to compare with'
+	@echo 'make image      build the Docker image $(IMAGE) (IMAGE=, BASE=); make image-test tests it'
+	@echo 'make bench      compare with epoll in 4 minutes, make bench-full in 25; ARGS="--list"'
+	@echo 'make bench-test     test that known differences are measured as what they are'
+	@echo 'make bench-tools    build the load generator and the servers to compare with'
 	@echo 'make coverage   print which lines and branches the tests do not reach'
 	@echo 'make install    to PREFIX=$(PREFIX), under DESTDIR=; make uninstall'
 	@echo 'make format     lay out all sources with $(CLANG_FORMAT)'
 	@echo 'make clean      remove $(BUILD)/'
 	@echo 'Variables: V=1 BUILD= CC= CFLAGS= SANITIZE=address,undefined'
 
-.PHONY: all run test tests bench-tools soak fuzz fuzzers coverage test-kernels install uninstall \
-	format clean help FORCE
+.PHONY: all run test tests bench bench-full bench-test bench-tools soak fuzz fuzzers \
+	coverage test-kernels image image-test install uninstall format clean help FORCE
 .SECONDARY:
 
 -include $(patsubst %.o,%.d,$(LIBRARY_OBJECTS) $(PROGRAM_OBJECTS) $(TEST_LIB_OBJECTS) $(SIM_OBJECTS) \
-	$(FUZZ_OBJECTS) $(LOAD_OBJECTS) $(EPOLL_BARE_OBJECTS) $(BENCH_LIB_OBJECTS) \
+	$(FUZZ_OBJECTS) $(LOAD_OBJECTS) $(EPOLL_BARE_OBJECTS) $(EPOLL_ROLLCALL_OBJECTS) \
+	$(BENCH_LIB_OBJECTS) $(call objects,bench/peers/*.c tests/bench/*.c) \
 	$(addsuffix .o,$(TESTS)))

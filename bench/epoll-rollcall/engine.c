@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * engine.c - making a server, and its loop.
+ */
+#include "epoll-rollcall/engine.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+
+#include "server/options.h"
+
+/* So many clients are served between two calls of epoll_wait(). */
+#define EVENTS_MAX 512
+
+/* Descriptors that are not clients'. */
+#define DESCRIPTORS_RESERVED 64
+
+int engine_watch(struct rollcall_server *server, int operation, int fd, uint32_t events,
+		 uint64_t data)
+{
+	struct epoll_event event = { .events = events, .data.u64 = data };
+
+	return epoll_ctl(server->core.ring->epoll, operation, fd, &event) ? -errno : 0;
+}
+
+/*
+ * All bytes are sent or copied before others are received: a buffer for TCP and one for each
+ * datagram of a batch are enough.
+ */
+static int init_parts(struct rollcall_server *server)
+{
+	struct core *core = &server->core;
+	int error;
+
+	if ((error = core_init(core)) || (error = ring_create(&core->ring, 0, 0, 0)) ||
+	    (error = buffers_init(&core->buffers[BUFFERS_TCP], core->ring, BUFFERS_TCP,
+				  ENGINE_TCP_BYTES, 1, 1)) ||
+	    (error = buffers_init(&core->buffers[BUFFERS_UDP], core->ring, BUFFERS_UDP,
+				  ENGINE_UDP_BYTES, ENGINE_BATCH, ENGINE_BATCH)) ||
+	    (error = tcp_init(&server->tcp, core)))
+		return error;
+	return udp_init(&server->udp, core);
+}
+
+/* What was made before an error stays: it ends with the program. */
+int rollcall_create(struct rollcall_server **out, const struct rollcall_options *options)
+{
+	struct rollcall_server *server = calloc(1, sizeof(*server));
+	struct core *core;
+	int error;
+
+	if (!server)
+		return -ENOMEM;
+	core = &server->core;
+	core->server = server;
+	error = options_take(&core->options, options);
+	if (error)
+		return error;
+	core->log = (struct log){ core->options.log, core->options.log_context,
+				  core->options.log_level };
+	core->options.tcp_clients_max =
+		(unsigned)min_size(core->options.tcp_clients_max,
+				   socket_limit_raise() - DESCRIPTORS_RESERVED);
+	*out = server;
+	return init_parts(server);
+}
+
+static int start(struct rollcall_server *server)
+{
+	int error = 0;
+
+	for (unsigned i = 0; i < server->listener_count && !error; i++)
+		error = tcp_start(server, server->listeners[i]);
+	for (unsigned i = 0; i < server->endpoint_count && !error; i++)
+		error = udp_start(server, server->endpoints[i]);
+	return error;
+}
+
+static void dispatch(struct rollcall_server *server, const struct epoll_event *event)
+{
+	const uint64_t id = op_id(event->data.u64);
+	struct client *client;
+
+	switch (op_kind(event->data.u64)) {
+	case OP_TCP_ACCEPT:
+		tcp_accept(server, server->listeners[id]);
+		break;
+	case OP_UDP_RECEIVE:
+		udp_ready(server->endpoints[id]);
+		break;
+	default:
+		/* It may have been closed after the event had come. */
+		client = table_find(&server->core.table, id);
+		if (client)
+			tcp_ready(server, client, event->events);
+	}
+}
+
+static void flush(struct rollcall_server *server)
+{
+	struct client *client;
+
+	do {
+		while ((client = core_flush_next(&server->core))) {
+			if (client->transport == ROLLCALL_TCP)
+				tcp_flush(server, client);
+			else
+				udp_flush_client(&server->udp, client);
+		}
+		udp_flush(server);
+	} while (server->core.flush_count > 0);
+}
+
+/* The next client is fetched from memory while the kernel is busy with this one. */
+static void prefetch_client(const struct table *table, uint64_t id)
+{
+	const struct client *client = &table->slots[id & (table->capacity - 1)];
+
+	__builtin_prefetch(client, 1);
+	__builtin_prefetch(&client->links, 1);
+}
+
+static int wait_ms(const struct core *core)
+{
+	const uint64_t deadline_ns = timers_next(&core->timers);
+
+	if (deadline_ns == UINT64_MAX)
+		return -1;
+	if (deadline_ns <= core->now_ns)
+		return 0;
+	return (int)min_size((deadline_ns - core->now_ns) / 1000000 + 1, INT32_MAX);
+}
+
+int rollcall_run(struct rollcall_server *server)
+{
+	struct epoll_event events[EVENTS_MAX];
+	struct core *core = &server->core;
+	int error = start(server);
+
+	if (error)
+		return error;
+	core->now_ns = ring_clock_ns(core->ring);
+	for (;;) {
+		int count = epoll_wait(core->ring->epoll, events, EVENTS_MAX, wait_ms(core));
+
+		if (count < 0 && errno != EINTR)
+			return -errno;
+		core->now_ns = ring_clock_ns(core->ring);
+		core->stats.turns++;
+		for (int i = 0; i < count; i++) {
+			core->stats.completions++;
+			if (i + 1 < count)
+				prefetch_client(&core->table, op_id(events[i + 1].data.u64));
+			dispatch(server, &events[i]);
+			flush(server);
+		}
+		timers_run(&core->timers, core->now_ns);
+		flush(server);
+	}
+}

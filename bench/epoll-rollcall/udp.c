@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * udp.c - UDP: a batch of datagrams is received with one system call, each is handed to the
+ * service, and what the service answers is sent with another.
+ */
+#include <errno.h>
+#include <sys/epoll.h>
+
+#include "epoll-rollcall/engine.h"
+
+static struct mmsghdr messages[ENGINE_BATCH];
+static struct iovec vectors[ENGINE_BATCH];
+
+/* Level-triggered: what is more than a batch is told of in the next turn. */
+int udp_start(struct rollcall_server *server, struct endpoint *endpoint)
+{
+	return engine_watch(server, EPOLL_CTL_ADD, endpoint->fd, EPOLLIN,
+			    op_pack(OP_UDP_RECEIVE, endpoint->source.index));
+}
+
+/* ---- Receiving ---- */
+
+/* What is before the bytes of a datagram, as udp/arrival.h expects it. */
+static size_t header_bytes(const struct endpoint *endpoint)
+{
+	return sizeof(struct io_uring_recvmsg_out) + endpoint->layout.msg_namelen +
+	       endpoint->layout.msg_controllen;
+}
+
+static void prepare_to_receive(struct endpoint *endpoint, unsigned index)
+{
+	struct buffers *buffers = &endpoint->udp->core->buffers[BUFFERS_UDP];
+	uint8_t *buffer = buffers_data(buffers, (uint16_t)index);
+	uint8_t *name = buffer + sizeof(struct io_uring_recvmsg_out);
+
+	vectors[index] = (struct iovec){ buffer + header_bytes(endpoint),
+					 ENGINE_UDP_BYTES - header_bytes(endpoint) };
+	messages[index].msg_hdr = (struct msghdr){
+		.msg_name = name,
+		.msg_namelen = endpoint->layout.msg_namelen,
+		.msg_iov = &vectors[index],
+		.msg_iovlen = 1,
+		.msg_control = name + endpoint->layout.msg_namelen,
+		.msg_controllen = endpoint->layout.msg_controllen,
+	};
+}
+
+static void deliver(struct endpoint *endpoint, unsigned index)
+{
+	const struct mmsghdr *message = &messages[index];
+	const size_t bytes = header_bytes(endpoint) + message->msg_len;
+	struct buffers *buffers = &endpoint->udp->core->buffers[BUFFERS_UDP];
+	struct io_uring_cqe completion;
+
+	*(struct io_uring_recvmsg_out *)buffers_data(buffers, (uint16_t)index) =
+		(struct io_uring_recvmsg_out){
+			.namelen = message->msg_hdr.msg_namelen,
+			.controllen = (uint32_t)message->msg_hdr.msg_controllen,
+			.payloadlen = message->msg_len,
+			.flags = (uint32_t)message->msg_hdr.msg_flags,
+		};
+	engine_received(&completion, (ssize_t)bytes, index);
+	endpoint_on_receive(endpoint, &completion);
+}
+
+void udp_ready(struct endpoint *endpoint)
+{
+	int count;
+
+	for (unsigned i = 0; i < ENGINE_BATCH; i++)
+		prepare_to_receive(endpoint, i);
+	count = recvmmsg(endpoint->fd, messages, ENGINE_BATCH, MSG_DONTWAIT, NULL);
+	for (int i = 0; i < count; i++)
+		deliver(endpoint, (unsigned)i);
+}
+
+/* ---- Sending ---- */
+
+/* Sends those from a place on that leave from the same socket; returns how many are dealt with. */
+static unsigned send_some(struct udp *udp, unsigned from)
+{
+	const struct ring *ring = udp->core->ring;
+	unsigned count = from;
+	int sent, error;
+
+	while (count < ring->count && ring->sqes[count].fd == ring->sqes[from].fd) {
+		const struct msghdr *message = (const void *)(uintptr_t)ring->sqes[count].addr;
+
+		messages[count++].msg_hdr = *message;
+	}
+	sent = sendmmsg(ring->sqes[from].fd, messages + from, count - from,
+			MSG_NOSIGNAL | MSG_DONTWAIT);
+	error = sent < 0 ? -errno : 0;
+	count = sent > 0 ? (unsigned)sent : 1;
+	for (unsigned i = from; i < from + count; i++) {
+		const struct io_uring_cqe completion = {
+			.res = error ? error : (int)messages[i].msg_len,
+		};
+
+		udp_on_sent(udp, op_id(ring->sqes[i].user_data), &completion);
+	}
+	return count;
+}
+
+void udp_flush(struct rollcall_server *server)
+{
+	struct ring *ring = server->core.ring;
+	struct udp *udp = &server->udp;
+
+	while (udp->datagrams.first) {
+		ring->count = 0;
+		ring->room = ENGINE_BATCH;
+		datagrams_flush(&udp->datagrams);
+		ring->room = 0;
+		for (unsigned done = 0; done < ring->count;)
+			done += send_some(udp, done);
+	}
+}
