@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: MIT
+"""What is measured: the cells of the matrix, the servers in each, and the figures to reach.
+
+A ratio is what the baseline takes over what the subject takes: above 1 the subject is better.
+"""
+
+import dataclasses
+
+KIB = 1024
+SLICE_MS = 50
+MANY_CLIENTS = 10000  # from here on a slice is longer, as each client has its turn in it
+MANY_SLICE_MS = 250
+LATENCY_SLICE_MS = 400
+LATENCY_RATE = 10000
+SYSTEM_CALLS_MAX = 0.05
+USER_BYTES_MAX = 128
+
+PEERS = ("epoll-rollcall", "libuv", "libevent", "Go")
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    subject: str
+    baseline: str
+    target: float = None  # the ratio to reach
+    is_control: bool = False  # both are the same program
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    transport: str
+    clients: int
+    bytes: int
+    in_flight: int
+    comparisons: tuple
+    kind: str = "echo"
+    options: tuple = ()  # of the load, beside clients, bytes and in_flight
+    metric: str = "cpu"  # what is compared: CPU time for each message, or latency p50
+    slice_ms: int = SLICE_MS
+    system_calls_max: float = None  # of rollcall, for each message
+
+    @property
+    def name(self):
+        kind = "" if self.kind == "echo" else f"/{self.kind}"
+        return f"{self.transport}/{self.clients}/{size(self.bytes)}/{self.in_flight}{kind}"
+
+    @property
+    def title(self):
+        clients = "1 client" if self.clients == 1 else f"{self.clients:,} clients"
+        flight = f", {self.in_flight} in flight" if self.in_flight > 1 else ""
+        kind = "" if self.kind == "echo" else f", {KINDS[self.kind]}"
+        return f"{self.transport.upper()} {clients}, {amount(self.bytes)}{flight}{kind}"
+
+    @property
+    def servers(self):
+        """Each server that a comparison names, once."""
+        return tuple(dict.fromkeys(name for one in self.comparisons
+                                   for name in (one.baseline, one.subject)))
+
+    def load_options(self):
+        words = ["--clients", self.clients, "--size", self.bytes]
+        if "--rate" not in self.options and "--connect" not in self.options:
+            words += ["--inflight", self.in_flight]
+        return [*words, *self.options]
+
+
+KINDS = {
+    "connect": "a connection for each message",
+    "reply": "reply",
+    "gso": "GSO senders",
+    "latency": f"{LATENCY_RATE:,} messages/s",
+    "spin": "--spin",
+    "control": "the same program twice",
+}
+
+
+def size(number):
+    """64 or 16K."""
+    return f"{number // KIB}K" if number % KIB == 0 else str(number)
+
+
+def amount(number):
+    """64 B or 16 KiB."""
+    return f"{number // KIB} KiB" if number % KIB == 0 else f"{number} B"
+
+
+def bare_target(clients, number, in_flight):
+    """At least so many times cheaper than bare epoll."""
+    if number >= 16 * KIB or in_flight > 1:
+        return 1.08
+    return 1.20 if clients >= 50 else 0.97
+
+
+def peer_target(name, clients):
+    targets = {"libuv": 1.25, "libevent": 1.7, "Go": 1.5}
+    return targets.get(name) if clients >= 50 else None
+
+
+def tcp(clients, number, in_flight, peers=()):
+    comparisons = [Comparison("rollcall", "epoll-bare", bare_target(clients, number, in_flight))]
+    comparisons += [Comparison("rollcall", peer, peer_target(peer, clients)) for peer in peers]
+    return Cell("tcp", clients, number, in_flight, tuple(comparisons),
+                slice_ms=MANY_SLICE_MS if clients >= MANY_CLIENTS else SLICE_MS,
+                system_calls_max=SYSTEM_CALLS_MAX if clients >= 50 else None)
+
+
+def udp(clients, number, in_flight, peers=(), gso=False):
+    batched, plain = (1.0, 10) if gso else (1.2, 1.5) if in_flight > 1 else (1.0, 1.15)
+    comparisons = [Comparison("rollcall", "epoll-bare", batched),
+                   Comparison("rollcall", "epoll-bare plain", plain)]
+    comparisons += [Comparison("rollcall", peer) for peer in peers]
+    return Cell("udp", clients, number, in_flight, tuple(comparisons),
+                kind="gso" if gso else "echo", options=("--gso",) if gso else (),
+                system_calls_max=SYSTEM_CALLS_MAX if clients >= 50 else None)
+
+
+def connect(clients, peers=()):
+    comparisons = [Comparison("rollcall", "epoll-bare", 1.15)]
+    comparisons += [Comparison("rollcall", peer) for peer in peers]
+    return Cell("tcp", clients, 64, 1, tuple(comparisons), kind="connect", options=("--connect",))
+
+
+def reply(clients, number, in_flight):
+    """Lines and the prefix may cost so much more than echo."""
+    return Cell("tcp", clients, number, in_flight,
+                (Comparison("rollcall reply", "rollcall", 1 / 1.15),), kind="reply")
+
+
+def latency(clients, number, peers=()):
+    """An open loop, timed from when each message was to be sent."""
+    comparisons = [Comparison("rollcall", "epoll-bare")]
+    comparisons += [Comparison("rollcall", peer) for peer in peers]
+    return Cell("tcp", clients, number, 1, tuple(comparisons), kind="latency", metric="p50",
+                options=("--rate", LATENCY_RATE), slice_ms=LATENCY_SLICE_MS)
+
+
+def spin():
+    """With it the median latency is to be at most 0.45 of what it is without."""
+    return Cell("tcp", 1, 64, 1, (Comparison("rollcall --spin", "rollcall", 1 / 0.45),),
+                kind="spin", metric="p50")
+
+
+def control(clients=50, number=64, in_flight=1):
+    """Equal servers, which have to come out equal: what they differ by is the noise of the run."""
+    return Cell("tcp", clients, number, in_flight,
+                (Comparison("rollcall again", "rollcall", is_control=True),
+                 Comparison("epoll-bare again", "epoll-bare", is_control=True)), kind="control")
+
+
+def quick():
+    like_for_like = ("epoll-rollcall",)
+    return [control(), tcp(1, 64, 1), tcp(50, 64, 1, like_for_like), tcp(50, KIB, 1),
+            tcp(50, KIB, 16), tcp(50, 16 * KIB, 1), tcp(1000, 64, 1), tcp(10000, KIB, 1),
+            connect(50), reply(50, 64, 16), udp(50, 64, 1), udp(50, 64, 16),
+            udp(50, KIB, 16, gso=True), latency(50, 64), spin()]
+
+
+def full():
+    """10,000 clients with 16 times 16 KiB on their way would be 2.6 GB: that cell is left out."""
+    cells = [control(), control(in_flight=16)]
+    cells += [tcp(clients, number, in_flight, PEERS)
+              for clients in (1, 50, 1000, 10000) for number in (64, KIB, 16 * KIB)
+              for in_flight in (1, 16) if (clients, number, in_flight) != (10000, 16 * KIB, 16)]
+    cells += [connect(1, PEERS), connect(50, PEERS), reply(50, 64, 1), reply(50, 64, 16),
+              reply(50, KIB, 1)]
+    cells += [udp(clients, number, in_flight, ("epoll-rollcall",))
+              for clients in (1, 50, 1000) for number in (64, KIB) for in_flight in (1, 16)]
+    cells += [udp(50, KIB, 16, ("epoll-rollcall",), gso=True), latency(50, 64, PEERS),
+              latency(1000, KIB, PEERS), spin()]
+    return cells
+
+
+def between(a, b, transports):
+    """Any two programs: what b gains over a."""
+    def of(transport, clients, number, in_flight, kind="echo", options=()):
+        return Cell(transport, clients, number, in_flight, (Comparison(b, a),), kind=kind,
+                    options=options,
+                    slice_ms=MANY_SLICE_MS if clients >= MANY_CLIENTS else SLICE_MS)
+
+    cells = [Cell("tcp", 50, 64, 1, (Comparison(a + " again", a, is_control=True),
+                                     Comparison(b + " again", b, is_control=True)),
+                  kind="control")]
+    cells += [of("tcp", *load) for load in (
+        (1, 64, 1), (50, 64, 1), (50, KIB, 1), (50, KIB, 16), (50, 16 * KIB, 1), (1000, 64, 1),
+        (10000, KIB, 1))]
+    cells += [of("tcp", 50, 64, 1, "connect", ("--connect",))]
+    if "udp" in transports:
+        cells += [of("udp", 50, 64, 1), of("udp", 50, 64, 16),
+                  of("udp", 50, KIB, 16, "gso", ("--gso",))]
+    return cells
+
+
+def without_missing(cell, servers):
+    """The cell with the comparisons that can be made here, and why the others cannot."""
+    possible, reasons = [], []
+    for one in cell.comparisons:
+        lacking = [name for name in (one.subject, one.baseline)
+                   if name not in servers or not servers.speaks(name, cell.transport)]
+        if lacking:
+            reasons += [servers.missing.get(name, f"{name} has no {cell.transport.upper()}")
+                        for name in lacking]
+        else:
+            possible.append(one)
+    return dataclasses.replace(cell, comparisons=tuple(possible)), list(dict.fromkeys(reasons))

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""What it was measured on."""
+
+import glob
+import os
+import pathlib
+import platform
+import re
+import resource
+import time
+
+from compare.processes import output_of
+
+LOOK_S = 0.5
+SETTINGS = ("kernel/io_uring_disabled", "kernel/perf_event_paranoid", "net/core/somaxconn",
+            "net/core/rmem_max", "net/core/wmem_max", "net/ipv4/tcp_rmem", "net/ipv4/tcp_wmem",
+            "net/ipv4/tcp_congestion_control")
+
+
+def read(path):
+    try:
+        return pathlib.Path(path).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return None
+
+
+def processor():
+    found = re.search(r"^(?:model name|Model)\s*:\s*(.*)$", read("/proc/cpuinfo") or "", re.M)
+    return found[1] if found else platform.machine()
+
+
+def is_virtual():
+    return bool(re.search(r"^flags\b.*\bhypervisor\b", read("/proc/cpuinfo") or "", re.M))
+
+
+def memory_bytes():
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def mitigations():
+    """What the kernel says of each, but for those that are not needed."""
+    found = {}
+    for path in sorted(glob.glob("/sys/devices/system/cpu/vulnerabilities/*")):
+        text = read(path)
+        if text and text != "Not affected":
+            found[os.path.basename(path)] = text
+    return found
+
+
+def limits():
+    return {name: resource.getrlimit(getattr(resource, "RLIMIT_" + name.upper()))
+            for name in ("nofile", "memlock", "nproc")}
+
+
+def compiler(build):
+    """That which the environment or PATH names, and how it was called."""
+    flags = read(os.path.join(build, "flags")) or ""
+    name = flags.split()[0] if flags else "cc"
+    return {"version": (output_of([name, "--version"]).splitlines() or ["unknown"])[0],
+            "command": flags}
+
+
+def liburing(build):
+    linked = re.search(r"liburing\S* => (\S+)", output_of(["ldd", f"{build}/rollcall"]))
+    version = output_of(["pkg-config", "--modversion", "liburing"]).strip()
+    file = os.path.basename(os.path.realpath(linked[1])) if linked else None
+    return {"version": version if re.fullmatch(r"[\d.]+", version) else None, "file": file}
+
+
+def ticks():
+    """Since the start, of all cores: what they were idle, what was stolen from them, all."""
+    fields = [int(word) for word in (read("/proc/stat") or "cpu" + " 0" * 8).split()[1:9]]
+    return fields[3] + fields[4], fields[7], sum(fields)
+
+
+def between(before, after):
+    """The shares of time that the cores were busy, and stolen from this machine by another."""
+    idle, stolen, total = (end - begin for begin, end in zip(before, after))
+    return (1 - idle / total, stolen / total) if total else (0.0, 0.0)
+
+
+def busy():
+    """How busy others keep the cores."""
+    before = ticks()
+    time.sleep(LOOK_S)
+    return between(before, ticks())[0]
+
+
+def describe(build):
+    return {
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "virtual": is_virtual(),
+        "memory_bytes": memory_bytes(),
+        "system": re.sub(r'^PRETTY_NAME="(.*)"$', r"\1", next(
+            (line for line in (read("/etc/os-release") or "").splitlines()
+             if line.startswith("PRETTY_NAME=")), platform.system())),
+        "kernel": f"{platform.release()} {platform.version()}",
+        "compiler": compiler(build),
+        "liburing": liburing(build),
+        "governor": read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "smt": read("/sys/devices/system/cpu/smt/control"),
+        "mitigations": mitigations(),
+        "limits": limits(),
+        "settings": {name: read(f"/proc/sys/{name}") for name in SETTINGS},
+        "load_average": os.getloadavg(),
+        "busy": busy(),
+    }

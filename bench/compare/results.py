@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+"""results.json: all that was found, each slice as the load has printed it included, and what
+follows from it."""
+
+import json
+import os
+
+from compare import closing, estimate, measure
+
+FORMAT = 1
+
+SCHEMA = {
+    "format": int, "began": str, "seconds": float, "arguments": list, "machine": dict,
+    "method": {"namespace": (str, type(None)), "server_core": int, "load_core": int,
+               "system_calls": (str, type(None)), "wait_max": float, "confidence": float},
+    "commands": dict, "missing": dict, "skipped": dict, "noise": (float, type(None)),
+    "cells": [{
+        "name": str, "title": str, "transport": str, "clients": int, "bytes": int,
+        "in_flight": int, "kind": str, "metric": str, "slice_ms": int, "seconds": float,
+        "fault": (str, type(None)), "discarded": dict, "figures": dict, "system_calls": dict,
+        "rounds": [{"order": list, "slices": dict, "discarded": (str, type(None))}],
+        "comparisons": [{"subject": str, "baseline": str, "target": (float, int, type(None)),
+                         "is_control": bool, "estimate": (dict, type(None)), "verdict": str,
+                         "reached": (str, type(None))}],
+    }],
+    "memory": [{"server": str, "clients": int, "user_bytes": float,
+                "kernel_bytes": (float, type(None))}],
+    "closing": str,
+}
+
+
+def check(value, schema=None, where="results"):
+    """Fails with what does not have the form that it should have."""
+    schema = SCHEMA if schema is None else schema
+    if isinstance(schema, dict):
+        check(value, dict, where)
+        for name, part in schema.items():
+            if name not in value:
+                raise ValueError(f"{where} has no {name}")
+            check(value[name], part, f"{where}.{name}")
+    elif isinstance(schema, list):
+        check(value, list, where)
+        for index, one in enumerate(value):
+            check(one, schema[0], f"{where}[{index}]")
+    elif not isinstance(value, schema):
+        raise ValueError(f"{where} is {value!r}, and not of the type {schema}")
+
+
+def complete(results):
+    """Adds all that follows from what was measured."""
+    for cell in results["cells"]:
+        measure.evaluate(cell)
+    comparisons = [one for cell in results["cells"] for one in cell["comparisons"]]
+    results["noise"] = estimate.noise([one["estimate"] for one in comparisons if one["is_control"]])
+    for one in comparisons:
+        one["verdict"] = estimate.verdict(one["estimate"], results["noise"])
+        one["reached"] = estimate.reaches(one["estimate"], one["target"])
+    results["closing"] = closing.paragraph(results)
+
+
+def faults(results):
+    return [f"{cell['title']}: {cell['fault']}" for cell in results["cells"] if cell["fault"]]
+
+
+def save(results, directory):
+    os.makedirs(directory, exist_ok=True)
+    path = os.path.join(directory, "results.json")
+    text = json.dumps(results)
+    check(json.loads(text))
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text + "\n")
+    return path
+
+
+def load(path):
+    with open(path, encoding="utf-8") as file:
+        results = json.load(file)
+    check(results)
+    if results["format"] != FORMAT:
+        raise ValueError(f"{path} has format {results['format']}, and not {FORMAT}")
+    return results

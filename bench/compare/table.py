@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: MIT
+"""The table in the end of a run, for a terminal and in Markdown."""
+
+import shutil
+
+from compare import cells, estimate
+
+HEAD = ("load", "against", "us", "its us", "ratio", "95% interval", "to reach", "verdict")
+VERDICTS = {"wins": "wins", "loses": "LOSES", "equal": "equal", "unknown": "no result"}
+REACHED = {"reached": "", "unclear": " ?", "missed": " short", None: ""}
+RED, PLAIN = "\033[31m", "\033[0m"
+
+
+def number(value, digits=2):
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def cost(cell, name):
+    """What is compared, in microseconds."""
+    figures = cell["figures"].get(name)
+    return None if figures is None else figures[
+        "cpu_us" if cell["metric"] == "cpu" else cell["metric"] + "_us"]
+
+
+def opponents(one):
+    """Who is compared with whom; rollcall itself need not be named."""
+    if one["is_control"]:
+        return f"{one['baseline']}, with itself"
+    if one["subject"] == "rollcall":
+        return one["baseline"]
+    return f"{one['subject']} : {one['baseline']}"
+
+
+def judgement(cell, one):
+    if cell["fault"]:
+        return "FAULT"
+    return "A/A" if one["is_control"] and one["estimate"] else VERDICTS[one["verdict"]]
+
+
+def row(cell, one):
+    found = one["estimate"]
+    low, high = found["interval"] if found else (None, None)
+    reach = number(one["target"]) + REACHED[one["reached"]]
+    return (cell["name"], opponents(one), number(cost(cell, one["subject"])),
+            number(cost(cell, one["baseline"])), number(found and found["ratio"], 3),
+            f"{low:.3f}-{high:.3f}" if found else "-", reach, judgement(cell, one))
+
+
+def rows(results):
+    """Each comparison as texts, and whether it has to be marked."""
+    return [(row(cell, one), bool(cell["fault"]) or one["verdict"] == "loses")
+            for cell in results["cells"] for one in cell["comparisons"]]
+
+
+def align(lines, left):
+    """Texts in columns: the first `left` of them and the last two begin at the same place, the
+    others end there."""
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return ["  ".join(text.ljust(width) if i < left or i >= len(widths) - 2 else text.rjust(width)
+                      for i, (text, width) in enumerate(zip(line, widths))).rstrip()
+            for line in lines]
+
+
+def remarks(results):
+    """What the table itself does not tell."""
+    lines = []
+    noise = results["noise"]
+    lines.append("No control was measured: what differs by less than 5% is called equal."
+                 if noise is None else
+                 f"Noise of this run (A/A): {noise:.1%}. What differs by less is called equal.")
+    reached = [one["reached"] for cell in results["cells"] for one in cell["comparisons"]
+               if one["target"] is not None]
+    if reached:
+        lines.append(f"Figures to reach: {reached.count('reached')} of {len(reached)} reached, "
+                     f"{reached.count('unclear')} within the interval (?).")
+    lines += discarded(results) + calls(results) + growth(results) + memory(results)
+    lines += lost(results) + unknown(results)
+    lines += [f"Not measured: {name}: {reason}." for name, reason in results["skipped"].items()]
+    return lines
+
+
+def discarded(results):
+    rounds = [one for cell in results["cells"] for one in cell["rounds"]]
+    count = sum(bool(one["discarded"]) for one in rounds)
+    return [f"Discarded: {count} of {len(rounds)} rounds, as a server or its load waited for its "
+            f"core for more than {results['method']['wait_max']:.0%} of a slice (with 10,000 "
+            "clients twice that)."] if rounds else []
+
+
+def calls(results):
+    """The system calls that rollcall may make, and those it has made."""
+    found = [(cell["figures"]["rollcall"]["system_calls"], cell) for cell in results["cells"]
+             if cell["system_calls_max"] is not None and cell["figures"].get("rollcall") and
+             cell["figures"]["rollcall"]["system_calls"] is not None]
+    if not found:
+        return []
+    missed = [f"{cell['title']}: {count:.3f}" for count, cell in found
+              if count > cell["system_calls_max"]]
+    return [f"System calls for a message, at most {cells.SYSTEM_CALLS_MAX}: reached in "
+            f"{len(found) - len(missed)} of {len(found)} cells" +
+            (f"; not in {'; '.join(missed)}." if missed else ".")]
+
+
+def growth(results):
+    """From 50 to 10,000 clients the cost is to grow no faster than epoll's."""
+    lines = []
+    named = {cell["name"]: cell for cell in results["cells"]}
+    for name, many in named.items():
+        few = named.get(name.replace("/10000/", "/50/"))
+        if "/10000/" not in name or few is None:
+            continue
+        costs = [[cost(cell, server) for cell in (few, many)]
+                 for server in ("rollcall", "epoll-bare")]
+        if all(None not in pair for pair in costs):
+            own, other = (pair[1] / pair[0] for pair in costs)
+            lines.append(f"Cost from 50 to 10,000 clients ({name}): rollcall {own:.2f} times, "
+                         f"epoll-bare {other:.2f} times.")
+    return lines
+
+
+def memory(results):
+    most = max((one["clients"] for one in results["memory"]), default=None)
+    texts = [f"{one['server']} {one['user_bytes']:,.0f}" +
+             (f" + {one['kernel_bytes']:,.0f}" if one["kernel_bytes"] is not None else "")
+             for one in results["memory"] if one["clients"] == most]
+    return [f"Bytes for each of {most:,} idle clients, user + kernel (both ends): "
+            f"{'; '.join(texts)}. rollcall is to take at most {cells.USER_BYTES_MAX} + any."
+            ] if texts else []
+
+
+def lost(results):
+    """Messages that were not answered in time, or twice, or that could not be sent."""
+    lines = []
+    for cell in results["cells"]:
+        for name, figures in cell["figures"].items():
+            faults = [f"{figures[what]} {what}"
+                      for what in ("lost", "late", "duplicated", "reordered", "unsent")
+                      if figures and figures[what]]
+            if faults:
+                lines.append(f"Of {figures['messages']:,} messages {name} has {', '.join(faults)}: "
+                             f"{cell['title']}.")
+    return lines
+
+
+def unknown(results):
+    """What to do where too few rounds were left."""
+    count = sum(one["estimate"] is None and not cell["fault"] for cell in results["cells"]
+                for one in cell["comparisons"])
+    if not count:
+        return []
+    return [f"No result in {count} comparisons, as fewer than {estimate.ROUNDS_MIN} rounds were "
+            "left. Keep the cores free of others, or allow more with --wait-max or --seconds."]
+
+
+def terminal(results, is_coloured):
+    """With the losing cells marked."""
+    found = rows(results)
+    if not found:
+        return ""
+    head, *lines = align([HEAD, *(texts for texts, _ in found)], 2)
+    widest = max(map(len, [head, *lines]))
+    marked = [(f"{RED}{line} <<{PLAIN}" if is_coloured else f"{line} <<") if is_marked else line
+              for line, (_, is_marked) in zip(lines, found)]
+    rule = "-" * min(widest, shutil.get_terminal_size((widest, 24)).columns)
+    return "\n".join([head, rule, *marked, rule, *remarks(results)])
+
+
+def pipes(lines, left):
+    head, *others = lines
+    rule = ["---" if i < left else "--:" for i in range(len(head))]
+    return ["| " + " | ".join(line) + " |" for line in [head, rule, *others]]
+
+
+def figures_rows(results):
+    """Each server in each cell."""
+    lines = [("load", "server", "CPU us", "messages/s", "p50 us", "p99 us", "p99.9 us",
+              "system calls")]
+    for cell in results["cells"]:
+        for name, one in cell["figures"].items():
+            if one:
+                lines.append((cell["title"], name, number(one["cpu_us"]),
+                              f"{one['messages_per_second']:,.0f}", number(one["p50_us"], 0),
+                              number(one["p99_us"], 0), number(one["p99.9_us"], 0),
+                              number(one["system_calls"], 3)))
+    return lines
+
+
+def memory_rows(results):
+    return [("idle clients", "server", "user bytes", "kernel bytes, both ends")] + [
+        (f"{one['clients']:,}", one["server"], f"{one['user_bytes']:,.0f}",
+         "-" if one["kernel_bytes"] is None else f"{one['kernel_bytes']:,.0f}")
+        for one in results["memory"]]
+
+
+def markdown(results):
+    lines = [(*texts[:-1], f"**{texts[-1]}**" if is_marked else texts[-1])
+             for texts, is_marked in rows(results)]
+    parts = [pipes([HEAD, *lines], 2), [f"- {line}" for line in remarks(results)],
+             pipes(figures_rows(results), 2)]
+    if results["memory"]:
+        parts.append(pipes(memory_rows(results), 2))
+    parts.append([results["closing"]])
+    return "\n\n".join("\n".join(part) for part in parts)
