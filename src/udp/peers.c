@@ -14,6 +14,7 @@ int peers_init(struct peers *peers, uint32_t limit, const uint8_t secret[static 
 		size *= 2;
 	memcpy(peers->secret, secret, sizeof(peers->secret));
 	peers->mask = size - 1;
+	peers->latest = NULL;
 	error = slab_init(&peers->slab, sizeof(struct udp_peer), limit);
 	if (error)
 		return error;
@@ -54,11 +55,17 @@ static uint32_t find_place(const struct peers *peers, const struct udp_key *key,
 	return place;
 }
 
-struct udp_peer *peers_find(const struct peers *peers, const struct udp_key *key)
+struct udp_peer *peers_find(struct peers *peers, const struct udp_key *key)
 {
-	uint32_t place = find_place(peers, key, hash_key(peers, key));
+	uint32_t place;
 
-	return peers->entries[place].peer ? peer_at(peers, place) : NULL;
+	if (peers->latest && memcmp(&peers->latest->key, key, sizeof(*key)) == 0)
+		return peers->latest;
+	place = find_place(peers, key, hash_key(peers, key));
+	if (!peers->entries[place].peer)
+		return NULL;
+	peers->latest = peer_at(peers, place);
+	return peers->latest;
 }
 
 struct udp_peer *peers_add(struct peers *peers, const struct udp_key *key, uint64_t client)
@@ -99,5 +106,7 @@ void peers_remove(struct peers *peers, struct udp_peer *peer)
 		}
 	}
 	peers->entries[gap] = (struct peers_entry){ 0 };
+	if (peers->latest == peer)
+		peers->latest = NULL;
 	slab_give(&peers->slab, peer);
 }

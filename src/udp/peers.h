@@ -43,14 +43,15 @@ struct peers {
 	struct slab slab;
 	struct peers_entry *entries;
 	uint32_t mask;
+	struct udp_peer *latest; /* that was found, or NULL */
 };
 
 /* For so many peers at most, up to 2^24. -ENOMEM. */
 int peers_init(struct peers *peers, uint32_t limit, const uint8_t secret[static SIPHASH_KEY_BYTES]);
 void peers_destroy(struct peers *peers);
 
-/* NULL: not known. */
-struct udp_peer *peers_find(const struct peers *peers, const struct udp_key *key);
+/* NULL: not known. The one that was found last costs no hash: datagrams of one peer come together. */
+struct udp_peer *peers_find(struct peers *peers, const struct udp_key *key);
 
 /* Adds a peer that is not known yet; NULL: full. */
 struct udp_peer *peers_add(struct peers *peers, const struct udp_key *key, uint64_t client);
