@@ -19,6 +19,12 @@
 /* A message to send comes in at most so many parts. */
 #define CORE_PARTS_MAX 16
 
+struct message {
+	const struct iovec *parts;
+	unsigned count;
+	size_t bytes; /* of all parts */
+};
+
 /* The buffer groups, which are also the numbers of the queues' pools. */
 enum { BUFFERS_TCP, BUFFERS_UDP };
 

@@ -24,22 +24,22 @@ int rollcall_sendv(struct rollcall_server *server, rollcall_client id, const str
 		   unsigned count)
 {
 	struct client *client = table_find(&server->core.table, id);
-	size_t bytes = 0;
+	struct message message = { .parts = parts, .count = count };
 
 	if (!client && id != ROLLCALL_NONE)
 		return -ENOENT;
 	if (count > CORE_PARTS_MAX)
 		return -EINVAL;
 	for (unsigned i = 0; i < count; i++) {
-		if (parts[i].iov_len > MESSAGE_BYTES_MAX - bytes)
+		if (parts[i].iov_len > MESSAGE_BYTES_MAX - message.bytes)
 			return -EINVAL;
-		bytes += parts[i].iov_len;
+		message.bytes += parts[i].iov_len;
 	}
 	if (!client)
-		return udp_answer(&server->udp, parts, count);
+		return udp_answer(&server->udp, &message);
 	if (client->transport == ROLLCALL_TCP)
-		return output_send(&server->tcp, client, parts, count);
-	return udp_send(&server->udp, client, parts, count);
+		return output_send(&server->tcp, client, &message);
+	return udp_send(&server->udp, client, &message);
 }
 
 int rollcall_close(struct rollcall_server *server, rollcall_client id)

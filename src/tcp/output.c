@@ -26,19 +26,19 @@ static void refuse_send(struct tcp *tcp, struct client *client)
 		wait_for_memory(tcp, client);
 }
 
-int output_send(struct tcp *tcp, struct client *client, const struct iovec *parts, unsigned count)
+int output_send(struct tcp *tcp, struct client *client, const struct message *message)
 {
 	struct core *core = tcp->core;
 	struct queue *queue = &client->tcp.queue;
 	struct iovec framed[1 + CORE_PARTS_MAX];
-	size_t bytes = 0;
+	const struct iovec *parts = message->parts;
+	const size_t bytes = message->bytes;
+	unsigned count = message->count;
 	uint32_t length;
 	bool copy;
 
 	if (client->state != CLIENT_OPEN)
 		return -EPIPE;
-	for (unsigned i = 0; i < count; i++)
-		bytes += parts[i].iov_len;
 	if (client->source->service->framing == ROLLCALL_LENGTH) {
 		length = htonl((uint32_t)bytes);
 		framed[0] = (struct iovec){ &length, sizeof(length) };

@@ -11,7 +11,7 @@
 #include "tcp/tcp.h"
 
 /* Queues a message; as rollcall_sendv(). */
-int output_send(struct tcp *tcp, struct client *client, const struct iovec *parts, unsigned count);
+int output_send(struct tcp *tcp, struct client *client, const struct message *message);
 
 /* Whether a send is to be started. */
 bool output_is_due(const struct client *client);

@@ -38,59 +38,58 @@ static void push(struct datagrams *datagrams, struct datagram *datagram)
 
 /* The last waiting slot, if one more datagram can leave with those in it; else NULL. */
 static struct datagram *find_company(struct datagrams *datagrams,
-				     const struct datagram_target *target, size_t bytes,
-				     unsigned parts)
+				     const struct datagram_target *target,
+				     const struct message *message)
 {
 	struct datagram *last = datagrams->last;
+	const size_t bytes = message->bytes;
 
 	if (!last || last->whole || target->alone || last->client != target->client ||
 	    memcmp(&last->key, target->key, sizeof(last->key)) != 0)
 		return NULL;
 	if (bytes == 0 || bytes > last->segment_bytes || last->segments == DATAGRAM_SEGMENTS_MAX ||
 	    last->queue.bytes + bytes > DATAGRAM_BUNDLE_BYTES_MAX ||
-	    last->queue.segments + DATAGRAM_PIECES_OF(parts, bytes) > DATAGRAM_PIECES)
+	    last->queue.segments + DATAGRAM_PIECES_OF(message->count, bytes) > DATAGRAM_PIECES)
 		return NULL;
 	return last;
 }
 
 /* Puts a datagram into a slot; NULL: no slot or no memory is left. */
 static struct datagram *fill_slot(struct datagrams *datagrams, const struct datagram_target *target,
-				  size_t bytes, const struct iovec *parts, unsigned count)
+				  const struct message *message)
 {
 	struct datagram *datagram = slab_take(&datagrams->slots);
 
 	if (!datagram)
 		return NULL;
 	datagram->queue = (struct queue){ 0 };
-	if (!queue_append(&datagrams->core->memory, &datagram->queue, parts, count, false)) {
+	if (!queue_append(&datagrams->core->memory, &datagram->queue, message->parts,
+			  message->count, false)) {
 		slab_give(&datagrams->slots, datagram);
 		return NULL;
 	}
 	datagram->endpoint = target->endpoint;
 	datagram->key = *target->key;
 	datagram->client = target->client;
-	datagram->segment_bytes = (uint32_t)bytes;
+	datagram->segment_bytes = (uint32_t)message->bytes;
 	datagram->segments = 1;
 	datagram->whole = target->alone;
 	return datagram;
 }
 
 enum datagram_fate datagrams_send(struct datagrams *datagrams, const struct datagram_target *target,
-				  const struct iovec *parts, unsigned count)
+				  const struct message *message)
 {
 	struct core *core = datagrams->core;
-	struct datagram *datagram;
-	size_t bytes = 0;
+	struct datagram *datagram = find_company(datagrams, target, message);
 
-	for (unsigned i = 0; i < count; i++)
-		bytes += parts[i].iov_len;
-	datagram = find_company(datagrams, target, bytes, count);
-	if (datagram && queue_append(&core->memory, &datagram->queue, parts, count, false)) {
+	if (datagram &&
+	    queue_append(&core->memory, &datagram->queue, message->parts, message->count, false)) {
 		datagram->segments++;
-		datagram->whole = bytes < datagram->segment_bytes;
+		datagram->whole = message->bytes < datagram->segment_bytes;
 		return DATAGRAM_JOINED;
 	}
-	datagram = fill_slot(datagrams, target, bytes, parts, count);
+	datagram = fill_slot(datagrams, target, message);
 	if (!datagram) {
 		core->stats.udp_sends_dropped++;
 		return DATAGRAM_DROPPED;
@@ -219,11 +218,12 @@ static unsigned send_one_by_one(struct datagrams *datagrams, struct datagram *re
 
 	while (queue->bytes > 0) {
 		const size_t bytes = min_size(queue->bytes, refused->segment_bytes);
+		struct message message = { .parts = refused->pieces, .bytes = bytes };
 		struct datagram *one;
 
 		queue_gather(queue, refused->pieces, DATAGRAM_PIECES);
-		one = fill_slot(datagrams, &target, bytes, refused->pieces,
-				cut_pieces(refused->pieces, bytes));
+		message.count = cut_pieces(refused->pieces, bytes);
+		one = fill_slot(datagrams, &target, &message);
 		queue_advance(&datagrams->core->memory, queue, bytes);
 		if (!one) {
 			datagrams->core->stats.udp_sends_dropped++;

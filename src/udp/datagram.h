@@ -82,7 +82,7 @@ struct datagram_target {
 };
 
 enum datagram_fate datagrams_send(struct datagrams *datagrams, const struct datagram_target *target,
-				  const struct iovec *parts, unsigned count);
+				  const struct message *message);
 
 /* Starts the sends of waiting datagrams. false: the submission queue is full. */
 bool datagrams_flush(struct datagrams *datagrams);

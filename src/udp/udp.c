@@ -115,28 +115,25 @@ void udp_receive(struct udp *udp, struct arrival *arrival)
 
 /* ---- Sending ---- */
 
-static size_t bytes_of(const struct iovec *parts, unsigned count)
-{
-	size_t bytes = 0;
-
-	for (unsigned i = 0; i < count; i++)
-		bytes += parts[i].iov_len;
-	return bytes;
-}
-
 static bool is_too_long(const struct endpoint *endpoint, size_t bytes)
 {
 	return bytes > (endpoint->address.any.sa_family == AF_INET ? DATAGRAM_IPV4_BYTES_MAX
 								   : DATAGRAM_IPV6_BYTES_MAX);
 }
 
-/* Puts a header before the parts. */
-static void put_header(struct iovec to[static DATAGRAM_PARTS_MAX],
-		       uint8_t header[static RTP_HEADER_BYTES], const struct iovec *parts,
-		       unsigned count)
+/* Sends it behind a header, if there is one. */
+static enum datagram_fate send_behind(struct udp *udp, const struct datagram_target *target,
+				      uint8_t *header, const struct message *message)
 {
-	to[0] = (struct iovec){ header, RTP_HEADER_BYTES };
-	memcpy(to + 1, parts, count * sizeof(*parts));
+	struct iovec parts[DATAGRAM_PARTS_MAX];
+	const struct message whole = { parts, 1 + message->count,
+				       RTP_HEADER_BYTES + message->bytes };
+
+	if (!header)
+		return datagrams_send(&udp->datagrams, target, message);
+	parts[0] = (struct iovec){ header, RTP_HEADER_BYTES };
+	memcpy(parts + 1, message->parts, message->count * sizeof(*parts));
+	return datagrams_send(&udp->datagrams, target, &whole);
 }
 
 static struct endpoint *endpoint_of(const struct client *client)
@@ -144,12 +141,10 @@ static struct endpoint *endpoint_of(const struct client *client)
 	return container_of((struct source *)client->source, struct endpoint, source);
 }
 
-int udp_send(struct udp *udp, struct client *client, const struct iovec *parts, unsigned count)
+int udp_send(struct udp *udp, struct client *client, const struct message *message)
 {
-	const size_t bytes = bytes_of(parts, count);
-	struct iovec numbered[DATAGRAM_PARTS_MAX];
-	uint8_t header[RTP_HEADER_BYTES];
 	struct stream *stream = client->udp.stream;
+	uint8_t header[RTP_HEADER_BYTES];
 	struct datagram_target target;
 	enum datagram_fate fate;
 
@@ -157,41 +152,36 @@ int udp_send(struct udp *udp, struct client *client, const struct iovec *parts, 
 		return -EPIPE;
 	target = (struct datagram_target){ endpoint_of(client), &client->udp.peer->key, client->id,
 					   client_has(client, CLIENT_ALONE) };
-	if (is_too_long(target.endpoint, bytes + (stream ? sizeof(header) : 0)))
+	/* One that is refused takes no number. */
+	if (is_too_long(target.endpoint, message->bytes + (stream ? sizeof(header) : 0)))
 		return -EMSGSIZE;
-	if (stream) {
+	if (stream)
 		stream_number(stream, header);
-		put_header(numbered, header, parts, count++);
-		parts = numbered;
-	}
-	fate = datagrams_send(&udp->datagrams, &target, parts, count);
+	fate = send_behind(udp, &target, stream ? header : NULL, message);
 	client->udp.sends += fate == DATAGRAM_STARTED;
 	if (fate != DATAGRAM_DROPPED)
-		core_count_sent(udp->core, client, bytes);
+		core_count_sent(udp->core, client, message->bytes);
 	return 0;
 }
 
-int udp_answer(struct udp *udp, const struct iovec *parts, unsigned count)
+int udp_answer(struct udp *udp, const struct message *message)
 {
 	const struct arrival *arrival = udp->unlisted;
-	struct iovec numbered[DATAGRAM_PARTS_MAX];
 	uint8_t header[RTP_HEADER_BYTES];
-	const size_t bytes = bytes_of(parts, count);
 	struct datagram_target target;
+	bool numbered;
 
 	if (!arrival)
 		return -ENOENT;
-	if (is_too_long(arrival->endpoint, bytes + (arrival->key.numbered ? sizeof(header) : 0)))
+	numbered = arrival->key.numbered;
+	target = (struct datagram_target){ arrival->endpoint, &arrival->key, ROLLCALL_NONE, false };
+	if (is_too_long(target.endpoint, message->bytes + (numbered ? sizeof(header) : 0)))
 		return -EMSGSIZE;
 	/* Without a memory of the client, its own numbers have to do. */
-	if (arrival->key.numbered) {
+	if (numbered)
 		rtp_write(header, &arrival->rtp);
-		put_header(numbered, header, parts, count++);
-		parts = numbered;
-	}
-	target = (struct datagram_target){ arrival->endpoint, &arrival->key, ROLLCALL_NONE, false };
-	if (datagrams_send(&udp->datagrams, &target, parts, count) != DATAGRAM_DROPPED)
-		core_count_sent(udp->core, NULL, bytes);
+	if (send_behind(udp, &target, numbered ? header : NULL, message) != DATAGRAM_DROPPED)
+		core_count_sent(udp->core, NULL, message->bytes);
 	return 0;
 }
 

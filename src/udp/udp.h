@@ -34,10 +34,10 @@ void udp_destroy(struct udp *udp);
 void udp_receive(struct udp *udp, struct arrival *arrival);
 
 /* Sends a datagram; as rollcall_sendv(). */
-int udp_send(struct udp *udp, struct client *client, const struct iovec *parts, unsigned count);
+int udp_send(struct udp *udp, struct client *client, const struct message *message);
 
 /* Answers the datagram that is just delivered as from ROLLCALL_NONE. -ENOENT: there is none. */
-int udp_answer(struct udp *udp, const struct iovec *parts, unsigned count);
+int udp_answer(struct udp *udp, const struct message *message);
 
 /* The completion of a send; id is the slot's number. */
 void udp_on_sent(struct udp *udp, uint64_t id, const struct io_uring_cqe *cqe);
