@@ -50,7 +50,7 @@ struct peers {
 int peers_init(struct peers *peers, uint32_t limit, const uint8_t secret[static SIPHASH_KEY_BYTES]);
 void peers_destroy(struct peers *peers);
 
-/* NULL: not known. The one that was found last costs no hash: datagrams of one peer come together. */
+/* NULL: not known. Who was found last costs no hash: datagrams of one peer come together. */
 struct udp_peer *peers_find(struct peers *peers, const struct udp_key *key);
 
 /* Adds a peer that is not known yet; NULL: full. */

@@ -70,7 +70,7 @@ static int adopt(enum rollcall_transport transport)
 	static int fd = -1;
 	int error;
 
-	kernel.transport = transport;
+	kernel.transport = (int)transport;
 	if (fd < 0)
 		fd = kernel_open();
 	kernel.addresses[fd] = make_address("127.0.0.1", 80);
