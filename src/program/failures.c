@@ -77,9 +77,9 @@ static void forbidden(struct failure *failure, int error, const struct kernel_fa
 			  "io_uring is blocked by a seccomp filter (%s), as containers have it",
 			  error == -EPERM ? "EPERM, as from Docker" : "ENOSYS, as from Podman");
 		set_cure(failure,
-			 "docker (or podman) run --security-opt seccomp=PROFILE.json, with a "
-			 "profile that allows io_uring_setup, io_uring_enter and "
-			 "io_uring_register");
+			 "docker (or podman) run --security-opt seccomp=docker/seccomp.json: "
+			 "rollcall's profile, the engine's own and io_uring_setup, "
+			 "io_uring_enter, io_uring_register");
 	} else if (error == -EPERM) {
 		set_cause(failure, EX_UNAVAILABLE,
 			  "io_uring is forbidden to this process, perhaps by a security module");

@@ -86,6 +86,9 @@ void manager_init(struct manager *manager, struct diagnostics *diagnostics)
 	manager->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (manager->fd >= 0)
 		setsockopt(manager->fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
+	else
+		diagnostics_say(diagnostics, ROLLCALL_LOG_WARNING,
+				"the service manager cannot be told anything: %s", strerror(errno));
 }
 
 static void tell(struct manager *manager, const char *text, int flags)

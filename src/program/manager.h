@@ -42,6 +42,4 @@ void manager_ready(struct manager *manager, struct rollcall_server *server);
 /* Tells that the server stops, and how long that may take. */
 void manager_stopping(struct manager *manager, const char *status, uint64_t drain_timeout_ms);
 
-void manager_close(struct manager *manager);
-
 #endif

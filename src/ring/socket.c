@@ -104,10 +104,11 @@ static int prepare_tcp(int fd, const void *argument)
 
 	if (!error)
 		error = set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	if (!error)
+		error = set(fd, SOL_SOCKET, SO_KEEPALIVE, idle_s > 0);
 	if (error || !idle_s)
 		return error;
-	if ((error = set(fd, SOL_SOCKET, SO_KEEPALIVE, 1)) ||
-	    (error = set(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)idle_s)) ||
+	if ((error = set(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)idle_s)) ||
 	    (error = set(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)interval_s)))
 		return error;
 	/* TCP_USER_TIMEOUT would also end who is there, but has stopped reading for a while. */
@@ -179,6 +180,7 @@ int socket_transport(struct ring *ring, int fd)
 {
 	const int family = get(fd, SOL_SOCKET, SO_DOMAIN);
 	const int protocol = get(fd, SOL_SOCKET, SO_PROTOCOL);
+	const int type = get(fd, SOL_SOCKET, SO_TYPE);
 	struct address address;
 	int error;
 
@@ -186,7 +188,9 @@ int socket_transport(struct ring *ring, int fd)
 		return family;
 	if (family != AF_INET && family != AF_INET6)
 		return -EAFNOSUPPORT;
-	if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
+	/* Raw sockets may have these numbers too. */
+	if (!(protocol == IPPROTO_TCP && type == SOCK_STREAM) &&
+	    !(protocol == IPPROTO_UDP && type == SOCK_DGRAM))
 		return -EPROTONOSUPPORT;
 	error = socket_local_address(ring, fd, &address);
 	if (error)
@@ -217,6 +221,8 @@ int socket_adopt_udp(struct ring *ring, int fd, const struct socket_room *room)
 		return error;
 	if (fcntl(fd, F_SETFD, FD_CLOEXEC))
 		return -errno;
+	/* systemd's Timestamping= would take the room of other control data. */
+	set(fd, SOL_SOCKET, SO_TIMESTAMP, 0);
 	return prepare_udp(fd, &settings);
 }
 

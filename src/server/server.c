@@ -52,7 +52,7 @@ static int open_ring(struct core *core)
 	if (!error && halvings > 0)
 		log_write(&core->log, ROLLCALL_LOG_WARNING,
 			  "the limit of locked memory is small: rings of 1/%u of their size (raise "
-			  "it with ulimit -l)",
+			  "it: ulimit -l 8192, for a container --ulimit memlock=8388608)",
 			  1u << halvings);
 	return error;
 }

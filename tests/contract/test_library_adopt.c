@@ -178,6 +178,10 @@ static void refused(void **state)
 	assert_int_equal(listen(fd, 1), 0);
 	refuse(fd, -EAFNOSUPPORT);
 	refuse(other_protocol(), -EPROTONOSUPPORT);
+	fd = socket(AF_INET, SOCK_RAW, IPPROTO_UDP);
+	if (fd >= 0)
+		refuse(fd, -EPROTONOSUPPORT);
+	close(fd);
 
 	/* Neither bound, nor listening. */
 	refuse(make_socket(AF_INET, SOCK_DGRAM, 0, 0), -EINVAL);

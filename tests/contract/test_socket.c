@@ -244,6 +244,32 @@ static void keepalive(void **state)
 	}
 }
 
+/* What else has been set by who made it: no probes where none are wanted, and no timestamps. */
+static void adopt_settings(void **state)
+{
+	struct address address;
+	const int on = 1;
+	int fd;
+
+	(void)state;
+	needs_the_kernel("sets the options of a socket");
+	fd = listen_on_loopback(&address);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)), 0);
+	assert_int_equal(socket_adopt_tcp(ring, fd, 0), 0);
+	assert_int_equal(option(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
+	assert_int_equal(socket_adopt_tcp(ring, fd, 7000), 0);
+	assert_int_equal(option(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
+	assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 7);
+	socket_close(ring, fd);
+
+	fd = socket_bind_udp(ring, &address, &as_it_likes);
+	assert_in_range(fd, 0, INT32_MAX);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)), 0);
+	assert_int_equal(socket_adopt_udp(ring, fd, &as_it_likes), 0);
+	assert_int_equal(option(fd, SOL_SOCKET, SO_TIMESTAMPNS), 0);
+	socket_close(ring, fd);
+}
+
 /* A socket without a connection has no other end, nor has one whose peer has reset. */
 static void no_peer(void **state)
 {
@@ -291,6 +317,7 @@ int main(void)
 		CONTRACT_TEST(keepalive),	CONTRACT_TEST(no_peer),
 		CONTRACT_TEST(limit),		CONTRACT_TEST(wildcard_conflict),
 		CONTRACT_TEST(transport),	CONTRACT_TEST(adopt_udp),
+		CONTRACT_TEST(adopt_settings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from client import Background, connect
+from client import Background, connect, datagrams
 from program import is_slow, run_program
 
 LIMIT_S = 10 if is_slow() else 2
@@ -66,7 +66,7 @@ def test_nobody_there(server):
         udp.bind(("127.0.0.1", 0))
         addresses = [url("tcp", tcp.getsockname()), url("udp", udp.getsockname())]
         udp.close()
-        code, text = ask(addresses[0], url("tcp", rollcall.tcp), addresses[1])
+        code, text = ask(*addresses, url("tcp", rollcall.tcp))
     assert code == 1
     for address, line in zip(addresses, text.splitlines(), strict=True):
         assert line == f"rollcall: error: {address} is not healthy: Connection refused"
@@ -139,10 +139,15 @@ def test_lost_datagrams():
         other.result()
 
 
-def test_silent_half(server):
-    """A client that keeps the only place: the health check waits in the backlog, in vain."""
-    rollcall = server("--max-clients", 1)
-    with connect(rollcall.tcp):
+def test_full(server):
+    """Clients that keep the only places: the health check waits in the backlog, in vain. A datagram
+    is answered all the same, so that who restarts what is not healthy can ask by it."""
+    rollcall = server("--max-clients", 1, "--udp-max-clients", 1)
+    with connect(rollcall.tcp), datagrams(rollcall.udp) as other:
         rollcall.wait_for("Client ID : 0 connected .")
+        for _ in range(4):  # one that has sent only once or twice would make room
+            other.send(b"hello")
+            assert other.recv(100) == b"Received: hello"
         code, text = ask(url("tcp", rollcall.tcp))
         assert code == 1 and "no answer within a second" in text
+        assert ask(url("udp", rollcall.udp)) == (0, "")

@@ -5,6 +5,7 @@ import ctypes
 import errno
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -171,9 +172,10 @@ def test_manager_does_not_read(server, manager):
     rollcall = server("--quiet", environment=environment)
     rollcall.wait_for_log("service manager cannot be told 'WATCHDOG=1'")
     with connect(rollcall.tcp) as sock:
+        begin = time.monotonic()
         for _ in range(100):
-            begin = time.monotonic()
             ask(sock, b"hello\n")
+            time.sleep(0.002)  # in which the watchdog is due
             assert time.monotonic() - begin < DEADLINE_S / 4
     assert len(rollcall.stderr.matching("service manager")) == 1
 
@@ -186,6 +188,22 @@ def test_nobody_to_tell(server, name):
     rollcall.wait_for_log("rollcall: warning: the service manager cannot be told")
     with connect(rollcall.tcp) as sock:
         ask(sock, b"hello\n")
+
+
+@needs_bare_program
+def test_no_descriptor_to_tell_with(run, manager):
+    """One descriptor too few: it says that the manager cannot be told. (Then none is left for
+    signals either, which ends it.)"""
+    words = ["/usr/bin/env", f"NOTIFY_SOCKET={manager.name}", *command()]
+    for count in range(6, 30):
+        done = run("--tcp", "127.0.0.1:0", "--udp", "none", words=words,
+                   preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (count, count)))
+        assert done.returncode == 71
+        if "service manager cannot be told" in done.stderr:
+            break
+    else:
+        pytest.fail("it never says so")
+    assert "Too many open files" in done.stderr and "LimitNOFILE" in done.stderr
 
 
 # ---- What it hands over ----------------------------------------------------------------------

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from client import ask, connect, datagrams
+from container import PROFILE
 from engine import TOP
 
 CALLS = ["io_uring_enter", "io_uring_register", "io_uring_setup"]
@@ -66,7 +67,7 @@ def refused(done, error):
     assert done.returncode == EX_UNAVAILABLE, done.stderr
     cause, cure = done.stderr.splitlines()[-2:]
     assert "blocked by a seccomp filter" in cause and error in cause
-    assert "--security-opt seccomp=" in cure
+    assert f"--security-opt seccomp={PROFILE}: " in cure
 
 
 def test_blocked_with_eperm(run):
