@@ -72,7 +72,7 @@ test:
 	@exec tests/run $(PARTS)
 
 bench-tools: $(BUILD)/rollcall-load $(BUILD)/epoll-bare $(BUILD)/epoll-rollcall \
-		$(PEERS_FOUND:%=$(BUILD)/peer-%)
+		$(BUILD)/uring-bare $(PEERS_FOUND:%=$(BUILD)/peer-%)
 	$(if $(PEERS_MISSING),@echo 'not found here and so left out: $(PEERS_MISSING)')
 
 # ARGS="--cells REGEX" and the like; bench/README.md tells more. What cannot be had is left out.
@@ -88,8 +88,15 @@ bench-test:
 	@tests/install-packages build test
 	@exec tests/run bench-measured
 
+# As many idle clients as the limit of open files allows; ARGS=--emulate: a million, in qemu.
+bench-idle:
+	@tests/install-packages build
+	@$(if $(findstring --emulate,$(ARGS)),tests/install-packages kernels || :)
+	@$(MAKE) --no-print-directory $(BUILD)/rollcall $(BUILD)/rollcall-load $(BUILD)/epoll-bare
+	@exec bench/idle --build $(BUILD) $(ARGS)
+
 tests: $(TESTS) $(SIM_TESTS) $(BUILD)/rollcall-sim $(REPLAYS) $(BUILD)/epoll-rollcall \
-		$(BUILD)/rollcall-load $(BUILD)/epoll-bare $(BUILD)/faulty
+		$(BUILD)/rollcall-load $(BUILD)/epoll-bare $(BUILD)/uring-bare $(BUILD)/faulty
 
 # On and on, with seeds that were never run before.
 soak: $(BUILD)/rollcall-sim
@@ -183,6 +190,10 @@ $(BUILD)/rollcall-load: $(LOAD_OBJECTS) $(BENCH_LIB_OBJECTS)
 $(BUILD)/epoll-bare: $(EPOLL_BARE_OBJECTS) $(BENCH_LIB_OBJECTS)
 	$(call say,LINK,$@)$(LINK) -o $@ $^ -lm
 
+$(BUILD)/uring-bare: $(BUILD)/bench/uring-bare/main.o $(BUILD)/bench/peers/peer.o \
+		$(BENCH_LIB_OBJECTS)
+	$(call say,LINK,$@)$(LINK) -o $@ $^ -lm $(LDLIBS)
+
 # An echo server with faults of known size, for the tests of the benchmark.
 $(BUILD)/faulty: $(BUILD)/tests/bench/faulty.o $(BENCH_LIB_OBJECTS)
 	$(call say,LINK,$@)$(LINK) -o $@ $^ -lm
@@ -249,8 +260,9 @@ help:
 	@echo 'make fuzz       make up inputs for FUZZ_SECONDS=$(FUZZ_SECONDS) a target; needs clang'
 	@echo 'make test-kernels   test on other kernels of Debian, in qemu; KERNELS="6.1 newest"'
 	@echo 'make image      build the Docker image $(IMAGE) (IMAGE=, BASE=); make image-test tests it'
-	@echo 'make bench      compare with epoll in 4 minutes, make bench-full in 25; ARGS="--list"'
+	@echo 'make bench      compare with epoll in 4 minutes, make bench-full in 20; ARGS="--list"'
 	@echo 'make bench-test     test that known differences are measured as what they are'
+	@echo 'make bench-idle     hold idle clients: 20,000, or a million in qemu with ARGS=--emulate'
 	@echo 'make bench-tools    build the load generator and the servers to compare with'
 	@echo 'make coverage   print which lines and branches the tests do not reach'
 	@echo 'make install    to PREFIX=$(PREFIX), under DESTDIR=; make uninstall'
@@ -258,11 +270,11 @@ help:
 	@echo 'make clean      remove $(BUILD)/'
 	@echo 'Variables: V=1 BUILD= CC= CFLAGS= SANITIZE=address,undefined'
 
-.PHONY: all run test tests bench bench-full bench-test bench-tools soak fuzz fuzzers \
+.PHONY: all run test tests bench bench-full bench-idle bench-test bench-tools soak fuzz fuzzers \
 	coverage test-kernels image image-test install uninstall format clean help FORCE
 .SECONDARY:
 
 -include $(patsubst %.o,%.d,$(LIBRARY_OBJECTS) $(PROGRAM_OBJECTS) $(TEST_LIB_OBJECTS) $(SIM_OBJECTS) \
 	$(FUZZ_OBJECTS) $(LOAD_OBJECTS) $(EPOLL_BARE_OBJECTS) $(EPOLL_ROLLCALL_OBJECTS) \
-	$(BENCH_LIB_OBJECTS) $(call objects,bench/peers/*.c tests/bench/*.c) \
+	$(BENCH_LIB_OBJECTS) $(call objects,bench/uring-bare/*.c bench/peers/*.c tests/bench/*.c) \
 	$(addsuffix .o,$(TESTS)))

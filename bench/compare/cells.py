@@ -2,20 +2,23 @@
 """What is measured: the cells of the matrix, the servers in each, and the figures to reach.
 
 A ratio is what the baseline takes over what the subject takes: above 1 the subject is better.
+
+The placement of a cell is "shared" if server and load share a core, "apart" if each has its own.
 """
 
 import dataclasses
 
 KIB = 1024
-SLICE_MS = 50
+SLICE_MS = 100
 MANY_CLIENTS = 10000  # from here on a slice is longer, as each client has its turn in it
 MANY_SLICE_MS = 250
+APART_SLICE_MS = 50
 LATENCY_SLICE_MS = 400
 LATENCY_RATE = 10000
 SYSTEM_CALLS_MAX = 0.05
 USER_BYTES_MAX = 128
 
-PEERS = ("epoll-rollcall", "libuv", "libevent", "Go")
+PEERS = ("uring-bare", "epoll-rollcall", "libuv", "libevent", "Go")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Cell:
     kind: str = "echo"
     options: tuple = ()  # of the load, beside clients, bytes and in_flight
     metric: str = "cpu"  # what is compared: CPU time for each message, or latency p50
+    placement: str = "shared"
     slice_ms: int = SLICE_MS
     system_calls_max: float = None  # of rollcall, for each message
 
@@ -71,6 +75,7 @@ KINDS = {
     "latency": f"{LATENCY_RATE:,} messages/s",
     "spin": "--spin",
     "control": "the same program twice",
+    "client-bound": "a core each",
 }
 
 
@@ -92,6 +97,8 @@ def bare_target(clients, number, in_flight):
 
 
 def peer_target(name, clients):
+    if name == "uring-bare":
+        return 1 / 1.03
     targets = {"libuv": 1.25, "libevent": 1.7, "Go": 1.5}
     return targets.get(name) if clients >= 50 else None
 
@@ -131,13 +138,21 @@ def latency(clients, number, peers=()):
     comparisons = [Comparison("rollcall", "epoll-bare")]
     comparisons += [Comparison("rollcall", peer) for peer in peers]
     return Cell("tcp", clients, number, 1, tuple(comparisons), kind="latency", metric="p50",
-                options=("--rate", LATENCY_RATE), slice_ms=LATENCY_SLICE_MS)
+                options=("--rate", LATENCY_RATE), placement="apart", slice_ms=LATENCY_SLICE_MS)
 
 
 def spin():
     """With it the median latency is to be at most 0.45 of what it is without."""
     return Cell("tcp", 1, 64, 1, (Comparison("rollcall --spin", "rollcall", 1 / 0.45),),
-                kind="spin", metric="p50")
+                kind="spin", metric="p50", placement="apart", slice_ms=APART_SLICE_MS)
+
+
+def client_bound(transport, clients, number, in_flight):
+    """The load takes as much of its core as the server of its own. With a control of their own."""
+    return Cell(transport, clients, number, in_flight,
+                (Comparison("rollcall", "epoll-bare"),
+                 Comparison("rollcall again", "rollcall", is_control=True)),
+                kind="client-bound", placement="apart", slice_ms=APART_SLICE_MS)
 
 
 def control(clients=50, number=64, in_flight=1):
@@ -147,12 +162,19 @@ def control(clients=50, number=64, in_flight=1):
                  Comparison("epoll-bare again", "epoll-bare", is_control=True)), kind="control")
 
 
+def apart(peers=()):
+    """What takes a core for the load alone."""
+    return [client_bound("tcp", 1, 64, 1), client_bound("tcp", 50, 64, 1),
+            client_bound("udp", 50, 64, 1), latency(50, 64, peers), spin()]
+
+
 def quick():
-    like_for_like = ("epoll-rollcall",)
-    return [control(), tcp(1, 64, 1), tcp(50, 64, 1, like_for_like), tcp(50, KIB, 1),
-            tcp(50, KIB, 16), tcp(50, 16 * KIB, 1), tcp(1000, 64, 1), tcp(10000, KIB, 1),
+    same_techniques = ("uring-bare",)
+    return [control(), tcp(1, 64, 1), tcp(50, 64, 1, ("uring-bare", "epoll-rollcall")),
+            tcp(50, KIB, 1), tcp(50, KIB, 16, same_techniques), tcp(50, 16 * KIB, 1),
+            tcp(50, 16 * KIB, 16, same_techniques), tcp(1000, 64, 1), tcp(10000, KIB, 1),
             connect(50), reply(50, 64, 16), udp(50, 64, 1), udp(50, 64, 16),
-            udp(50, KIB, 16, gso=True), latency(50, 64), spin()]
+            udp(50, KIB, 16, gso=True), *apart()]
 
 
 def full():
@@ -165,8 +187,8 @@ def full():
               reply(50, KIB, 1)]
     cells += [udp(clients, number, in_flight, ("epoll-rollcall",))
               for clients in (1, 50, 1000) for number in (64, KIB) for in_flight in (1, 16)]
-    cells += [udp(50, KIB, 16, ("epoll-rollcall",), gso=True), latency(50, 64, PEERS),
-              latency(1000, KIB, PEERS), spin()]
+    cells += [udp(50, KIB, 16, ("epoll-rollcall",), gso=True), *apart(PEERS),
+              latency(1000, KIB, PEERS)]
     return cells
 
 

@@ -9,7 +9,7 @@ speed of a machine may swing to twice within seconds, and back.
 import random
 import statistics
 
-WAIT_MAX = 0.05  # of a slice's time, in which a server or its load may have waited for its core
+WAIT_MAX = 0.05  # of a slice's time, for which others may have had a core
 RESAMPLES = 1000
 CONFIDENCE = 0.95
 ROUNDS_MIN = 5  # fewer give no figure
@@ -18,7 +18,7 @@ NOISE_UNKNOWN = 0.05  # in a run without a control
 
 
 def discard_reason(slices, wait_max=WAIT_MAX):
-    """Why a round counts for nothing, or None."""
+    """Why a round on two cores counts for nothing, or None."""
     for name, one in slices.items():
         if not one["messages"]:
             return f"{name}: no answer"
@@ -27,6 +27,36 @@ def discard_reason(slices, wait_max=WAIT_MAX):
             if waited > wait_max:
                 return f"{name}: the {who} waited for its core"
     return None
+
+
+def elsewhere(one):
+    """The share of a slice in which a shared core did nothing for the server or the load."""
+    return 1 - (one["server"]["cpu_ns"] + one["load"]["cpu_ns"]) / 1e9 / one["seconds"]
+
+
+def least_elsewhere(rounds):
+    """For each server, in its quietest slice. It is more than nothing where the kernel counts the
+    time of interrupts apart, which is no disturbance."""
+    names = rounds[0]["slices"] if rounds else ()
+    return {name: max(0, min(elsewhere(one["slices"][name]) for one in rounds)) for name in names}
+
+
+def shared_discard_reason(slices, least, wait_max=WAIT_MAX):
+    """The same on a shared core, where the two wait for each other."""
+    for name, one in slices.items():
+        if not one["messages"]:
+            return f"{name}: no answer"
+        if elsewhere(one) - least[name] > wait_max:
+            return f"{name}: others used the core"
+    return None
+
+
+def discard(rounds, placement, wait_max=WAIT_MAX):
+    """Marks the rounds that count for nothing, each in the light of all."""
+    least = least_elsewhere(rounds)
+    for one in rounds:
+        one["discarded"] = (shared_discard_reason(one["slices"], least, wait_max)
+                            if placement == "shared" else discard_reason(one["slices"], wait_max))
 
 
 def value(one, metric):

@@ -7,7 +7,7 @@ import dataclasses
 import random
 import time
 
-from compare import estimate, system_calls
+from compare import cores, estimate, system_calls
 from compare.cells import MANY_CLIENTS, SLICE_MS
 from compare.load import Load
 from compare.processes import Fault
@@ -24,13 +24,18 @@ class Bench:
     servers: object
     load_program: str
     server_cpu: int
-    load_cpu: int
+    load_cpu: int  # None: there is but one core
+    policy: str  # on a shared core
     system_calls_tool: str
-    rounds: int
+    rounds: dict  # that are wanted, by placement
     seconds: float  # at most, for a cell
     long_seconds: float  # the same if its slices are long
     wait_max: float
     dice: random.Random = dataclasses.field(default_factory=lambda: random.Random(1))
+
+    def load_cpu_of(self, placement):
+        is_apart = placement == "apart" and self.load_cpu is not None
+        return self.load_cpu if is_apart else self.server_cpu
 
 
 class Opened:
@@ -52,6 +57,9 @@ class Opened:
                 self.servers[name].wait_until_it_listens()
                 self.loads[name] = stack.enter_context(self.start_load(name))
                 self.loads[name].wait_until_connected()
+                if self.cell.placement == "shared":
+                    cores.set_process(self.servers[name].pid, self.bench.policy)
+                    cores.set_process(self.loads[name].pid, self.bench.policy)
             self.stack = stack.pop_all()
         return self
 
@@ -62,8 +70,8 @@ class Opened:
         options = self.cell.load_options()
         if self.bench.servers.contestants[name].service == "reply":
             options += ["--service", "reply"]
-        return Load(self.bench.load_program, self.servers[name], self.bench.load_cpu,
-                    self.cell.transport, options)
+        return Load(self.bench.load_program, self.servers[name],
+                    self.bench.load_cpu_of(self.cell.placement), self.cell.transport, options)
 
     def slice(self, name):
         try:
@@ -76,20 +84,12 @@ class Opened:
         names = list(self.servers)
         self.bench.dice.shuffle(names)
         slices = {name: self.slice(name) for name in names}
-        return {"order": names, "slices": slices,
-                "discarded": estimate.discard_reason(slices, self.wait_max)}
+        return {"order": names, "slices": slices, "discarded": None}
 
     def system_calls(self):
         tool = self.bench.system_calls_tool
-        if not tool:
-            return {}
-
-        def is_disturbed(one):
-            return estimate.discard_reason({"": one}, self.wait_max) is not None
-
-        return {name: system_calls.per_message(tool, self.servers[name], load, self.cell.slice_ms,
-                                               is_disturbed)
-                for name, load in self.loads.items()}
+        return {name: system_calls.per_message(tool, self.servers[name], load, self.cell.slice_ms)
+                for name, load in self.loads.items()} if tool else {}
 
     def close(self):
         """Nobody may get more than was answered, in the end either."""
@@ -125,11 +125,13 @@ def run_cell(bench, cell, progress):
 
 def run_rounds(bench, opened, rounds, progress, share, end):
     """Runs rounds until so large a share of those that are wanted is done."""
-    wanted = max(1, round(bench.rounds * share))
+    cell = opened.cell
+    wanted = max(1, round(bench.rounds[cell.placement] * share))
     while (len(estimate.kept(rounds)) < wanted and len(rounds) < wanted * ROUNDS_FACTOR and
            (time.monotonic() < end or not rounds)):
         rounds.append(opened.round())
-        progress(f"{len(estimate.kept(rounds))} of {bench.rounds} rounds, "
+        estimate.discard(rounds, cell.placement, opened.wait_max)
+        progress(f"{len(estimate.kept(rounds))} of {bench.rounds[cell.placement]} rounds, "
                  f"{len(rounds) - len(estimate.kept(rounds))} discarded")
 
 

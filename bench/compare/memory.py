@@ -29,7 +29,7 @@ def idle(bench, name, clients):
         server.wait_until_it_listens()
         time.sleep(SETTLE_S)
         user, kernel = server.memory_bytes(), kernel_bytes()
-        with Load(bench.load_program, server, bench.load_cpu, "tcp",
+        with Load(bench.load_program, server, bench.load_cpu_of("apart"), "tcp",
                   ["--clients", 0, "--idle", clients]) as load:
             load.wait_until_connected()
             time.sleep(SETTLE_S)

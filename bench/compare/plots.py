@@ -90,7 +90,7 @@ def cost_by_size(results):
 def ratios(results):
     """Each cell against epoll-bare, with its interval."""
     found = [(cell["name"], one["estimate"]) for cell in results["cells"]
-             for one in cell["comparisons"] if one["estimate"] and cell["metric"] == "cpu" and
+             for one in cell["comparisons"] if one["estimate"] and cell["placement"] == "shared" and
              (one["subject"], one["baseline"]) == ("rollcall", "epoll-bare")]
     if not found:
         return None

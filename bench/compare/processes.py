@@ -11,6 +11,8 @@ import subprocess
 import tempfile
 import time
 
+from compare import cores
+
 END_LIMIT_S = 10
 PR_SET_PDEATHSIG = 1
 MESSAGE_BYTES = 2000
@@ -33,6 +35,7 @@ class Child:
 
         def prepare():
             os.sched_setaffinity(0, {cpu})
+            cores.limit_run()
             libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
         self.process = subprocess.Popen(

@@ -19,14 +19,18 @@ svg { width: 100%; height: auto }
 
 METHOD = """
 <p>All servers of a cell are alive at the same time, pinned to core {server_core}; each has a load
-process of its own, pinned to core {load_core}, which checks every byte of every answer. The loads
-run one after another, for a slice of time each, in random order within a round. What is compared is
-the CPU time of the server for each message, all its threads and the kernel's workers for it
-included, and only within a round, because the speed of a machine swings. The ratio is the median
-over the rounds; its interval holds the true median with 95% confidence (bootstrap). A round is
-discarded if a server or a load waited for its core for more than {wait_max:.0%} of its slice
-(twice that with 10,000 clients, where the kernel's own threads need some of it).
-Servers are started anew several times within a cell. Equal servers are compared too (A/A): what
+process of its own, which checks every byte of every answer. The loads run one after another, for a
+slice of time each, in random order within a round. What is compared is the CPU time of the server
+for each message, all its threads and the kernel's workers for it included, and only within a round,
+because the speed of a machine swings. The ratio is the median over the rounds; its interval holds
+the true median with 95% confidence (bootstrap).</p>
+<p>Where they share a core, the loads are pinned to core {server_core} too. Once all clients are
+connected servers and loads are scheduled by {policy}, so neither preempts the other. A round is
+discarded if the core did something else for more than {wait_max:.0%} of a slice, beyond what it did
+in the quietest of the cell. Where they have a core each, the loads are pinned to core {load_core},
+and a round is discarded if a server or a load waited for its core for more than {wait_max:.0%} of
+its slice. It is twice that with 10,000 clients, where the kernel's own threads need some of it.</p>
+<p>Servers are started anew several times within a cell. Equal servers are compared too (A/A): what
 they differ by is the noise of the run. Latency under a fixed rate counts from when a message was to
 be sent, so a stall of the server counts for all that were due in it.</p>
 <p>{namespace} {system_calls}</p>
@@ -46,6 +50,7 @@ READING = (
     "other server takes over what rollcall (or the one before the colon) takes: above 1 rollcall "
     "is cheaper. What they take is the server's CPU time for a message, or the median latency "
     "where a rate is fixed and with --spin. What loses is marked.")
+FIGURES = "On a shared core messages per second and latency are those of server and load in turn."
 
 
 def element(name, text, **attributes):
@@ -89,11 +94,12 @@ def method(results):
     namespace = ("The run has a network namespace of its own." if one["namespace"] is None else
                  "The run has no network namespace of its own, so packet filters may take part: "
                  f"{one['namespace']}.")
-    calls = {"perf": "System calls are counted by perf, in a slice of its own for each server.",
-             "strace": "System calls are counted by strace, in a slice of its own for each server; "
-                       "it slows the server, which then answers in larger batches.",
+    calls = {"perf": "System calls are counted by perf, in slices of their own.",
+             "strace": "System calls are counted by strace, in slices of their own; it slows the "
+                       "server, which then answers in larger batches.",
              None: "System calls are not counted: there is neither perf nor strace."}
-    return METHOD.format(**{**one, "namespace": html.escape(namespace),
+    policy = {"fifo": "SCHED_FIFO with the same priority", "batch": "SCHED_BATCH"}[one["policy"]]
+    return METHOD.format(**{**one, "policy": policy, "namespace": html.escape(namespace),
                             "system_calls": calls[one["system_calls"]]})
 
 
@@ -104,9 +110,16 @@ def pictures(results):
                      for title, svg in plots.all_of(results))
 
 
+def comparisons(results):
+    parts = []
+    for title, text, found in table.tables(results):
+        marked = [index for index, (_, is_marked) in enumerate(found) if is_marked]
+        parts += [element("h3", title), element("p", html.escape(text)),
+                  grid([table.HEAD, *(texts for texts, _ in found)], marked)]
+    return parts
+
+
 def render(results):
-    found = table.rows(results)
-    marked = [index for index, (_, is_marked) in enumerate(found) if is_marked]
     remarks = "".join(element("li", html.escape(line)) for line in table.remarks(results))
     commands = [("server", "started as")] + [(name, " ".join(command))
                                              for name, command in results["commands"].items()]
@@ -119,10 +132,9 @@ def render(results):
                                  f"bench/run {' '.join(results['arguments'])}")),
         element("p", html.escape(results["closing"]), class_="closing"),
         element("h2", "Comparisons"),
-        element("p", READING),
-        grid([table.HEAD, *(texts for texts, _ in found)], marked),
+        element("p", READING), *comparisons(results),
         element("ul", remarks), element("h2", "Plots"), pictures(results),
-        element("h2", "Each server"), grid(table.figures_rows(results))]
+        element("h2", "Each server"), element("p", FIGURES), grid(table.figures_rows(results))]
     if results["memory"]:
         parts += [element("h2", "Memory"), grid(table.memory_rows(results))]
     parts += [element("h2", "Method"), method(results),

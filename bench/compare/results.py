@@ -7,16 +7,18 @@ import os
 
 from compare import closing, estimate, measure
 
-FORMAT = 1
+FORMAT = 2
 
 SCHEMA = {
     "format": int, "began": str, "seconds": float, "arguments": list, "machine": dict,
-    "method": {"namespace": (str, type(None)), "server_core": int, "load_core": int,
-               "system_calls": (str, type(None)), "wait_max": float, "confidence": float},
-    "commands": dict, "missing": dict, "skipped": dict, "noise": (float, type(None)),
+    "method": {"namespace": (str, type(None)), "server_core": int,
+               "load_core": (int, type(None)), "policy": str, "system_calls": (str, type(None)),
+               "wait_max": float, "confidence": float},
+    "commands": dict, "missing": dict, "skipped": dict, "noise": dict,
     "cells": [{
         "name": str, "title": str, "transport": str, "clients": int, "bytes": int,
-        "in_flight": int, "kind": str, "metric": str, "slice_ms": int, "seconds": float,
+        "in_flight": int, "kind": str, "metric": str, "placement": str, "slice_ms": int,
+        "seconds": float,
         "fault": (str, type(None)), "discarded": dict, "figures": dict, "system_calls": dict,
         "rounds": [{"order": list, "slices": dict, "discarded": (str, type(None))}],
         "comparisons": [{"subject": str, "baseline": str, "target": (float, int, type(None)),
@@ -50,11 +52,15 @@ def complete(results):
     """Adds all that follows from what was measured."""
     for cell in results["cells"]:
         measure.evaluate(cell)
-    comparisons = [one for cell in results["cells"] for one in cell["comparisons"]]
-    results["noise"] = estimate.noise([one["estimate"] for one in comparisons if one["is_control"]])
-    for one in comparisons:
-        one["verdict"] = estimate.verdict(one["estimate"], results["noise"])
-        one["reached"] = estimate.reaches(one["estimate"], one["target"])
+    results["noise"] = {}
+    for placement in "shared", "apart":
+        comparisons = [one for cell in results["cells"] if cell["placement"] == placement
+                       for one in cell["comparisons"]]
+        noise = estimate.noise([one["estimate"] for one in comparisons if one["is_control"]])
+        results["noise"][placement] = noise
+        for one in comparisons:
+            one["verdict"] = estimate.verdict(one["estimate"], noise)
+            one["reached"] = estimate.reaches(one["estimate"], one["target"])
     results["closing"] = closing.paragraph(results)
 
 

@@ -33,6 +33,7 @@ CONTESTANTS = {
     "epoll-bare": Contestant("epoll-bare"),
     "epoll-bare again": Contestant("epoll-bare"),
     "epoll-bare plain": Contestant("epoll-bare", ("--udp-plain",)),
+    "uring-bare": Contestant("uring-bare"),
     "epoll-rollcall": Contestant("epoll-rollcall"),
     "libuv": Contestant("peer-libuv"),
     "libevent": Contestant("peer-libevent"),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""How many system calls a server makes for a message: counted while it answers in a slice of its
-own, which is not among those that are timed.
+"""How many system calls a server makes for a message: counted while it answers in slices of their
+own, which are not among those that are timed.
 
 perf counts them inside the kernel (the tracepoint raw_syscalls:sys_enter), which hardly slows the
 server. Without perf strace does, but stops the server at each call: what arrives meanwhile is
@@ -14,13 +14,13 @@ import re
 import select
 import shutil
 import signal
+import statistics
 import subprocess
 import time
 
 from compare.processes import output_of
 
-SLICE_MS = 200
-ATTEMPTS = 3
+SLICES = 3
 ATTACH_LIMIT_S = 5
 COUNT_LIMIT_S = 10
 EVENT = "raw_syscalls:sys_enter"
@@ -34,17 +34,17 @@ def tool():
     return "strace" if shutil.which("strace") else None
 
 
-def per_message(name, server, load, slice_ms, is_disturbed):
-    """None if it cannot be told: not at all, or because each attempt was disturbed."""
-    for _ in range(ATTEMPTS):
+def per_message(name, server, load, slice_ms):
+    """The median of some slices; None if it cannot be told."""
+    counts = []
+    for _ in range(SLICES):
         with (perf if name == "perf" else strace)(server.pid) as count:
-            result = load.slice(max(slice_ms, SLICE_MS))
+            result = load.slice(slice_ms)
             calls = count()
-        if calls is None:
+        if calls is None or not result["messages"]:
             return None
-        if not is_disturbed(result):
-            return calls / result["messages"]
-    return None
+        counts.append(calls / result["messages"])
+    return statistics.median(counts)
 
 
 def stop(process):

@@ -1,13 +1,27 @@
 # SPDX-License-Identifier: MIT
-"""The table in the end of a run, for a terminal and in Markdown."""
+"""The tables in the end of a run, for a terminal and in Markdown."""
 
 import shutil
+import textwrap
 
 from compare import cells, estimate
 
 HEAD = ("load", "against", "us", "its us", "ratio", "95% interval", "to reach", "verdict")
 VERDICTS = {"wins": "wins", "loses": "LOSES", "equal": "equal", "unknown": "no result"}
 REACHED = {"reached": "", "unclear": " ?", "missed": " short", None: ""}
+PLACEMENTS = {
+    "shared": (
+        "Server and load share a core",
+        "Each runs until it has nothing left to do, so the server always finds all that its "
+        "clients can have sent, and what differs is its own work for it. That leaves out wake-ups "
+        "from idle and what passes between cores, and the load uses the caches too."),
+    "apart": (
+        "Server and load have a core each",
+        "In a closed loop this is client-bound: the load takes as much CPU time for a message as "
+        "the server, and the faster the server, the smaller the batches that it finds, so that "
+        "most of a difference vanishes. It serves for latency: at a fixed rate, and with --spin."),
+}
+TEXT_COLUMNS = 100
 RED, PLAIN = "\033[31m", "\033[0m"
 
 
@@ -34,7 +48,14 @@ def opponents(one):
 def judgement(cell, one):
     if cell["fault"]:
         return "FAULT"
-    return "A/A" if one["is_control"] and one["estimate"] else VERDICTS[one["verdict"]]
+    if one["is_control"] and one["estimate"]:
+        return "A/A"
+    return "allowed" if is_allowed(one) else VERDICTS[one["verdict"]]
+
+
+def is_allowed(one):
+    """Whether it loses, but no more than it may."""
+    return one["verdict"] == "loses" and one["reached"] == "reached"
 
 
 def row(cell, one):
@@ -46,10 +67,18 @@ def row(cell, one):
             f"{low:.3f}-{high:.3f}" if found else "-", reach, judgement(cell, one))
 
 
-def rows(results):
+def rows(results, placement):
     """Each comparison as texts, and whether it has to be marked."""
-    return [(row(cell, one), bool(cell["fault"]) or one["verdict"] == "loses")
-            for cell in results["cells"] for one in cell["comparisons"]]
+    return [(row(cell, one), bool(cell["fault"]) or
+             (one["verdict"] == "loses" and not is_allowed(one)))
+            for cell in results["cells"] if cell["placement"] == placement
+            for one in cell["comparisons"]]
+
+
+def tables(results):
+    """(title, what it tells, rows) of each that has any."""
+    found = [(*PLACEMENTS[placement], rows(results, placement)) for placement in PLACEMENTS]
+    return [one for one in found if one[2]]
 
 
 def align(lines, left):
@@ -63,28 +92,41 @@ def align(lines, left):
 
 def remarks(results):
     """What the table itself does not tell."""
-    lines = []
-    noise = results["noise"]
-    lines.append("No control was measured: what differs by less than 5% is called equal."
-                 if noise is None else
-                 f"Noise of this run (A/A): {noise:.1%}. What differs by less is called equal.")
+    lines = [noise(results)]
     reached = [one["reached"] for cell in results["cells"] for one in cell["comparisons"]
                if one["target"] is not None]
     if reached:
         lines.append(f"Figures to reach: {reached.count('reached')} of {len(reached)} reached, "
                      f"{reached.count('unclear')} within the interval (?).")
-    lines += discarded(results) + calls(results) + growth(results) + memory(results)
-    lines += lost(results) + unknown(results)
+    lines += discarded(results) + elsewhere(results) + calls(results) + growth(results)
+    lines += memory(results) + lost(results) + unknown(results)
     lines += [f"Not measured: {name}: {reason}." for name, reason in results["skipped"].items()]
     return lines
+
+
+def noise(results):
+    found = [f"{share:.1%} on {'a shared core' if placement == 'shared' else 'two cores'}"
+             for placement, share in results["noise"].items() if share is not None]
+    return (f"Noise of this run (A/A): {', '.join(found)}. What differs by less is called equal"
+            f"{'' if len(found) == len(PLACEMENTS) else ', without a control by 5%'}."
+            if found else "No control was measured: what differs by less than 5% is called equal.")
 
 
 def discarded(results):
     rounds = [one for cell in results["cells"] for one in cell["rounds"]]
     count = sum(bool(one["discarded"]) for one in rounds)
-    return [f"Discarded: {count} of {len(rounds)} rounds, as a server or its load waited for its "
-            f"core for more than {results['method']['wait_max']:.0%} of a slice (with 10,000 "
-            "clients twice that)."] if rounds else []
+    return [f"Discarded: {count} of {len(rounds)} rounds, as others had a core for more than "
+            f"{results['method']['wait_max']:.0%} of a slice (with 10,000 clients twice that)."
+            ] if rounds else []
+
+
+def elsewhere(results):
+    """What no round was discarded for, as all had it."""
+    shares = [share for cell in results["cells"] if cell["placement"] == "shared"
+              for share in estimate.least_elsewhere(cell["rounds"]).values()]
+    return [f"Up to {max(shares):.0%} of the time of a shared core was neither the server's nor "
+            "the load's in any slice, as where the kernel counts interrupts apart: their work is not "
+            "in the figures."] if shares and max(shares) > results["method"]["wait_max"] else []
 
 
 def calls(results):
@@ -154,15 +196,16 @@ def unknown(results):
 
 def terminal(results, is_coloured):
     """With the losing cells marked."""
-    found = rows(results)
-    if not found:
-        return ""
-    head, *lines = align([HEAD, *(texts for texts, _ in found)], 2)
-    widest = max(map(len, [head, *lines]))
-    marked = [(f"{RED}{line} <<{PLAIN}" if is_coloured else f"{line} <<") if is_marked else line
-              for line, (_, is_marked) in zip(lines, found)]
-    rule = "-" * min(widest, shutil.get_terminal_size((widest, 24)).columns)
-    return "\n".join([head, rule, *marked, rule, *remarks(results)])
+    parts = []
+    for title, text, found in tables(results):
+        head, *lines = align([HEAD, *(texts for texts, _ in found)], 2)
+        marked = [(f"{RED}{line} <<{PLAIN}" if is_coloured else f"{line} <<") if is_marked else line
+                  for line, (_, is_marked) in zip(lines, found)]
+        widest = max(map(len, [head, *lines]))
+        rule = "-" * min(widest, shutil.get_terminal_size((widest, 24)).columns)
+        parts += [*textwrap.wrap(f"{title}. {text}", TEXT_COLUMNS), "", head, rule, *marked, rule,
+                  ""]
+    return "\n".join([*parts, *remarks(results)]) if parts else ""
 
 
 def pipes(lines, left):
@@ -193,10 +236,12 @@ def memory_rows(results):
 
 
 def markdown(results):
-    lines = [(*texts[:-1], f"**{texts[-1]}**" if is_marked else texts[-1])
-             for texts, is_marked in rows(results)]
-    parts = [pipes([HEAD, *lines], 2), [f"- {line}" for line in remarks(results)],
-             pipes(figures_rows(results), 2)]
+    parts = []
+    for title, text, found in tables(results):
+        lines = [(*texts[:-1], f"**{texts[-1]}**" if is_marked else texts[-1])
+                 for texts, is_marked in found]
+        parts += [[f"**{title}.** {text}"], pipes([HEAD, *lines], 2)]
+    parts += [[f"- {line}" for line in remarks(results)], pipes(figures_rows(results), 2)]
     if results["memory"]:
         parts.append(pipes(memory_rows(results), 2))
     parts.append([results["closing"]])

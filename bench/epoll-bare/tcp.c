@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * TCP: receive once and send at once, in the same turn. Edge-triggered, because level-triggered
+ * TCP: receive and send at once, in the same turn. Edge-triggered, because level-triggered
  * epoll_wait() asks each socket again in the turn after it was ready: that measured as 4% more for
  * one client, and as nothing for fifty.
  */
@@ -18,6 +18,9 @@
 #include "lib/fail.h"
 
 #define BUFFER_BYTES (64 << 10)
+
+/* So often more is received at once after what filled the buffer: cheaper than another turn. */
+#define RECEIVES_MAX 16
 
 #define READABLE (EPOLLIN | EPOLLRDHUP | EPOLLET)
 
@@ -92,19 +95,24 @@ static void connection_ready(struct source *source, uint32_t events)
 		send_unsent(connection);
 		return;
 	}
-	received = recv(source->fd, buffer, sizeof(buffer), 0);
-	if (received < 0 && errno == EAGAIN)
-		return;
-	sent = received > 0 ? send_some(source->fd, buffer, (size_t)received) : -1;
-	if (sent < 0) {
-		connection_close(connection);
-		return;
+	for (unsigned i = 0; i < RECEIVES_MAX; i++) {
+		received = recv(source->fd, buffer, sizeof(buffer), 0);
+		if (received < 0 && errno == EAGAIN)
+			return;
+		sent = received > 0 ? send_some(source->fd, buffer, (size_t)received) : -1;
+		if (sent < 0) {
+			connection_close(connection);
+			return;
+		}
+		if (sent < received) {
+			keep_unsent(connection, buffer + sent, (size_t)(received - sent));
+			return;
+		}
+		if (received < (ssize_t)sizeof(buffer) && !(events & ~(uint32_t)EPOLLIN))
+			return;
 	}
-	if (sent < received)
-		keep_unsent(connection, buffer + sent, (size_t)(received - sent));
-	else if (received == sizeof(buffer) || (events & ~(uint32_t)EPOLLIN))
-		/* There may be more, and there is no other edge for it: after others' turns. */
-		source_watch(source, EPOLL_CTL_MOD, READABLE);
+	/* There may be more, and there is no other edge for it: after others' turns. */
+	source_watch(source, EPOLL_CTL_MOD, READABLE);
 }
 
 static void accept_all(struct source *source, uint32_t events)

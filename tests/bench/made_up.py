@@ -10,7 +10,9 @@ ROUNDS = 40
 SPREAD = 0.02  # of a round's speed, from one server to the next
 
 
-def one_slice(cpu_ns, waited=0.0, messages=1000, seconds=0.05):
+def one_slice(cpu_ns, waited=0.0, messages=1000, idle=0.0):
+    """On a core that the load has for as long as the server, and that is idle for a share of it."""
+    seconds = 2 * cpu_ns * messages / 1e9 / (1 - idle)
     usage = {"cpu_ns": round(cpu_ns * messages), "cpu_ns_per_message": cpu_ns,
              "wait_ns": round(waited * seconds * 1e9), "switches": 5, "memory_bytes": 1 << 20}
     latency = {name: cpu_ns / 100 * factor for name, factor in
@@ -47,8 +49,8 @@ def complete(*measured_cells, memory=()):
     found = {
         "format": results.FORMAT, "began": "2026-01-01T00:00:00+00:00", "seconds": 100.0,
         "arguments": ["--full"], "cells": list(measured_cells), "memory": list(memory),
-        "method": {"namespace": None, "server_core": 0, "load_core": 1, "system_calls": "perf",
-                   "wait_max": 0.05, "confidence": 0.95},
+        "method": {"namespace": None, "server_core": 0, "load_core": 1, "policy": "fifo",
+                   "system_calls": "perf", "wait_max": 0.05, "confidence": 0.95},
         "commands": {"rollcall": ["rollcall", "--quiet"]}, "missing": {}, "skipped": {},
         "machine": {"processor": "made up", "cores": 2, "virtual": True, "memory_bytes": 1 << 33,
                     "system": "Debian", "kernel": "6.18", "governor": None, "smt": None,

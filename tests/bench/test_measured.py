@@ -6,8 +6,8 @@ from programs import BUILD, run_bench
 
 pytestmark = pytest.mark.measured
 
-ROUNDS = 60
-KEPT_MIN = 40  # with fewer the machine is too busy to say anything
+ROUNDS = 20
+KEPT_MIN = 15  # with fewer the machine is too busy to say anything
 
 
 def compare(tmp_path, a, b, cells):
@@ -24,10 +24,9 @@ def compare(tmp_path, a, b, cells):
 
 
 def test_ten_percent_more_shows_as_ten_percent(tmp_path):
-    """With one client, as more make larger batches for a slower server, which are cheaper."""
     one, _ = compare(tmp_path, f"{BUILD}/faulty --burn 0", f"{BUILD}/faulty --burn 10",
-                     "^tcp/1/64/1$")
-    assert 1.06 <= 1 / one["estimate"]["ratio"] <= 1.14
+                     "^tcp/50/64/1$")
+    assert 1.07 <= 1 / one["estimate"]["ratio"] <= 1.13
     assert one["verdict"] == "loses"
 
 
@@ -35,6 +34,6 @@ def test_equal_servers_come_out_equal(tmp_path):
     one, found = compare(tmp_path, f"{BUILD}/epoll-bare", f"{BUILD}/epoll-bare",
                          "^tcp/50/64/1(/control)?$")
     assert one["verdict"] == "equal"
-    assert found["noise"] <= 0.05
-    assert all(0.96 <= control["estimate"]["ratio"] <= 1.04
+    assert found["noise"]["shared"] <= 0.03
+    assert all(0.97 <= control["estimate"]["ratio"] <= 1.03
                for control in found["cells"][0]["comparisons"])

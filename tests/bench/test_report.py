@@ -38,6 +38,15 @@ def test_table_marks_what_loses(mixed):
     assert table.RED in table.terminal(mixed, True)
 
 
+@pytest.mark.parametrize("cost, verdict", [(5700, "allowed"), (6000, "LOSES <<")])
+def test_what_may_cost_more(cost, verdict):
+    """Reply has a figure to reach below 1: what reaches it is not marked as lost."""
+    found = made_up.complete(made_up.measured(
+        cells.reply(50, 64, 1), {"rollcall": 5000, "rollcall reply": cost}))
+    row, = lines_of(found, "tcp/50/64/1/reply")
+    assert row.endswith(verdict)
+
+
 def test_table_shows_ratio_and_interval(mixed):
     cell = mixed["cells"][1]
     one = cell["comparisons"][0]["estimate"]
@@ -48,8 +57,9 @@ def test_table_shows_ratio_and_interval(mixed):
 
 
 def test_table_fits_a_terminal(mixed):
-    rows = table.terminal(mixed, False).split("\n\n")[0].splitlines()
-    assert max(len(line) for line in rows if "|" not in line and line.startswith("tcp")) <= 110
+    text = table.terminal(mixed, False)
+    tables = text[:text.index(table.noise(mixed))].splitlines()
+    assert tables and max(map(len, tables)) <= 110
 
 
 def test_remarks_count_what_is_reached(mixed):
@@ -59,8 +69,36 @@ def test_remarks_count_what_is_reached(mixed):
 def test_control_shows_the_noise(mixed):
     rows = lines_of(mixed, "tcp/50/64/1/control")
     assert len(rows) == 2 and all(row.endswith("A/A") for row in rows)
-    assert mixed["noise"] < 0.03
-    assert any(f"{mixed['noise']:.1%}" in line for line in table.remarks(mixed))
+    assert mixed["noise"]["shared"] < 0.03 and mixed["noise"]["apart"] is None
+    assert any(f"{mixed['noise']['shared']:.1%} on a shared core" in line
+               for line in table.remarks(mixed))
+
+
+def test_placements_have_tables_and_noise_of_their_own():
+    """Equal servers that differ on two cores make nothing uncertain on a shared one, and a cell on
+    two cores says nothing about the cost."""
+    costs = {"rollcall": 5000, "epoll-bare": 6000}
+    bound = made_up.measured(cells.client_bound("tcp", 50, 64, 1),
+                             {**costs, "rollcall again": 5400})
+    found = made_up.complete(made_up.control(), bound,
+                             *made_up.against_bare((50, 64, 1), rollcall=5000))
+    assert found["noise"]["shared"] < 0.03 < found["noise"]["apart"]
+    text = table.terminal(found, False)
+    shared, apart = (text.index(title) for title, _ in table.PLACEMENTS.values())
+    assert shared < text.index("tcp/50/64/1 ") < apart < text.index("tcp/50/64/1/client-bound ")
+    assert closing.against(found, "epoll-bare") == [(found["cells"][2],
+                                                     found["cells"][2]["comparisons"][0])]
+    assert report.render(found).count("<table") == report.render(made_up.complete(
+        made_up.control())).count("<table") + 1
+
+
+def test_time_that_nobody_has_is_told():
+    quiet, = made_up.against_bare((50, 64, 1), rollcall=5000)
+    assert not any("Up to" in line for line in table.remarks(made_up.complete(quiet)))
+    for one in quiet["rounds"]:
+        one["slices"]["rollcall"] = made_up.one_slice(5000, idle=0.3)
+    assert any(line.startswith("Up to 30% of the time of a shared core")
+               for line in table.remarks(made_up.complete(quiet)))
 
 
 def test_fault_is_loud():
