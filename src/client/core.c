@@ -8,11 +8,9 @@
 /*
  * A TCP buffer takes what has come from a client since the last turn, up to 64 KiB: with 16 KiB, 50
  * clients that each send sixteen messages of 16 KiB at a time cost 1.2 times as much. What is not
- * filled costs address space only. Few are in use at a time, and the fewer take turns, the more of
- * them stay in the processor's cache; there will be more where they do not suffice.
+ * filled costs address space only.
  */
 #define TCP_BUFFER_BYTES 65536
-#define TCP_BUFFERS 64
 #define TCP_BUFFERS_MAX 2048
 
 /*
@@ -72,7 +70,7 @@ int core_open_ring(struct core *core, unsigned halvings)
 	if (error)
 		return error;
 	error = buffers_init(&core->buffers[BUFFERS_TCP], core->ring, BUFFERS_TCP, TCP_BUFFER_BYTES,
-			     (uint32_t)min_size(TCP_BUFFERS, tcp_max), tcp_max);
+			     (uint32_t)min_size(CORE_TCP_BUFFERS, tcp_max), tcp_max);
 	if (error)
 		goto destroy_ring;
 	error = buffers_init(&core->buffers[BUFFERS_UDP], core->ring, BUFFERS_UDP, UDP_BUFFER_BYTES,

@@ -25,6 +25,9 @@ struct message {
 	size_t bytes; /* of all parts */
 };
 
+/* The buffers for TCP that there are at first. */
+#define CORE_TCP_BUFFERS 16
+
 /* The buffer groups, which are also the numbers of the queues' pools. */
 enum { BUFFERS_TCP, BUFFERS_UDP };
 

@@ -25,24 +25,26 @@ int buffers_init(struct buffers *buffers, struct ring *ring, uint16_t group, siz
 		.buffer_bytes = buffer_bytes,
 		.count = count,
 		.count_max = count_max,
+		.touched = count,
 	};
 	/* Buffers that the kernel never fills cost address space only. */
 	buffers->memory = memory_reserve(buffer_bytes * count_max);
 	if (!buffers->memory)
 		return error;
 	buffers->leases = calloc(count_max, sizeof(*buffers->leases));
-	if (!buffers->leases)
+	buffers->spares = calloc(count_max, sizeof(*buffers->spares));
+	if (!buffers->leases || !buffers->spares)
 		goto release;
 	error = ring_buffers_register(ring, group, count_max);
 	if (error)
-		goto free_leases;
+		goto release;
 	for (uint32_t id = 0; id < count; id++)
 		give(buffers, id);
 	return 0;
 
-free_leases:
-	free(buffers->leases);
 release:
+	free(buffers->spares);
+	free(buffers->leases);
 	memory_release(buffers->memory, buffer_bytes * count_max);
 	return error;
 }
@@ -51,6 +53,7 @@ void buffers_destroy(struct buffers *buffers)
 {
 	CHECK(buffers->held == 0);
 	ring_buffers_unregister(buffers->ring, buffers->group);
+	free(buffers->spares);
 	free(buffers->leases);
 	memory_release(buffers->memory, buffers->buffer_bytes * buffers->count_max);
 }
@@ -60,7 +63,7 @@ uint16_t buffers_take(struct buffers *buffers, uint32_t cqe_flags)
 	uint16_t id = (uint16_t)(cqe_flags >> IORING_CQE_BUFFER_SHIFT);
 
 	CHECK(cqe_flags & IORING_CQE_F_BUFFER);
-	CHECK(id < buffers->count && buffers->leases[id] == 0);
+	CHECK(id < buffers->touched && buffers->leases[id] == 0);
 	buffers->leases[id] = 1;
 	buffers->held++;
 	return id;
@@ -73,17 +76,23 @@ uint8_t *buffers_data(const struct buffers *buffers, uint16_t id)
 
 void buffers_hold(struct buffers *buffers, uint16_t id)
 {
-	CHECK(id < buffers->count && buffers->leases[id] > 0);
+	CHECK(id < buffers->touched && buffers->leases[id] > 0);
 	buffers->leases[id]++;
 }
 
 void buffers_release(struct buffers *buffers, uint16_t id)
 {
-	CHECK(id < buffers->count && buffers->leases[id] > 0);
+	CHECK(id < buffers->touched && buffers->leases[id] > 0);
 	if (--buffers->leases[id] > 0)
 		return;
 	buffers->held--;
-	give(buffers, id);
+	if (buffers->surplus == 0) {
+		give(buffers, id);
+		return;
+	}
+	buffers->surplus--;
+	buffers->count--;
+	buffers->spares[buffers->spares_count++] = id;
 }
 
 int buffers_find(const struct buffers *buffers, const void *data, size_t bytes)
@@ -92,7 +101,7 @@ int buffers_find(const struct buffers *buffers, const void *data, size_t bytes)
 	size_t offset = (size_t)((uintptr_t)data - (uintptr_t)buffers->memory);
 	size_t id = offset / buffers->buffer_bytes;
 
-	if (id >= buffers->count || buffers->leases[id] == 0)
+	if (id >= buffers->touched || buffers->leases[id] == 0)
 		return -1;
 	if (offset % buffers->buffer_bytes + bytes > buffers->buffer_bytes)
 		return -1;
@@ -103,10 +112,16 @@ bool buffers_grow(struct buffers *buffers)
 {
 	uint32_t count = (uint32_t)min_size(2 * (size_t)buffers->count, buffers->count_max);
 
+	buffers->surplus = 0;
 	if (count == buffers->count)
 		return false;
-	for (uint32_t id = buffers->count; id < count; id++)
-		give(buffers, id);
-	buffers->count = count;
+	for (; buffers->count < count; buffers->count++)
+		give(buffers, buffers->spares_count > 0 ? buffers->spares[--buffers->spares_count]
+							: buffers->touched++);
 	return true;
+}
+
+void buffers_shrink(struct buffers *buffers, uint32_t count)
+{
+	buffers->surplus = buffers->count > count ? buffers->count - count : 0;
 }

@@ -16,9 +16,13 @@ struct buffers {
 	uint8_t *memory;
 	size_t buffer_bytes;
 	uint32_t count;	    /* buffers in use at all */
-	uint32_t count_max; /* grows up to this; the memory beyond count is untouched */
-	uint32_t held;	    /* of them, with leases; the others are with the kernel */
+	uint32_t count_max; /* grows up to this */
+	uint32_t held;	    /* of those in use, with leases; the others are with the kernel */
+	uint32_t surplus;   /* so many go out of use as they are released */
+	uint32_t touched;   /* numbers from here on were never in use, nor was their memory */
 	uint32_t *leases;   /* of each buffer */
+	uint16_t *spares;   /* numbers below `touched` that are out of use */
+	uint32_t spares_count;
 	uint16_t group;
 };
 
@@ -41,6 +45,9 @@ int buffers_find(const struct buffers *buffers, const void *data, size_t bytes);
 
 /* Doubles the number of buffers. false: it is at its limit. */
 bool buffers_grow(struct buffers *buffers);
+
+/* Takes buffers out of use as they are released, down to so many. */
+void buffers_shrink(struct buffers *buffers, uint32_t count);
 
 /* How many the kernel has, as far as completions have told. */
 static inline uint32_t buffers_free(const struct buffers *buffers)

@@ -125,16 +125,32 @@ static void on_bytes(struct tcp *tcp, struct client *client, uint16_t buffer, si
 		connection_abort(tcp, client, error, true);
 }
 
+static void begin_turn(struct tcp *tcp)
+{
+	if (tcp->turn == tcp->core->stats.turns)
+		return;
+	tcp->turn = tcp->core->stats.turns;
+	tcp->turn_bytes = 0;
+	tcp->grown_in_turn = false;
+}
+
 /* Once a turn: all that ran dry in it ran dry of the same buffers. */
 static void grow_buffers(struct tcp *tcp)
 {
 	struct core *core = tcp->core;
 
 	core->stats.buffers_exhausted++;
-	if (tcp->grown_in_turn == core->stats.turns)
+	if (tcp->grown_in_turn || tcp->turn_bytes >= TCP_TURN_BYTES_MAX)
 		return;
-	tcp->grown_in_turn = core->stats.turns;
+	tcp->grown_in_turn = true;
 	buffers_grow(&core->buffers[BUFFERS_TCP]);
+}
+
+static void count_received(struct tcp *tcp, size_t bytes)
+{
+	tcp->turn_bytes += bytes;
+	if (tcp->turn_bytes >= TCP_TURN_BYTES_MAX)
+		buffers_shrink(&tcp->core->buffers[BUFFERS_TCP], CORE_TCP_BUFFERS);
 }
 
 static void on_receive_error(struct tcp *tcp, struct client *client, int error)
@@ -167,6 +183,7 @@ void connection_on_receive(struct tcp *tcp, struct client *client, const struct 
 {
 	struct buffers *buffers = &tcp->core->buffers[BUFFERS_TCP];
 
+	begin_turn(tcp);
 	/*
 	 * Any completion may be the last of a multishot, with a good result too: look at the flag.
 	 */
@@ -180,6 +197,7 @@ void connection_on_receive(struct tcp *tcp, struct client *client, const struct 
 		/* Before Linux 6.8 an EAGAIN may come with a buffer too. */
 		if (cqe->res > 0) {
 			client_set(client, CLIENT_GOT_INPUT);
+			count_received(tcp, (size_t)cqe->res);
 			on_bytes(tcp, client, buffer, (size_t)cqe->res);
 		}
 		buffers_release(buffers, buffer);

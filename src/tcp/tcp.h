@@ -29,6 +29,13 @@ struct gather {
 /* How long to wait for the kernel's memory before trying again: nothing announces it. */
 #define TCP_RETRY_NS 50000000
 
+/*
+ * What is received in a turn is sent after it: of so much little is left in the processor's
+ * caches by then. So the pool of buffers does not grow for it, and gets smaller again: to wait for
+ * a buffer that was just in use is cheaper.
+ */
+#define TCP_TURN_BYTES_MAX ((size_t)1 << 20)
+
 struct tcp {
 	struct core *core;
 	struct slab gathers;
@@ -38,8 +45,10 @@ struct tcp {
 	struct idle idle;
 	struct idle finishing;
 	struct idle lingering;
-	uint64_t closes;	/* each gives back a descriptor and some memory */
-	uint64_t grown_in_turn; /* the pool of buffers */
+	uint64_t closes;    /* each gives back a descriptor and some memory */
+	uint64_t turn;	    /* in which something was received last */
+	size_t turn_bytes;  /* received in it */
+	bool grown_in_turn; /* the pool of buffers */
 };
 
 /* -ENOMEM */

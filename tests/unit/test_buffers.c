@@ -130,6 +130,43 @@ static void grow(void **state)
 		buffers_release(&buffers, id);
 }
 
+/* Those that are too many go out of use as they are released, and come back with growth. */
+static void shrink(void **state)
+{
+	(void)state;
+	assert_true(buffers_grow(&buffers));
+	for (uint16_t id = 0; id < 4; id++)
+		assert_int_equal(fake_receive(&buffers), id);
+	buffers_shrink(&buffers, 6);
+	assert_int_equal(buffers.count, 8);
+	for (uint16_t id = 0; id < 3; id++)
+		buffers_release(&buffers, id);
+	assert_int_equal(buffers.count, 6);
+	assert_int_equal(buffers_free(&buffers), 5);
+	assert_int_equal(with_kernel(), 5);
+	/* To shrink to more than there are is nothing, and to grow is to shrink no more. */
+	buffers_shrink(&buffers, 6);
+	buffers_shrink(&buffers, 7);
+	buffers_release(&buffers, 3);
+	assert_int_equal(with_kernel(), 6);
+	buffers_shrink(&buffers, 1);
+	assert_true(buffers_grow(&buffers));
+	assert_int_equal(buffers.count, 12);
+	assert_int_equal(with_kernel(), 12);
+	/* Behind those that the kernel had, the two that were out of use, and new ones. */
+	for (uint16_t id = 4; id < 8; id++)
+		assert_int_equal(fake_receive(&buffers), id);
+	assert_int_equal(fake_receive(&buffers), 2);
+	assert_int_equal(fake_receive(&buffers), 3);
+	assert_int_equal(fake_receive(&buffers), 1);
+	assert_int_equal(fake_receive(&buffers), 0);
+	for (uint16_t id = 8; id < 12; id++)
+		assert_int_equal(fake_receive(&buffers), id);
+	for (uint16_t id = 0; id < 12; id++)
+		buffers_release(&buffers, id);
+	assert_int_equal(with_kernel(), 12);
+}
+
 /* The last step of growing is a smaller one where the limit is no multiple. */
 static void grow_to_an_odd_limit(void **state)
 {
@@ -212,10 +249,15 @@ static void checks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(at_first), TEST(memory),
-		TEST(leases),	TEST(find),
-		TEST(grow),	TEST(grow_to_an_odd_limit),
-		TEST(checks),	TEST(registration_fails),
+		TEST(at_first),
+		TEST(memory),
+		TEST(leases),
+		TEST(find),
+		TEST(grow),
+		TEST(shrink),
+		TEST(grow_to_an_odd_limit),
+		TEST(checks),
+		TEST(registration_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -234,11 +234,57 @@ static void no_memory_after_a_pause(void **state)
 	assert_int_equal(stats_now().memory_bytes_now, 0);
 }
 
+/* The pool of buffers is dry for a client, at the end of a turn. */
+static void run_dry(int fd)
+{
+	complete(started(IORING_OP_RECV, fd), -ENOBUFS, 0);
+	turn();
+}
+
+/* A dry pool grows, once a turn; not if much came in it, after which it gets small again. */
+static void pool(void **state)
+{
+	struct buffers *buffers;
+	int fd, other;
+
+	(void)state;
+	create_and_listen();
+	buffers = &server->core.buffers[BUFFERS_TCP];
+	assert_int_equal(buffers->count, CORE_TCP_BUFFERS);
+	fd = accept_client();
+	other = accept_client();
+	complete(started(IORING_OP_RECV, other), -ENOBUFS, 0);
+	run_dry(fd);
+	assert_int_equal(buffers->count, 2 * CORE_TCP_BUFFERS);
+	assert_int_equal(stats_now().buffers_exhausted, 2);
+	run_dry(fd);
+	assert_int_equal(buffers->count, 4 * CORE_TCP_BUFFERS);
+	/* All but a byte of what is much, and more in the next turn. */
+	for (size_t left = TCP_TURN_BYTES_MAX - 1; left > 0; left -= min_size(left, 65536))
+		complete_with_buffer(started(IORING_OP_RECV, fd), BUFFERS_TCP,
+				     min_size(left, 65536));
+	run_dry(fd);
+	assert_int_equal(buffers->count, 8 * CORE_TCP_BUFFERS);
+	receive(fd, "x", 1);
+	assert_int_equal(buffers->count, 8 * CORE_TCP_BUFFERS);
+	/* Much. */
+	for (size_t i = 0; i < TCP_TURN_BYTES_MAX / 65536; i++)
+		complete_with_buffer(started(IORING_OP_RECV, fd), BUFFERS_TCP, 65536);
+	run_dry(fd);
+	assert_int_equal(buffers->count, 8 * CORE_TCP_BUFFERS - 1);
+	for (unsigned i = 0; i < 8 * CORE_TCP_BUFFERS; i++)
+		receive(fd, "x", 1);
+	assert_int_equal(buffers->count, CORE_TCP_BUFFERS);
+	run_dry(fd);
+	assert_int_equal(buffers->count, 2 * CORE_TCP_BUFFERS);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, begin, scripted_end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(pool),
 		TEST(too_many_waiting),
 		TEST(half_used),
 		TEST(scarce),
