@@ -91,8 +91,8 @@ void buffers_release(struct buffers *buffers, uint16_t id)
 		return;
 	}
 	buffers->surplus--;
+	buffers->spares[buffers->touched - buffers->count] = id;
 	buffers->count--;
-	buffers->spares[buffers->spares_count++] = id;
 }
 
 int buffers_find(const struct buffers *buffers, const void *data, size_t bytes)
@@ -115,9 +115,11 @@ bool buffers_grow(struct buffers *buffers)
 	buffers->surplus = 0;
 	if (count == buffers->count)
 		return false;
-	for (; buffers->count < count; buffers->count++)
-		give(buffers, buffers->spares_count > 0 ? buffers->spares[--buffers->spares_count]
-							: buffers->touched++);
+	for (; buffers->count < count; buffers->count++) {
+		uint32_t spares = buffers->touched - buffers->count;
+
+		give(buffers, spares > 0 ? buffers->spares[spares - 1] : buffers->touched++);
+	}
 	return true;
 }
 

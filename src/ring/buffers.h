@@ -21,8 +21,7 @@ struct buffers {
 	uint32_t surplus;   /* so many go out of use as they are released */
 	uint32_t touched;   /* numbers from here on were never in use, nor was their memory */
 	uint32_t *leases;   /* of each buffer */
-	uint16_t *spares;   /* numbers below `touched` that are out of use */
-	uint32_t spares_count;
+	uint16_t *spares;   /* numbers below `touched` that are out of use: touched - count */
 	uint16_t group;
 };
 
