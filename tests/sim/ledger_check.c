@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #include "base/base.h"
+#include "sim/counter.h"
 #include "sim/ledger.h"
 
 /* One that has sent little is forgotten after so long. */
@@ -116,14 +117,7 @@ static void add_up(const struct ledger *ledger, struct rollcall_stats *stats)
 
 void ledger_check_counters(const struct ledger *ledger)
 {
-#define COUNTER(name)                                                                              \
-	{                                                                                          \
-#name, offsetof(struct rollcall_stats, name)                                       \
-	}
-	static const struct {
-		const char *name;
-		size_t offset;
-	} counters[] = {
+	static const struct counter counters[] = {
 		COUNTER(udp_clients),	     COUNTER(udp_clients_now),
 		COUNTER(udp_kernel_drops),   COUNTER(udp_bundles_received),
 		COUNTER(udp_rate),	     COUNTER(udp_no_ports),
@@ -136,7 +130,6 @@ void ledger_check_counters(const struct ledger *ledger)
 		COUNTER(sequence_reordered), COUNTER(sequence_late),
 		COUNTER(sequence_restarts),
 	};
-#undef COUNTER
 	struct rollcall_stats said = { .size = sizeof(said) }, truth = ledger->expected;
 
 	for (unsigned i = 0; i < ledger->count; i++)
@@ -149,9 +142,8 @@ void ledger_check_counters(const struct ledger *ledger)
 	CHECK(rollcall_stats(ledger->server, &said) == 0);
 	add_up(ledger, &truth);
 	for (size_t i = 0; i < sizeof(counters) / sizeof(*counters); i++)
-		compare(ledger, counters[i].name,
-			*(const uint64_t *)((const char *)&said + counters[i].offset),
-			*(const uint64_t *)((const char *)&truth + counters[i].offset));
+		compare(ledger, counters[i].name, counter_value(&counters[i], &said),
+			counter_value(&counters[i], &truth));
 	compare(ledger, "datagrams without a place", said.udp_full + said.udp_source_full,
 		ledger->no_place);
 }

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sim/counter.h"
+
 /*
  * What each operation must have ended with in many runs: each is a branch of the server's error
  * handling.
@@ -29,14 +31,7 @@ static const struct {
 };
 
 /* Counters of the server that must have moved. */
-#define COUNTER(name)                                                                              \
-	{                                                                                          \
-#name, offsetof(struct rollcall_stats, name)                                       \
-	}
-static const struct {
-	const char *name;
-	size_t offset;
-} counters[] = {
+static const struct counter counters[] = {
 	COUNTER(turns),
 	COUNTER(completions),
 	COUNTER(tcp_clients),
@@ -117,9 +112,8 @@ bool report_print(const struct run_totals *totals)
 	complete &= print_count("addresses that came back", totals->returned);
 	printf("counted by the server:\n");
 	for (size_t i = 0; i < sizeof(counters) / sizeof(*counters); i++)
-		complete &= print_count(counters[i].name,
-					*(const uint64_t *)((const char *)&totals->stats +
-							    counters[i].offset));
+		complete &=
+			print_count(counters[i].name, counter_value(&counters[i], &totals->stats));
 	printf("the longest that anybody waited: %u turns, with seed %" PRIu64 "\n",
 	       totals->longest_wait, totals->longest_wait_seed);
 	return complete;
