@@ -24,7 +24,7 @@ import time
 
 from compare import estimate
 from compare.load import Load
-from compare.memory import KERNEL_FIELDS
+from compare.memory import KERNEL_FIELDS, kernel_bytes
 
 BUSY_CLIENTS = 50
 MESSAGE_BYTES = 64
@@ -35,14 +35,8 @@ CLOSED_CLIENTS_MAX = 50000  # more are not closed one by one in the end
 KERNEL_CLIENTS_MIN = 10000  # with fewer, what else happens on the machine is more
 SETTLE_S = 2  # in which the server takes what waits in its backlog
 LOOK_S = 5
-KERNEL_TEXT = (*KERNEL_FIELDS, "VmallocUsed")
+KERNEL_NAMES = (*KERNEL_FIELDS, "VmallocUsed")
 CACHE_BYTES_MIN = 8  # a client; what takes less is not told
-
-
-def kernel_bytes():
-    text = pathlib.Path("/proc/meminfo").read_text(encoding="ascii")
-    fields = dict(re.findall(r"^(\w+):\s+(\d+) kB", text, re.M))
-    return 1024 * sum(int(fields.get(name, 0)) for name in KERNEL_TEXT)
 
 
 def caches():
@@ -74,7 +68,8 @@ class Memory:
 
     def __init__(self, server):
         time.sleep(SETTLE_S)
-        self.user, self.kernel, self.caches = user_bytes(server.pid), kernel_bytes(), caches()
+        self.user, self.kernel = user_bytes(server.pid), kernel_bytes(KERNEL_NAMES)
+        self.caches = caches()
 
     def rise(self, before, clients):
         """For each client."""
