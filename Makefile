@@ -260,7 +260,7 @@ help:
 	@echo 'make fuzz       make up inputs for FUZZ_SECONDS=$(FUZZ_SECONDS) a target; needs clang'
 	@echo 'make test-kernels   test on other kernels of Debian, in qemu; KERNELS="6.1 newest"'
 	@echo 'make image      build the Docker image $(IMAGE) (IMAGE=, BASE=); make image-test tests it'
-	@echo 'make bench      compare with epoll in 4 minutes, make bench-full in 20; ARGS="--list"'
+	@echo 'make bench      compare with epoll in 4 minutes, make bench-full in 25; ARGS="--list"'
 	@echo 'make bench-test     test that known differences are measured as what they are'
 	@echo 'make bench-idle     hold idle clients: 20,000, or a million in qemu with ARGS=--emulate'
 	@echo 'make bench-tools    build the load generator and the servers to compare with'
