@@ -140,8 +140,10 @@ static void finish_output(struct program *program)
 
 static int serve(struct program *program)
 {
-	int code = create(program);
+	int code;
 
+	signals_catch();
+	code = create(program);
 	if (code)
 		return code;
 	code = start_listening(program);

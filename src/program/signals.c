@@ -8,6 +8,24 @@
 
 #include "program/signals.h"
 
+/* The first signal that came before signals_start(). */
+static volatile sig_atomic_t early;
+
+static void on_early(int number)
+{
+	if (early)
+		_exit(128 + number);
+	early = number;
+}
+
+void signals_catch(void)
+{
+	const struct sigaction keep = { .sa_handler = on_early, .sa_flags = SA_RESTART };
+
+	sigaction(SIGINT, &keep, NULL);
+	sigaction(SIGTERM, &keep, NULL);
+}
+
 static void stop(struct signals *signals, struct rollcall_server *server, const char *name)
 {
 	struct rollcall_stats stats = { .size = sizeof(stats) };
@@ -57,6 +75,8 @@ int signals_start(struct signals *signals, struct rollcall_server *server,
 	if (signals->fd < 0)
 		return -errno;
 	sigprocmask(SIG_BLOCK, &signals->mask, NULL);
+	if (early)
+		raise(early);
 
 	signals->diagnostics = diagnostics;
 	signals->manager = manager;

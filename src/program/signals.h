@@ -27,9 +27,16 @@ struct signals {
 };
 
 /*
- * Blocks both signals and has `server` read them from a signalfd, until the process ends. The
- * manager is told when they stop the server, and that it may take drain_timeout_ms. Returns 0 or
- * -errno. The structs must outlive the server.
+ * Keeps a signal that comes while the server is being set up for signals_start(): clients may be
+ * there by then, and process 1 of a container would not even be ended by it. The second one ends
+ * the process at once.
+ */
+void signals_catch(void);
+
+/*
+ * Blocks both signals and has `server` read them from a signalfd, the kept one first, until the
+ * process ends. The manager is told when they stop the server, and that it may take
+ * drain_timeout_ms. Returns 0 or -errno. The structs must outlive the server.
  */
 int signals_start(struct signals *signals, struct rollcall_server *server,
 		  struct diagnostics *diagnostics, struct manager *manager,

@@ -2,6 +2,8 @@
 """SIGTERM and SIGINT: what has arrived is answered, then the program exits with 0; a client that
 takes nothing is waited for so long and no longer; a second signal ends it at once."""
 
+import contextlib
+import os
 import select
 import signal
 import threading
@@ -15,6 +17,7 @@ from program import DEADLINE_S, is_slow, wait_until
 
 LINE_BYTES = len(b"0000000\n")
 IN_FLIGHT_MAX = 500
+HELD = ("127.0.0.1", 8080)
 ANSWER_BYTES = LINE_BYTES + len(b"Received: ")
 
 
@@ -178,6 +181,48 @@ def test_at_once_after_the_start(server):
     for _ in range(3 if is_slow() else 20):
         rollcall = server("--quiet")
         assert rollcall.stop() == 0, rollcall.output()
+
+
+@pytest.fixture
+def held(server, own_network):
+    """A server that listens, and then stands still for a second before its loop: it waits to say
+    so, in a pipe that is full. With so few clients it has nothing to say before."""
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(write_end, b"x")
+    os.set_blocking(write_end, True)
+    yield server("--quiet", "--tcp", f"{HELD[0]}:{HELD[1]}", "--udp", "none", "--max-clients", 100,
+                 stderr=write_end)
+    os.close(read_end)
+    os.close(write_end)
+
+
+def connect_when_it_listens():
+    def attempt():
+        with contextlib.suppress(ConnectionRefusedError):
+            return connect(HELD)
+
+    return wait_until(attempt, "listening")
+
+
+def test_before_the_loop(held):
+    """A signal that comes between the first address that is listened on and the loop is kept: a
+    client that has connected by then, and sent something, gets its answer."""
+    with connect_when_it_listens() as sock:
+        sock.sendall(b"hello\n")
+        held.signal()
+        assert receive_to_end(sock) == b"Received: hello\n"
+    assert held.wait() == 0
+
+
+def test_twice_before_the_loop(held):
+    """The second one ends the program at once there too, whichever the kernel hands over first."""
+    with connect_when_it_listens():
+        held.signal(signal.SIGINT)
+        held.signal(signal.SIGTERM)
+        assert held.wait() in (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
 def test_idle_clients_are_let_go(server):
