@@ -76,7 +76,10 @@ void udp_ready(struct endpoint *endpoint)
 
 /* ---- Sending ---- */
 
-/* Sends those from a place on that leave from the same socket; returns how many are dealt with. */
+/*
+ * Sends those from a place on that leave from the same socket; returns how many are dealt with. A
+ * slot has its message laid out, also where the ring is not given it.
+ */
 static unsigned send_some(struct udp *udp, unsigned from)
 {
 	const struct ring *ring = udp->core->ring;
@@ -84,9 +87,10 @@ static unsigned send_some(struct udp *udp, unsigned from)
 	int sent, error;
 
 	while (count < ring->count && ring->sqes[count].fd == ring->sqes[from].fd) {
-		const struct msghdr *message = (const void *)(uintptr_t)ring->sqes[count].addr;
+		const uint32_t slot = (uint32_t)op_id(ring->sqes[count].user_data);
+		const struct datagram *one = slab_at(&udp->datagrams.slots, slot);
 
-		messages[count++].msg_hdr = *message;
+		messages[count++].msg_hdr = one->message;
 	}
 	sent = sendmmsg(ring->sqes[from].fd, messages + from, count - from,
 			MSG_NOSIGNAL | MSG_DONTWAIT);

@@ -165,6 +165,22 @@ static void lay_out(struct datagram *datagram)
 		add_control(datagram, SOL_UDP, UDP_SEGMENT, &segment_bytes, sizeof(segment_bytes));
 }
 
+/* Of one piece, without control data, it needs no message: the kernel has less to copy. */
+static void prepare_send(struct io_uring_sqe *sqe, struct datagram *datagram)
+{
+	const struct msghdr *message = &datagram->message;
+	const int fd = datagram->endpoint->fd, flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+
+	lay_out(datagram);
+	if (message->msg_iovlen == 1 && message->msg_controllen == 0) {
+		io_uring_prep_send(sqe, fd, datagram->pieces[0].iov_base,
+				   datagram->pieces[0].iov_len, flags);
+		io_uring_prep_send_set_addr(sqe, &datagram->to.any, (uint16_t)datagram->to.bytes);
+	} else {
+		io_uring_prep_sendmsg(sqe, fd, message, (unsigned)flags);
+	}
+}
+
 bool datagrams_flush(struct datagrams *datagrams)
 {
 	struct core *core = datagrams->core;
@@ -175,9 +191,7 @@ bool datagrams_flush(struct datagrams *datagrams)
 
 		if (!sqe)
 			return false;
-		lay_out(datagram);
-		io_uring_prep_sendmsg(sqe, datagram->endpoint->fd, &datagram->message,
-				      MSG_NOSIGNAL | MSG_DONTWAIT);
+		prepare_send(sqe, datagram);
 		sqe->user_data = op_pack(OP_UDP_SEND, slab_index(&datagrams->slots, datagram));
 		datagrams->first = datagram->next;
 	}

@@ -116,20 +116,66 @@ static void source_of_an_answer(void **state)
 	peer_close(&peer);
 }
 
-/* The largest datagram of IPv4 can be sent, one byte more cannot; one of no bytes can. */
+/* The same without a message, to an address; to none if `peer` is NULL. */
+static int send_plainly_to(const struct peer *peer, const void *data, size_t bytes)
+{
+	struct address to = { 0 };
+	struct io_uring_sqe *sqe;
+
+	if (peer)
+		assert_int_equal(peer_address(peer, &to), 0);
+	sqe = sqe_get();
+	io_uring_prep_send(sqe, fd, data, bytes, MSG_NOSIGNAL);
+	if (peer)
+		io_uring_prep_send_set_addr(sqe, &to.any, (uint16_t)to.bytes);
+	sqe->user_data = SEND;
+	return completion_of(SEND).res;
+}
+
+/*
+ * The largest datagram of IPv4 can be sent, one byte more cannot; one of no bytes can. Either way.
+ */
 static void sizes(void **state)
 {
-	static uint8_t bytes[65508], received[65536];
+	static const struct {
+		size_t bytes;
+		int result;
+	} cases[] = { { 65507, 65507 }, { 65508, -EMSGSIZE }, { 0, 0 } };
+	static uint8_t sent[65508], received[65536];
 	struct peer peer;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sent); i++)
+		sent[i] = (uint8_t)(i * 7 + i / 256);
+	bind_to("127.0.0.1");
+	assert_int_equal(peer_open_udp(&peer, NULL, &address), 0);
+	for (size_t i = 0; i < 2 * COUNT(cases); i++) {
+		const size_t bytes = cases[i / 2].bytes;
+		const int result = i % 2 ? send_plainly_to(&peer, sent, bytes)
+					 : send_to(&peer, NULL, sent, bytes);
+
+		assert_int_equal(result, cases[i / 2].result);
+		if (result < 0)
+			continue;
+		assert_int_equal(peer_await(&peer, received, sizeof(received)), result);
+		assert_memory_equal(received, sent, bytes);
+	}
+	peer_close(&peer);
+}
+
+/* A datagram to nobody is an error, not a datagram to whoever was last. */
+static void to_nobody(void **state)
+{
+	struct peer peer;
+	uint8_t byte;
 
 	(void)state;
 	bind_to("127.0.0.1");
 	assert_int_equal(peer_open_udp(&peer, NULL, &address), 0);
-	assert_int_equal(send_to(&peer, NULL, bytes, 65507), 65507);
-	assert_int_equal(peer_await(&peer, received, sizeof(received)), 65507);
-	assert_int_equal(send_to(&peer, NULL, bytes, 65508), -EMSGSIZE);
-	assert_int_equal(send_to(&peer, NULL, bytes, 0), 0);
-	assert_int_equal(peer_await(&peer, received, sizeof(received)), 0);
+	assert_int_equal(send_plainly_to(&peer, "x", 1), 1);
+	assert_int_equal(peer_await(&peer, &byte, 1), 1);
+	assert_int_equal(send_plainly_to(NULL, "y", 1), -EDESTADDRREQ);
+	assert_int_equal(peer_receive(&peer, &byte, 1), -EAGAIN);
 	peer_close(&peer);
 }
 
@@ -168,10 +214,8 @@ static void peer_gone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(wildcard),
-		TEST(source_of_an_answer),
-		TEST(sizes),
-		TEST(peer_gone),
+		TEST(wildcard),	 TEST(source_of_an_answer), TEST(sizes),
+		TEST(to_nobody), TEST(peer_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,11 +47,15 @@ static uint64_t mix(uint64_t sum, const uint8_t *data, size_t bytes, size_t *tot
 static uint64_t digest(const struct io_uring_sqe *sqe, size_t *total)
 {
 	const struct msghdr *message = (const void *)(uintptr_t)sqe->addr;
+	size_t address_bytes = 0;
 	uint64_t sum = 0;
 
 	*total = 0;
+	if (sqe->opcode == IORING_OP_SEND)
+		sum = mix(0, (const void *)(uintptr_t)sqe->addr2, sqe->addr_len, &address_bytes);
 	if (sqe->opcode != IORING_OP_SENDMSG)
-		return mix(0, (const void *)(uintptr_t)sqe->addr, sqe->len, total);
+		return mix(sum, (const void *)(uintptr_t)sqe->addr, sqe->len, total);
+	sum = mix(0, message->msg_name, message->msg_namelen, &address_bytes);
 	for (size_t i = 0; i < message->msg_iovlen; i++)
 		sum = mix(sum, message->msg_iov[i].iov_base, message->msg_iov[i].iov_len, total);
 	return sum;
@@ -274,12 +278,19 @@ static void accept_one(struct ring *ring, struct hostile_op *op)
 	post_shot(ring, op, fd, 0, how & 0x20);
 }
 
+/* Whether it is for a datagram, which goes in full or not at all. */
+static bool is_addressed(const struct io_uring_sqe *sqe)
+{
+	return (sqe->opcode == IORING_OP_SEND && sqe->addr2) ||
+	       (sqe->opcode == IORING_OP_SENDMSG &&
+		((const struct msghdr *)(uintptr_t)sqe->addr)->msg_name);
+}
+
 /* In full, in part or not at all. */
 static void end_send(struct ring *ring, struct hostile_op *op)
 {
 	const uint8_t how = hostile_byte();
-	const bool datagram = op->sqe.opcode == IORING_OP_SENDMSG &&
-			      ((const struct msghdr *)(uintptr_t)op->sqe.addr)->msg_name;
+	const bool datagram = is_addressed(&op->sqe);
 	size_t total;
 
 	CHECK(digest(&op->sqe, &total) == op->digest);

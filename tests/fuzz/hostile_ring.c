@@ -9,6 +9,7 @@
 
 #include "base/base.h"
 #include "fuzz/hostile_op.h"
+#include "lib/sqe.h"
 
 /* Turns that a stopped server may take to end with a kind kernel. */
 #define KIND_TURNS_MAX 20000
@@ -135,7 +136,7 @@ struct io_uring_sqe *ring_sqe(struct ring *ring)
 	if (ring->sq_count == ring->sq_entries)
 		hostile_submit(ring);
 	sqe = &ring->sqes[ring->sq_count++];
-	memset(sqe, 0xee, sizeof(*sqe));
+	sqe_hand_out(sqe);
 	return sqe;
 }
 

@@ -75,8 +75,9 @@ static void send_all(struct sim *sim, const struct request *request, const struc
 
 bool sim_refuse_datagram(struct sim *sim, struct sim_op *op)
 {
-	const struct msghdr *message = (const void *)(uintptr_t)op->sqe.addr;
-	const struct request request = read_request(sim_file(sim, op->sqe.fd), message);
+	struct iovec one;
+	const struct msghdr message = sim_message(&op->sqe, &one);
+	const struct request request = read_request(sim_file(sim, op->sqe.fd), &message);
 	size_t bytes;
 
 	sim_digest(&op->sqe, &bytes);
@@ -88,12 +89,15 @@ bool sim_refuse_datagram(struct sim *sim, struct sim_op *op)
 
 bool sim_try_send_datagram(struct sim *sim, struct sim_op *op)
 {
-	const struct msghdr *message = (const void *)(uintptr_t)op->sqe.addr;
-	const struct request request = read_request(sim_file(sim, op->sqe.fd), message);
+	struct iovec one;
+	const struct msghdr message = sim_message(&op->sqe, &one);
+	const struct request request = read_request(sim_file(sim, op->sqe.fd), &message);
 	size_t bytes;
 
 	if (sim_digest(&op->sqe, &bytes) != op->digest)
 		sim_fail(sim, "the datagram being sent was changed");
+	if (!message.msg_name)
+		return sim_finish(op, -EDESTADDRREQ);
 	if (bytes > (request.from.any.sa_family == AF_INET ? UDP4_BYTES_MAX : UDP6_BYTES_MAX))
 		return sim_finish(op, -EMSGSIZE);
 	if (bytes > request.segment_bytes * UDP_SEGMENTS_MAX && request.segment_bytes > 0) {
@@ -109,7 +113,7 @@ bool sim_try_send_datagram(struct sim *sim, struct sim_op *op)
 		return sim_finish(op, -EINVAL);
 	if (request.segment_bytes > 0 && sim_chance(sim, SIM_UDP_NEVER_TOGETHER))
 		return sim_finish(op, -EIO);
-	send_all(sim, &request, message);
+	send_all(sim, &request, &message);
 	return sim_finish(op, (int)bytes);
 }
 

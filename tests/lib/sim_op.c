@@ -100,18 +100,22 @@ static bool try_receive(struct sim *sim, struct sim_op *op)
 	}
 }
 
-static size_t send_pieces(const struct io_uring_sqe *sqe, struct iovec *one,
-			  const struct iovec **pieces)
+bool sim_is_send(const struct io_uring_sqe *sqe)
 {
-	if (sqe->opcode == IORING_OP_SENDMSG) {
-		const struct msghdr *message = (const void *)(uintptr_t)sqe->addr;
+	return sqe->opcode == IORING_OP_SEND || sqe->opcode == IORING_OP_SENDMSG;
+}
 
-		*pieces = message->msg_iov;
-		return message->msg_iovlen;
-	}
+struct msghdr sim_message(const struct io_uring_sqe *sqe, struct iovec *one)
+{
+	if (sqe->opcode == IORING_OP_SENDMSG)
+		return *(const struct msghdr *)(uintptr_t)sqe->addr;
 	*one = (struct iovec){ (void *)(uintptr_t)sqe->addr, sqe->len };
-	*pieces = one;
-	return 1;
+	return (struct msghdr){
+		.msg_name = (void *)(uintptr_t)sqe->addr2,
+		.msg_namelen = sqe->addr_len,
+		.msg_iov = one,
+		.msg_iovlen = 1,
+	};
 }
 
 static uint64_t mix(uint64_t sum, const uint8_t *data, size_t bytes)
@@ -130,15 +134,14 @@ static uint64_t mix(uint64_t sum, const uint8_t *data, size_t bytes)
 
 uint64_t sim_digest(const struct io_uring_sqe *sqe, size_t *bytes)
 {
-	const struct iovec *pieces;
 	struct iovec one;
-	size_t count = send_pieces(sqe, &one, &pieces);
-	uint64_t sum = 0;
+	const struct msghdr message = sim_message(sqe, &one);
+	uint64_t sum = mix(0, message.msg_name, message.msg_namelen);
 
 	*bytes = 0;
-	for (size_t i = 0; i < count; i++) {
-		sum = mix(sum, pieces[i].iov_base, pieces[i].iov_len);
-		*bytes += pieces[i].iov_len;
+	for (size_t i = 0; i < message.msg_iovlen; i++) {
+		sum = mix(sum, message.msg_iov[i].iov_base, message.msg_iov[i].iov_len);
+		*bytes += message.msg_iov[i].iov_len;
 	}
 	return sum;
 }
@@ -155,9 +158,9 @@ static bool try_send(struct sim *sim, struct sim_op *op)
 		{ SIM_SEND_ENOBUFS, -ENOBUFS },
 	};
 	struct sim_connection *connection = sim_file(sim, op->sqe.fd)->connection;
-	const struct iovec *pieces;
 	struct iovec one;
-	size_t count = send_pieces(&op->sqe, &one, &pieces), bytes;
+	const struct msghdr message = sim_message(&op->sqe, &one);
+	size_t bytes;
 	int result;
 
 	if (!op->fresh && sim_stream_is_full(connection))
@@ -177,7 +180,7 @@ static bool try_send(struct sim *sim, struct sim_op *op)
 	op->fresh = false;
 	if (bytes > 1 && sim_chance(sim, SIM_SHORT_SEND))
 		bytes = 1 + sim_random(sim, (uint32_t)bytes - 1);
-	result = sim_stream_send(connection, pieces, count, bytes);
+	result = sim_stream_send(connection, message.msg_iov, message.msg_iovlen, bytes);
 	if (result == -EAGAIN && !(op->sqe.msg_flags & MSG_DONTWAIT))
 		return false;
 	return sim_finish(op, result);
@@ -325,11 +328,10 @@ void sim_fail_cancel(struct sim *sim, struct sim_op *cancel, int error)
 
 static bool end_cancelled(struct sim *sim, struct sim_op *op)
 {
-	const bool sends = op->sqe.opcode == IORING_OP_SEND || op->sqe.opcode == IORING_OP_SENDMSG;
 	size_t bytes;
 
 	/* Until now the kernel may have read it. */
-	if (sends && sim_digest(&op->sqe, &bytes) != op->digest)
+	if (sim_is_send(&op->sqe) && sim_digest(&op->sqe, &bytes) != op->digest)
 		sim_fail(sim, "what was being sent was changed (fd %d)", op->sqe.fd);
 	if (op->sqe.flags & IOSQE_BUFFER_SELECT && sim_chance(sim, SIM_CANCEL_ENOBUFS))
 		return sim_finish(op, -ENOBUFS);
@@ -347,11 +349,10 @@ static bool try_operation(struct sim *sim, struct sim_op *op)
 		return try_accept(sim, op);
 	case IORING_OP_RECV:
 		return try_receive(sim, op);
+	case IORING_OP_SEND:
 	case IORING_OP_SENDMSG:
 		if (sim_file(sim, op->sqe.fd)->kind == SIM_DATAGRAMS)
 			return sim_try_send_datagram(sim, op);
-		return try_send(sim, op);
-	case IORING_OP_SEND:
 		return try_send(sim, op);
 	case IORING_OP_RECVMSG:
 		return sim_try_receive_datagrams(sim, op);

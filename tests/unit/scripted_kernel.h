@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/sqe.h"
 #include "ring/socket.h"
 
 #define SCRIPTED_FILES_MAX 20000
@@ -143,8 +144,7 @@ struct io_uring_sqe *ring_sqe(struct ring *ring)
 		return NULL;
 	kernel.sqe_room--;
 	assert_in_range(kernel.started_count++, 0, SCRIPTED_STARTED_MAX - 1);
-	/* All that matters has to be filled in. */
-	memset(sqe, 0xee, sizeof(*sqe));
+	sqe_hand_out(sqe);
 	return sqe;
 }
 

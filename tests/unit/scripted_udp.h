@@ -150,21 +150,48 @@ static inline void come_together(const struct datagram_in *in, int segment_bytes
 
 /* ---- Datagrams that go ---- */
 
-/* The datagrams in flight for the longest time. */
-static inline const struct msghdr *sending(void)
+/* The send of datagrams in flight for the longest time; NULL: there is none. */
+static inline struct io_uring_sqe *find_sending(void)
 {
-	return (const struct msghdr *)(uintptr_t)started(IORING_OP_SENDMSG, -1)->addr;
-}
+	for (unsigned i = 0; i < kernel.started_count; i++) {
+		struct io_uring_sqe *sqe = &kernel.started[i];
 
-static inline void complete_send(int result)
-{
-	complete(started(IORING_OP_SENDMSG, -1), result, 0);
-	turn();
+		if (sqe->opcode == IORING_OP_SEND || sqe->opcode == IORING_OP_SENDMSG)
+			return sqe;
+	}
+	return NULL;
 }
 
 static inline bool is_sending(void)
 {
-	return find_started(IORING_OP_SENDMSG, -1) != NULL;
+	return find_sending() != NULL;
+}
+
+/* What it sends; a single piece without control data goes without a message, to an address. */
+static inline const struct msghdr *sending(void)
+{
+	static struct msghdr message;
+	static struct iovec piece;
+	const struct io_uring_sqe *sqe = find_sending();
+
+	assert_non_null(sqe);
+	if (sqe->opcode == IORING_OP_SENDMSG)
+		return (const struct msghdr *)(uintptr_t)sqe->addr;
+	piece = (struct iovec){ (void *)(uintptr_t)sqe->addr, sqe->len };
+	message = (struct msghdr){
+		.msg_name = (void *)(uintptr_t)sqe->addr2,
+		.msg_namelen = sqe->addr_len,
+		.msg_iov = &piece,
+		.msg_iovlen = 1,
+	};
+	return &message;
+}
+
+static inline void complete_send(int result)
+{
+	assert_true(is_sending());
+	complete(find_sending(), result, 0);
+	turn();
 }
 
 static inline size_t sending_bytes(void)
