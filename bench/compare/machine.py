@@ -13,8 +13,7 @@ from compare.processes import output_of
 
 LOOK_S = 0.5
 SETTINGS = ("kernel/io_uring_disabled", "kernel/perf_event_paranoid", "net/core/somaxconn",
-            "net/core/rmem_max", "net/core/wmem_max", "net/ipv4/tcp_rmem", "net/ipv4/tcp_wmem",
-            "net/ipv4/tcp_congestion_control")
+            "net/core/rmem_max", "net/core/wmem_max", "net/ipv4/tcp_rmem", "net/ipv4/tcp_wmem")
 
 
 def read(path):

@@ -33,7 +33,7 @@ its slice. It is twice that with 10,000 clients, where the kernel's own threads 
 <p>Servers are started anew several times within a cell. Equal servers are compared too (A/A): what
 they differ by is the noise of the run. Latency under a fixed rate counts from when a message was to
 be sent, so a stall of the server counts for all that were due in it.</p>
-<p>{namespace} {system_calls}</p>
+<p>{namespace} TCP's congestion control is {congestion_control}. {system_calls}</p>
 """
 
 LIMITS = """

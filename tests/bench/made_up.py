@@ -49,8 +49,8 @@ def complete(*measured_cells, memory=()):
     found = {
         "format": results.FORMAT, "began": "2026-01-01T00:00:00+00:00", "seconds": 100.0,
         "arguments": ["--full"], "cells": list(measured_cells), "memory": list(memory),
-        "method": {"namespace": None, "server_core": 0, "load_core": 1, "policy": "fifo",
-                   "system_calls": "perf", "wait_max": 0.05, "confidence": 0.95},
+        "method": {"namespace": None, "congestion_control": "reno", "server_core": 0,
+                   "load_core": 1, "policy": "fifo", "system_calls": "perf", "wait_max": 0.05, "confidence": 0.95},
         "commands": {"rollcall": ["rollcall", "--quiet"]}, "missing": {}, "skipped": {},
         "machine": {"processor": "made up", "cores": 2, "virtual": True, "memory_bytes": 1 << 33,
                     "system": "Debian", "kernel": "6.18", "governor": None, "smt": None,

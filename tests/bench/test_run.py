@@ -34,6 +34,7 @@ def test_quick_run(tmp_path):
         "--seconds", 20, "--wait-max", 100)
     assert status == 0, said
     results.check(found)
+    assert found["method"]["namespace"] or found["method"]["congestion_control"] == "reno"
     assert [(cell["name"], cell["placement"]) for cell in found["cells"]] == [
         ("tcp/50/64/1/control", "shared"), ("udp/50/64/1", "shared"),
         ("udp/50/64/1/client-bound", "apart")]
@@ -62,6 +63,21 @@ def test_list_and_markdown(tmp_path):
     status, said, _ = run_bench(tmp_path, "--full", "--list")
     assert status == 0
     assert len(said.splitlines()) > 40 and said.count("tcp/10000/") == 5
+
+
+def test_list_of_two_programs(tmp_path):
+    """What any server takes: the echo and connect loads of the matrix, and no services or rates."""
+    status, said, _ = run_bench(tmp_path, "--against", BUILD, "--full", "--list")
+    assert status == 0
+    names = [line.split()[0] for line in said.splitlines()]
+    assert {"tcp/1000/16K/1", "tcp/50/64/1/connect", "udp/50/1K/16/gso"} <= set(names)
+    assert not [name for name in names if name.endswith(("/reply", "/latency", "/spin"))]
+
+
+def test_no_such_load(tmp_path):
+    status, said, _ = run_bench(tmp_path, "--cells", "tcp/7")
+    assert status == 2
+    assert "no load matches --cells 'tcp/7'" in said and "--list" in said
 
 
 def test_interrupt_leaves_nothing(tmp_path):
