@@ -3,7 +3,8 @@
 
 A round holds a slice for each server, run right after one another: {"slices": {server: slice}},
 where a slice is what the load has printed. Only slices of the same round are compared, because the
-speed of a machine may swing to twice within seconds, and back.
+speed of a machine may swing to twice within seconds, and back. "discarded" in a round tells which
+slices count for nothing, and why.
 """
 
 import random
@@ -17,15 +18,13 @@ NOISE_MIN = 0.01
 NOISE_UNKNOWN = 0.05  # in a run without a control
 
 
-def discard_reason(slices, wait_max=WAIT_MAX):
-    """Why a round on two cores counts for nothing, or None."""
-    for name, one in slices.items():
-        if not one["messages"]:
-            return f"{name}: no answer"
-        for who in "server", "load":
-            waited = one[who]["wait_ns"] / 1e9 / one["seconds"]
-            if waited > wait_max:
-                return f"{name}: the {who} waited for its core"
+def discard_reason(one, wait_max=WAIT_MAX):
+    """Why a slice on two cores counts for nothing, or None."""
+    if not one["messages"]:
+        return "no answer"
+    for who in "server", "load":
+        if one[who]["wait_ns"] / 1e9 / one["seconds"] > wait_max:
+            return f"the {who} waited for its core"
     return None
 
 
@@ -41,22 +40,21 @@ def least_elsewhere(rounds):
     return {name: max(0, min(elsewhere(one["slices"][name]) for one in rounds)) for name in names}
 
 
-def shared_discard_reason(slices, least, wait_max=WAIT_MAX):
+def shared_discard_reason(one, least, wait_max=WAIT_MAX):
     """The same on a shared core, where the two wait for each other."""
-    for name, one in slices.items():
-        if not one["messages"]:
-            return f"{name}: no answer"
-        if elsewhere(one) - least[name] > wait_max:
-            return f"{name}: others used the core"
-    return None
+    if not one["messages"]:
+        return "no answer"
+    return "others used the core" if elsewhere(one) - least > wait_max else None
 
 
 def discard(rounds, placement, wait_max=WAIT_MAX):
-    """Marks the rounds that count for nothing, each in the light of all."""
+    """Marks the slices that count for nothing, each in the light of all."""
     least = least_elsewhere(rounds)
     for one in rounds:
-        one["discarded"] = (shared_discard_reason(one["slices"], least, wait_max)
-                            if placement == "shared" else discard_reason(one["slices"], wait_max))
+        reasons = {name: shared_discard_reason(found, least[name], wait_max)
+                   if placement == "shared" else discard_reason(found, wait_max)
+                   for name, found in one["slices"].items()}
+        one["discarded"] = {name: reason for name, reason in reasons.items() if reason}
 
 
 def value(one, metric):
@@ -66,13 +64,15 @@ def value(one, metric):
     return one["latency_us"][metric]
 
 
-def kept(rounds):
-    return [one["slices"] for one in rounds if not one["discarded"]]
+def kept(rounds, *names):
+    """The slices of the rounds in which those of these servers count; of all, if none is named."""
+    return [one["slices"] for one in rounds
+            if not one["discarded"].keys() & set(names or one["slices"])]
 
 
 def ratios(rounds, subject, baseline, metric):
     return [value(slices[baseline], metric) / value(slices[subject], metric)
-            for slices in kept(rounds)]
+            for slices in kept(rounds, subject, baseline)]
 
 
 def quartiles(values):
@@ -100,7 +100,7 @@ def compare(rounds, subject, baseline, metric):
 
 def figures(rounds, server):
     """The medians of what the slices of a server say, or None if too few are left."""
-    slices = [one[server] for one in kept(rounds)]
+    slices = [one[server] for one in kept(rounds, server)]
     if len(slices) < ROUNDS_MIN:
         return None
     median = {"cpu_us": [one["server"]["cpu_ns_per_message"] / 1000 for one in slices],

@@ -120,8 +120,7 @@ class Idle:
     def round(self, loads):
         names = self.dice.sample(list(loads), len(loads))
         slices = {name: loads[name].slice(self.settings.slice_ms) for name in names}
-        return {"slices": slices,
-                "discarded": estimate.discard_reason(slices, wait_max=self.settings.wait_max)}
+        return {"slices": slices, "discarded": {}}
 
     def rounds(self, opened):
         """Busy clients for each of the servers, in turn and in random order within a round."""
@@ -135,6 +134,7 @@ class Idle:
             while (len(estimate.kept(found)) < self.settings.rounds and
                    len(found) < self.settings.rounds * ROUNDS_FACTOR):
                 found.append(self.round(loads))
+                estimate.discard(found, "apart", self.settings.wait_max)
             for load in loads.values():
                 load.close()  # nobody may get more than was answered
         finally:

@@ -84,7 +84,7 @@ class Opened:
         names = list(self.servers)
         self.bench.dice.shuffle(names)
         slices = {name: self.slice(name) for name in names}
-        return {"order": names, "slices": slices, "discarded": None}
+        return {"order": names, "slices": slices, "discarded": {}}
 
     def system_calls(self):
         tool = self.bench.system_calls_tool
@@ -127,21 +127,24 @@ def run_rounds(bench, opened, rounds, progress, share, end):
     """Runs rounds until so large a share of those that are wanted is done."""
     cell = opened.cell
     wanted = max(1, round(bench.rounds[cell.placement] * share))
-    while (len(estimate.kept(rounds)) < wanted and len(rounds) < wanted * ROUNDS_FACTOR and
+    kept = 0
+    while (kept < wanted and len(rounds) < wanted * ROUNDS_FACTOR and
            (time.monotonic() < end or not rounds)):
         rounds.append(opened.round())
         estimate.discard(rounds, cell.placement, opened.wait_max)
-        progress(f"{len(estimate.kept(rounds))} of {bench.rounds[cell.placement]} rounds, "
-                 f"{len(rounds) - len(estimate.kept(rounds))} discarded")
+        kept = min(len(estimate.kept(rounds, one.subject, one.baseline))
+                   for one in cell.comparisons)
+        progress(f"{kept} of {bench.rounds[cell.placement]} rounds for each comparison, "
+                 f"of {len(rounds)}")
 
 
 def evaluate(cell):
     """Adds to the result of a cell what follows from its rounds."""
     rounds = cell["rounds"]
     cell["discarded"] = {}
-    for one in rounds:
-        if one["discarded"]:
-            cell["discarded"][one["discarded"]] = cell["discarded"].get(one["discarded"], 0) + 1
+    for name, reason in (each for one in rounds for each in one["discarded"].items()):
+        why = f"{name}: {reason}"
+        cell["discarded"][why] = cell["discarded"].get(why, 0) + 1
     servers = list(dict.fromkeys(name for one in cell["comparisons"]
                                  for name in (one["baseline"], one["subject"])))
     faulty = bool(cell["fault"])

@@ -25,11 +25,11 @@ for each message, all its threads and the kernel's workers for it included, and 
 because the speed of a machine swings. The ratio is the median over the rounds; its interval holds
 the true median with 95% confidence (bootstrap).</p>
 <p>Where they share a core, the loads are pinned to core {server_core} too. Once all clients are
-connected servers and loads are scheduled by {policy}, so neither preempts the other. A round is
-discarded if the core did something else for more than {wait_max:.0%} of a slice, beyond what it did
+connected servers and loads are scheduled by {policy}, so neither preempts the other. A slice is
+discarded if the core did something else for more than {wait_max:.0%} of it, beyond what it did
 in the quietest of the cell. Where they have a core each, the loads are pinned to core {load_core},
-and a round is discarded if a server or a load waited for its core for more than {wait_max:.0%} of
-its slice. It is twice that with 10,000 clients, where the kernel's own threads need some of it.</p>
+and a slice is discarded if its server or load waited for its core for more than {wait_max:.0%} of
+it. It is twice that with 10,000 clients, where the kernel's own threads need some of it.</p>
 <p>Servers are started anew several times within a cell. Equal servers are compared too (A/A): what
 they differ by is the noise of the run. Latency under a fixed rate counts from when a message was to
 be sent, so a stall of the server counts for all that were due in it.</p>
@@ -123,7 +123,7 @@ def render(results):
     remarks = "".join(element("li", html.escape(line)) for line in table.remarks(results))
     commands = [("server", "started as")] + [(name, " ".join(command))
                                              for name, command in results["commands"].items()]
-    reasons = [("discarded in", "why", "rounds")] + [
+    reasons = [("discarded in", "why", "slices")] + [
         (cell["title"], reason, str(count)) for cell in results["cells"]
         for reason, count in cell["discarded"].items()]
     parts = [

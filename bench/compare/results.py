@@ -7,7 +7,7 @@ import os
 
 from compare import closing, estimate, measure
 
-FORMAT = 2
+FORMAT = 3
 
 SCHEMA = {
     "format": int, "began": str, "seconds": float, "arguments": list, "machine": dict,
@@ -20,7 +20,7 @@ SCHEMA = {
         "in_flight": int, "kind": str, "metric": str, "placement": str, "slice_ms": int,
         "seconds": float,
         "fault": (str, type(None)), "discarded": dict, "figures": dict, "system_calls": dict,
-        "rounds": [{"order": list, "slices": dict, "discarded": (str, type(None))}],
+        "rounds": [{"order": list, "slices": dict, "discarded": dict}],
         "comparisons": [{"subject": str, "baseline": str, "target": (float, int, type(None)),
                          "is_control": bool, "estimate": (dict, type(None)), "verdict": str,
                          "reached": (str, type(None))}],

@@ -114,14 +114,15 @@ def noise(results):
 
 def discarded(results):
     rounds = [one for cell in results["cells"] for one in cell["rounds"]]
-    count = sum(bool(one["discarded"]) for one in rounds)
-    return [f"Discarded: {count} of {len(rounds)} rounds, as others had a core for more than "
-            f"{results['method']['wait_max']:.0%} of a slice (with 10,000 clients twice that)."
+    count = sum(len(one["discarded"]) for one in rounds)
+    total = sum(len(one["slices"]) for one in rounds)
+    return [f"Discarded: {count} of {total} slices, as others had a core for more than "
+            f"{results['method']['wait_max']:.0%} of one (with 10,000 clients twice that)."
             ] if rounds else []
 
 
 def elsewhere(results):
-    """What no round was discarded for, as all had it."""
+    """What no slice was discarded for, as all had it."""
     shares = [share for cell in results["cells"] if cell["placement"] == "shared"
               for share in estimate.least_elsewhere(cell["rounds"]).values()]
     return [f"Up to {max(shares):.0%} of the time of a shared core was neither the server's nor "

@@ -29,7 +29,7 @@ def rounds(costs, count=ROUNDS, spread=SPREAD, seed=1):
     found = []
     for _ in range(count):
         speed = source.uniform(1, 2)
-        found.append({"order": list(costs), "discarded": None, "slices": {
+        found.append({"order": list(costs), "discarded": {}, "slices": {
             name: one_slice(cpu_ns * speed * source.gauss(1, spread))
             for name, cpu_ns in costs.items()}})
     return found
