@@ -50,6 +50,7 @@ static void signal_read(struct rollcall_server *server, struct rollcall_io *io, 
 	if (result < 0 && result != -EINTR) {
 		diagnostics_say(signals->diagnostics, ROLLCALL_LOG_ERROR,
 				"signals cannot be read any more: %s", strerror(-result));
+		early = SIGTERM; /* what comes now ends the process */
 		sigprocmask(SIG_UNBLOCK, &signals->mask, NULL);
 		return;
 	}
@@ -75,8 +76,9 @@ int signals_start(struct signals *signals, struct rollcall_server *server,
 	if (signals->fd < 0)
 		return -errno;
 	sigprocmask(SIG_BLOCK, &signals->mask, NULL);
+	/* For the process: before Linux 6.10 a worker thread of the kernel's reads the signalfd. */
 	if (early)
-		raise(early);
+		kill(getpid(), early);
 
 	signals->diagnostics = diagnostics;
 	signals->manager = manager;

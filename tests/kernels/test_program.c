@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -30,6 +31,7 @@ static const struct timeval limit = { .tv_sec = LIMIT_S };
 
 static pid_t program;
 static int program_output = -1;
+static int program_errors = STDERR_FILENO; /* where its diagnostics go */
 
 static void start_program(const char *service, const char *quiet)
 {
@@ -42,6 +44,7 @@ static void start_program(const char *service, const char *quiet)
 	assert_in_range(program, 0, INT32_MAX);
 	if (program == 0) {
 		dup2(ends[1], STDOUT_FILENO);
+		dup2(program_errors, STDERR_FILENO);
 		close(ends[0]);
 		close(ends[1]);
 		execl(path, path, "--service", service, quiet, NULL);
@@ -278,12 +281,40 @@ static void drain(void **state)
 	assert_int_equal(try_client(AF_INET, SOCK_STREAM, TCP_PORT), -1);
 }
 
+/*
+ * A signal that comes when the program listens, but is not in its loop yet: it waits for a moment
+ * to say so, since nobody reads its diagnostics. It is kept, and who has come is answered.
+ */
+static void signal_before_the_loop(void **state)
+{
+	int ends[2], client;
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+	while (write(ends[1], "x", 1) == 1)
+		;
+	assert_int_equal(fcntl(ends[1], F_SETFL, 0), 0);
+	program_errors = ends[1];
+	start_program("reply", "--quiet");
+	program_errors = STDERR_FILENO;
+	client = tcp_client(AF_INET);
+	tell(client, "hello\n", 6);
+	kill(program, SIGTERM);
+	hears(client, "Received: hello\n", 16);
+	hears_the_end(client);
+	assert_int_equal(exit_code(), 0);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(recipe, clean_up),
 		cmocka_unit_test_teardown(echo, clean_up),
 		cmocka_unit_test_teardown(drain, clean_up),
+		cmocka_unit_test_teardown(signal_before_the_loop, clean_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
