@@ -76,29 +76,32 @@ struct io_uring_sqe *ring_sqe(struct ring *ring)
 	return io_uring_get_sqe(&ring->uring);
 }
 
-/* Submits, and looks for a while. true: there is a completion. false: wait for it. */
-static bool spin(struct ring *ring, uint64_t wait_ns)
+/*
+ * Submits, and looks for a while, which it takes off the wait. true: there is a completion. false:
+ * wait for it.
+ */
+static bool spin(struct ring *ring, uint64_t *wait_ns)
 {
 	const unsigned signs = IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW;
 	struct io_uring *uring = &ring->uring;
-	uint64_t end_ns;
+	const uint64_t spin_ns = min_size(ring->spin_ns, *wait_ns);
+	uint64_t start_ns, spent_ns = 0;
 
 	/* What may fail here fails again in the wait. */
 	io_uring_submit_and_get_events(uring);
 	if (io_uring_cq_ready(uring) > 0)
 		return true;
-	end_ns = ring_clock_ns(ring) + min_size(ring->spin_ns, wait_ns);
-	while (!(IO_URING_READ_ONCE(*uring->sq.kflags) & signs) && ring_clock_ns(ring) < end_ns)
-		;
+	start_ns = ring_clock_ns(ring);
+	while (!(IO_URING_READ_ONCE(*uring->sq.kflags) & signs) && spent_ns < spin_ns)
+		spent_ns = ring_clock_ns(ring) - start_ns;
+	if (*wait_ns != UINT64_MAX)
+		*wait_ns -= min_size(spent_ns, *wait_ns);
 	return false;
 }
 
 int ring_submit_and_wait(struct ring *ring, uint64_t wait_ns)
 {
-	struct __kernel_timespec wait = {
-		.tv_sec = (long long)(wait_ns / 1000000000),
-		.tv_nsec = (long long)(wait_ns % 1000000000),
-	};
+	struct __kernel_timespec wait;
 	struct io_uring_cqe *first;
 	int result;
 
@@ -108,8 +111,10 @@ int ring_submit_and_wait(struct ring *ring, uint64_t wait_ns)
 	 */
 	if (!pthread_equal(ring->owner, pthread_self()))
 		return -EEXIST;
-	if (ring->spin_ns > 0 && spin(ring, wait_ns))
+	if (ring->spin_ns > 0 && spin(ring, &wait_ns))
 		return 0;
+	wait.tv_sec = (long long)(wait_ns / 1000000000);
+	wait.tv_nsec = (long long)(wait_ns % 1000000000);
 	/*
 	 * With DEFER_TASKRUN only a wait runs the completions' work: so wait for one, if for 0 ns.
 	 */

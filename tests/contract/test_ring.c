@@ -238,6 +238,28 @@ static void random_bytes_differ(void **state)
 	ring_random(ring, many, 0);
 }
 
+/* The time that it spins is a part of the wait, not added to it. */
+static void spinning_is_waiting(void **state)
+{
+	const uint64_t wait_ns = 300000000;
+	uint64_t begin_ns;
+	struct peer peer;
+	int fd;
+
+	(void)state;
+	spin_ns = wait_ns;
+	contract_begin_anew(SQ_ENTRIES, CQ_ENTRIES);
+	spin_ns = 0;
+	fd = start_pending(&peer, 1);
+	begin_ns = ring_clock_ns(ring);
+	assert_int_equal(ring_submit_and_wait(ring, wait_ns), 0);
+	assert_in_range(ring_clock_ns(ring) - begin_ns, wait_ns, 2 * wait_ns - 1);
+	peer_send_all(&peer, "x", 1);
+	assert_int_equal(completion_of(1).res, 1);
+	close_fd(fd);
+	peer_close(&peer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +267,7 @@ int main(void)
 		CONTRACT_TEST(wait_ends_when_something_comes),
 		CONTRACT_TEST(wait_ends_with_the_time),
 		CONTRACT_TEST(spinning),
+		CONTRACT_TEST(spinning_is_waiting),
 		CONTRACT_TEST(submission_queue_full),
 		CONTRACT_TEST(sqes_are_blank),
 		CONTRACT_TEST(completion_queue_overflows),
