@@ -105,8 +105,9 @@ struct rollcall_service {
 
 	/*
 	 * A message has come. `data` is valid until the callback returns; sending it, or a part of
-	 * it, to any TCP or UDP client from inside the callback does not copy it. A datagram
-	 * and a length-prefixed message may have 0 bytes.
+	 * it, to any TCP or UDP client from inside the callback does not copy it, unless it came
+	 * in pieces or is short (bytes_copied counts). A datagram and a length-prefixed message
+	 * may have 0 bytes.
 	 */
 	void (*received)(struct rollcall_server *server, rollcall_client client, const void *data,
 			 size_t bytes, void *context);
@@ -327,6 +328,7 @@ ROLLCALL_EXPORT int rollcall_listen(struct rollcall_server *server, const char *
  *	-EPROTONOSUPPORT neither TCP nor UDP
  *	-EINVAL		TCP, but it does not listen; UDP, but it is not bound; a bad service
  *	-EOPNOTSUPP	IPv6 that takes IPv4 too: bind it with IPV6_V6ONLY (ipv6(7))
+ *	-EEXIST		the server has it already
  *	-ENOSPC		more than 64 addresses
  *	-ESHUTDOWN	the server is stopping
  * or what setsockopt(2) returns.
@@ -531,7 +533,7 @@ ROLLCALL_EXPORT int rollcall_write(struct rollcall_server *server, struct rollca
 struct rollcall_stats {
 	/* sizeof(struct rollcall_stats), set by the caller. */
 	size_t size;
-	uint64_t turns;	      /* of the loop; each is one io_uring_enter(2) */
+	uint64_t turns;	      /* of the loop; each is one io_uring_enter(2), two with spin_us */
 	uint64_t completions; /* handled */
 	uint64_t tcp_clients_now;
 	uint64_t tcp_clients;

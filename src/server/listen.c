@@ -220,6 +220,18 @@ int rollcall_listen(struct rollcall_server *server, const char *text,
 	return 0;
 }
 
+/* It would be closed twice. */
+static bool is_ours(const struct rollcall_server *server, int fd)
+{
+	for (unsigned i = 0; i < server->listener_count; i++)
+		if (server->listeners[i]->fd == fd)
+			return true;
+	for (unsigned i = 0; i < server->endpoint_count; i++)
+		if (server->endpoints[i]->fd == fd)
+			return true;
+	return false;
+}
+
 static int adopt(struct rollcall_server *server, enum rollcall_transport transport,
 		 const struct source *source, int fd)
 {
@@ -243,6 +255,8 @@ int rollcall_adopt(struct rollcall_server *server, int fd, const struct rollcall
 	transport = socket_transport(server->core.ring, fd);
 	if (transport < 0)
 		return transport;
+	if (is_ours(server, fd))
+		return -EEXIST;
 	if (count_open(server) == SERVER_ADDRESSES_MAX)
 		return -ENOSPC;
 	error = adopt(server, (enum rollcall_transport)transport, &source, fd);

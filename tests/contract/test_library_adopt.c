@@ -191,6 +191,21 @@ static void refused(void **state)
 	refuse(fd, -EINVAL);
 }
 
+/* What the server has already it would close twice. */
+static void twice(void **state)
+{
+	static const int kinds[] = { SOCK_STREAM, SOCK_DGRAM };
+
+	(void)state;
+	create();
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		const int fd = ready_socket(kinds[i]);
+
+		give(fd);
+		refuse(fd, -EEXIST);
+	}
+}
+
 /* IPv6 that takes IPv4 too would name its clients differently. For one address it cannot. */
 static void both_families_at_once(void **state)
 {
@@ -221,10 +236,8 @@ static void both_families_at_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ADOPT_TEST(serves),
-		ADOPT_TEST(others_keep_it),
-		ADOPT_TEST(refused),
-		ADOPT_TEST(both_families_at_once),
+		ADOPT_TEST(serves), ADOPT_TEST(others_keep_it),	       ADOPT_TEST(refused),
+		ADOPT_TEST(twice),  ADOPT_TEST(both_families_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
