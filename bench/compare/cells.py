@@ -155,11 +155,10 @@ def client_bound(transport, clients, number, in_flight):
                 kind="client-bound", placement="apart", slice_ms=APART_SLICE_MS)
 
 
-def control(clients=50, number=64, in_flight=1):
+def control(transport, in_flight=1, names=("rollcall", "epoll-bare")):
     """Equal servers, which have to come out equal: what they differ by is the noise of the run."""
-    return Cell("tcp", clients, number, in_flight,
-                (Comparison("rollcall again", "rollcall", is_control=True),
-                 Comparison("epoll-bare again", "epoll-bare", is_control=True)), kind="control")
+    return Cell(transport, 50, 64, in_flight, tuple(
+        Comparison(f"{name} again", name, is_control=True) for name in names), kind="control")
 
 
 def apart(peers=()):
@@ -170,8 +169,9 @@ def apart(peers=()):
 
 def quick():
     same_techniques = ("uring-bare",)
-    return [control(), tcp(1, 64, 1), tcp(50, 64, 1, ("uring-bare", "epoll-rollcall")),
-            tcp(50, KIB, 1), tcp(50, KIB, 16, same_techniques), tcp(50, 16 * KIB, 1),
+    return [control("tcp"), control("udp"), tcp(1, 64, 1),
+            tcp(50, 64, 1, ("uring-bare", "epoll-rollcall")), tcp(50, KIB, 1),
+            tcp(50, KIB, 16, same_techniques), tcp(50, 16 * KIB, 1),
             tcp(50, 16 * KIB, 16, same_techniques), tcp(1000, 64, 1), tcp(10000, KIB, 1),
             connect(50), reply(50, 64, 16), udp(50, 64, 1), udp(50, 64, 16),
             udp(50, KIB, 16, gso=True), *apart()]
@@ -179,7 +179,7 @@ def quick():
 
 def full():
     """10,000 clients with 16 times 16 KiB on their way would be 2.6 GB: that cell is left out."""
-    cells = [control(), control(in_flight=16)]
+    cells = [control("tcp"), control("tcp", in_flight=16), control("udp")]
     cells += [tcp(clients, number, in_flight, PEERS)
               for clients in (1, 50, 1000, 10000) for number in (64, KIB, 16 * KIB)
               for in_flight in (1, 16) if (clients, number, in_flight) != (10000, 16 * KIB, 16)]
@@ -194,10 +194,7 @@ def full():
 
 def between(a, b, transports, chosen):
     """Any two programs, under those of the chosen loads that any server takes: what b gains."""
-    control = Cell("tcp", 50, 64, 1, (Comparison(a + " again", a, is_control=True),
-                                      Comparison(b + " again", b, is_control=True)),
-                   kind="control")
-    return [control] + [
+    return [control(transport, names=(a, b)) for transport in sorted(transports)] + [
         dataclasses.replace(cell, comparisons=(Comparison(b, a),), system_calls_max=None)
         for cell in chosen
         if cell.kind in ("echo", "connect", "gso") and cell.transport in transports]

@@ -11,7 +11,7 @@ FORMAT = 3
 
 SCHEMA = {
     "format": int, "began": str, "seconds": float, "arguments": list, "machine": dict,
-    "method": {"namespace": (str, type(None)), "server_core": int,
+    "method": {"namespace": (str, type(None)), "congestion_control": str, "server_core": int,
                "load_core": (int, type(None)), "policy": str, "system_calls": (str, type(None)),
                "wait_max": float, "confidence": float},
     "commands": dict, "missing": dict, "skipped": dict, "noise": dict,

@@ -63,7 +63,7 @@ def complete(*measured_cells, memory=()):
 
 
 def control():
-    return measured(cells.control(), {"rollcall": 5000, "epoll-bare": 6000})
+    return measured(cells.control("tcp"), {"rollcall": 5000, "epoll-bare": 6000})
 
 
 def against_bare(*loads, rollcall, bare=6000):
