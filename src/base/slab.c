@@ -5,16 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-
-/*
- * Under AddressSanitizer the objects that are free are poisoned; elsewhere its macros do nothing.
- */
-#if __has_include(<sanitizer/asan_interface.h>)
-#include <sanitizer/asan_interface.h>
-#else
-#define ASAN_POISON_MEMORY_REGION(memory, bytes)
-#define ASAN_UNPOISON_MEMORY_REGION(memory, bytes)
-#endif
+#include "base/poison.h"
 
 int slab_init(struct slab *slab, size_t object_bytes, uint32_t limit)
 {
@@ -32,9 +23,8 @@ int slab_init(struct slab *slab, size_t object_bytes, uint32_t limit)
 void slab_destroy(struct slab *slab)
 {
 	CHECK(slab->used == 0);
-	if (slab->memory) {
+	if (slab->memory)
 		ASAN_UNPOISON_MEMORY_REGION(slab->memory, slab->object_bytes * slab->limit);
-	}
 	memory_release(slab->memory, slab->object_bytes * slab->limit);
 	slab->memory = NULL;
 }

@@ -327,7 +327,7 @@ static void hurry(void)
 	for (int i = 0; i < RATE; i++)
 		ask(other, "calmly");
 	passed = BURST - wait_for_server()->udp_rate;
-	expect(passed >= RATE && (double)passed <= RATE + 1 + (clock_s() - begin_s) * RATE);
+	expect(passed >= RATE && (double)passed <= RATE + 1 + (clock_s() - begin_s) * (double)RATE);
 	expect(passed < BURST);
 	for (uint64_t i = 0; i < passed; i++)
 		hear(fd, "now");

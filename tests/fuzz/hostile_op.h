@@ -5,8 +5,7 @@
 #ifndef FUZZ_HOSTILE_OP_H
 #define FUZZ_HOSTILE_OP_H
 
-#include <sanitizer/asan_interface.h>
-
+#include "base/poison.h"
 #include "fuzz/hostile_kernel.h"
 
 /* Takes what the server has queued. */

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * poison.h - memory that nobody may touch for a while, as AddressSanitizer then tells. Without it,
+ * or where its header is not installed, these do nothing.
+ */
+#ifndef BASE_POISON_H
+#define BASE_POISON_H
+
+#if __has_include(<sanitizer/asan_interface.h>)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(memory, bytes) ((void)(memory), (void)(bytes))
+#define ASAN_UNPOISON_MEMORY_REGION(memory, bytes) ((void)(memory), (void)(bytes))
+#endif
+
+#endif
