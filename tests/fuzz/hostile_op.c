@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "lib/sqe.h"
 
 #define ERRNO_MAX 133
 
@@ -46,25 +47,24 @@ static uint64_t mix(uint64_t sum, const uint8_t *data, size_t bytes, size_t *tot
 
 static uint64_t digest(const struct io_uring_sqe *sqe, size_t *total)
 {
-	const struct msghdr *message = (const void *)(uintptr_t)sqe->addr;
 	size_t address_bytes = 0;
-	uint64_t sum = 0;
+	struct msghdr message;
+	struct iovec one;
+	uint64_t sum;
 
 	*total = 0;
-	if (sqe->opcode == IORING_OP_SEND)
-		sum = mix(0, (const void *)(uintptr_t)sqe->addr2, sqe->addr_len, &address_bytes);
-	if (sqe->opcode != IORING_OP_SENDMSG)
-		return mix(sum, (const void *)(uintptr_t)sqe->addr, sqe->len, total);
-	sum = mix(0, message->msg_name, message->msg_namelen, &address_bytes);
-	for (size_t i = 0; i < message->msg_iovlen; i++)
-		sum = mix(sum, message->msg_iov[i].iov_base, message->msg_iov[i].iov_len, total);
+	if (!sqe_is_send(sqe))
+		return mix(0, (const void *)(uintptr_t)sqe->addr, sqe->len, total);
+	message = sqe_message(sqe, &one);
+	sum = mix(0, message.msg_name, message.msg_namelen, &address_bytes);
+	for (size_t i = 0; i < message.msg_iovlen; i++)
+		sum = mix(sum, message.msg_iov[i].iov_base, message.msg_iov[i].iov_len, total);
 	return sum;
 }
 
 static bool sends(const struct io_uring_sqe *sqe)
 {
-	return sqe->opcode == IORING_OP_SEND || sqe->opcode == IORING_OP_SENDMSG ||
-	       sqe->opcode == IORING_OP_WRITE;
+	return sqe_is_send(sqe) || sqe->opcode == IORING_OP_WRITE;
 }
 
 /* ---- Submission ---- */
@@ -281,9 +281,9 @@ static void accept_one(struct ring *ring, struct hostile_op *op)
 /* Whether it is for a datagram, which goes in full or not at all. */
 static bool is_addressed(const struct io_uring_sqe *sqe)
 {
-	return (sqe->opcode == IORING_OP_SEND && sqe->addr2) ||
-	       (sqe->opcode == IORING_OP_SENDMSG &&
-		((const struct msghdr *)(uintptr_t)sqe->addr)->msg_name);
+	struct iovec one;
+
+	return sqe_is_send(sqe) && sqe_message(sqe, &one).msg_name;
 }
 
 /* In full, in part or not at all. */

@@ -76,7 +76,7 @@ static void send_all(struct sim *sim, const struct request *request, const struc
 bool sim_refuse_datagram(struct sim *sim, struct sim_op *op)
 {
 	struct iovec one;
-	const struct msghdr message = sim_message(&op->sqe, &one);
+	const struct msghdr message = sqe_message(&op->sqe, &one);
 	const struct request request = read_request(sim_file(sim, op->sqe.fd), &message);
 	size_t bytes;
 
@@ -90,7 +90,7 @@ bool sim_refuse_datagram(struct sim *sim, struct sim_op *op)
 bool sim_try_send_datagram(struct sim *sim, struct sim_op *op)
 {
 	struct iovec one;
-	const struct msghdr message = sim_message(&op->sqe, &one);
+	const struct msghdr message = sqe_message(&op->sqe, &one);
 	const struct request request = read_request(sim_file(sim, op->sqe.fd), &message);
 	size_t bytes;
 

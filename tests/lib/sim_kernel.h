@@ -6,6 +6,7 @@
 #define TESTS_LIB_SIM_KERNEL_H
 
 #include "lib/sim.h"
+#include "lib/sqe.h"
 #include "ring/ring.h"
 #include "ring/socket.h"
 
@@ -228,10 +229,6 @@ bool sim_try_receive_datagrams(struct sim *sim, struct sim_op *op);
 
 /* The server takes a completion: tells what datagrams it brings, if it does. */
 void sim_tell_taken(struct sim *sim, const struct io_uring_cqe *cqe);
-
-/* Whether it is a send, and what it sends, to whom; `one` has to last as long. */
-bool sim_is_send(const struct io_uring_sqe *sqe);
-struct msghdr sim_message(const struct io_uring_sqe *sqe, struct iovec *one);
 
 /* What a send will read, so that a change before it is done is noticed, and how many bytes. */
 uint64_t sim_digest(const struct io_uring_sqe *sqe, size_t *bytes);

@@ -100,24 +100,6 @@ static bool try_receive(struct sim *sim, struct sim_op *op)
 	}
 }
 
-bool sim_is_send(const struct io_uring_sqe *sqe)
-{
-	return sqe->opcode == IORING_OP_SEND || sqe->opcode == IORING_OP_SENDMSG;
-}
-
-struct msghdr sim_message(const struct io_uring_sqe *sqe, struct iovec *one)
-{
-	if (sqe->opcode == IORING_OP_SENDMSG)
-		return *(const struct msghdr *)(uintptr_t)sqe->addr;
-	*one = (struct iovec){ (void *)(uintptr_t)sqe->addr, sqe->len };
-	return (struct msghdr){
-		.msg_name = (void *)(uintptr_t)sqe->addr2,
-		.msg_namelen = sqe->addr_len,
-		.msg_iov = one,
-		.msg_iovlen = 1,
-	};
-}
-
 static uint64_t mix(uint64_t sum, const uint8_t *data, size_t bytes)
 {
 	uint64_t word = bytes;
@@ -135,7 +117,7 @@ static uint64_t mix(uint64_t sum, const uint8_t *data, size_t bytes)
 uint64_t sim_digest(const struct io_uring_sqe *sqe, size_t *bytes)
 {
 	struct iovec one;
-	const struct msghdr message = sim_message(sqe, &one);
+	const struct msghdr message = sqe_message(sqe, &one);
 	uint64_t sum = mix(0, message.msg_name, message.msg_namelen);
 
 	*bytes = 0;
@@ -159,7 +141,7 @@ static bool try_send(struct sim *sim, struct sim_op *op)
 	};
 	struct sim_connection *connection = sim_file(sim, op->sqe.fd)->connection;
 	struct iovec one;
-	const struct msghdr message = sim_message(&op->sqe, &one);
+	const struct msghdr message = sqe_message(&op->sqe, &one);
 	size_t bytes;
 	int result;
 
@@ -331,7 +313,7 @@ static bool end_cancelled(struct sim *sim, struct sim_op *op)
 	size_t bytes;
 
 	/* Until now the kernel may have read it. */
-	if (sim_is_send(&op->sqe) && sim_digest(&op->sqe, &bytes) != op->digest)
+	if (sqe_is_send(&op->sqe) && sim_digest(&op->sqe, &bytes) != op->digest)
 		sim_fail(sim, "what was being sent was changed (fd %d)", op->sqe.fd);
 	if (op->sqe.flags & IOSQE_BUFFER_SELECT && sim_chance(sim, SIM_CANCEL_ENOBUFS))
 		return sim_finish(op, -ENOBUFS);

@@ -8,7 +8,6 @@
 
 #include "base/base.h"
 #include "lib/sim_kernel.h"
-#include "lib/sqe.h"
 
 /* Completions come in each turn at the latest after so long: a turn costs some time. */
 #define TURN_NS_MAX 20000
@@ -224,7 +223,7 @@ static void fail_on_purpose(struct sim *sim, struct sim_op *op)
 		return;
 	}
 	file = sim_file(sim, op->sqe.fd);
-	if (file->kind == SIM_DATAGRAMS && sim_is_send(&op->sqe) && error == EAGAIN) {
+	if (file->kind == SIM_DATAGRAMS && sqe_is_send(&op->sqe) && error == EAGAIN) {
 		sim_refuse_datagram(sim, op);
 		return;
 	}
@@ -247,7 +246,7 @@ static void make_late(struct sim *sim, struct sim_op *op)
 /* Completes while it is submitted, whatever there is to do (io_uring/net.c, Linux 6.1). */
 static bool completes_at_once(const struct io_uring_sqe *sqe)
 {
-	return sim_is_send(sqe) && sqe->msg_flags & MSG_DONTWAIT;
+	return sqe_is_send(sqe) && sqe->msg_flags & MSG_DONTWAIT;
 }
 
 static void submit(struct sim *sim)
@@ -264,7 +263,7 @@ static void submit(struct sim *sim)
 			  (unsigned long long)(sqe->user_data >> 56),
 			  (unsigned long long)(sqe->user_data & (((uint64_t)1 << 56) - 1)),
 			  sqe->fd);
-		if (sim_is_send(sqe))
+		if (sqe_is_send(sqe))
 			op->digest = sim_digest(sqe, &bytes);
 		if (sim_fails(sim, sqe->opcode))
 			fail_on_purpose(sim, op);

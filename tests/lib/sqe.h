@@ -2,11 +2,13 @@
 /*
  * sqe.h - an SQE as io_uring_get_sqe() hands it out: what the io_uring_prep_*() helpers leave alone
  * is 0, and what they fill in is anything before. (Older liburing, as 2.3, has them fill in all.)
+ * And what a send says, whichever of its two forms it has.
  */
 #ifndef LIB_SQE_H
 #define LIB_SQE_H
 
 #include <liburing.h>
+#include <stdbool.h>
 #include <string.h>
 
 static inline void sqe_hand_out(struct io_uring_sqe *sqe)
@@ -20,6 +22,25 @@ static inline void sqe_hand_out(struct io_uring_sqe *sqe)
 	sqe->file_index = 0;
 	sqe->addr3 = 0;
 	sqe->__pad2[0] = 0;
+}
+
+static inline bool sqe_is_send(const struct io_uring_sqe *sqe)
+{
+	return sqe->opcode == IORING_OP_SEND || sqe->opcode == IORING_OP_SENDMSG;
+}
+
+/* What a send sends, and to whom if that is said; `one` has to last as long. */
+static inline struct msghdr sqe_message(const struct io_uring_sqe *sqe, struct iovec *one)
+{
+	if (sqe->opcode == IORING_OP_SENDMSG)
+		return *(const struct msghdr *)(uintptr_t)sqe->addr;
+	*one = (struct iovec){ (void *)(uintptr_t)sqe->addr, sqe->len };
+	return (struct msghdr){
+		.msg_name = (void *)(uintptr_t)sqe->addr2,
+		.msg_namelen = sqe->addr_len,
+		.msg_iov = one,
+		.msg_iovlen = 1,
+	};
 }
 
 #endif

@@ -156,7 +156,7 @@ static inline struct io_uring_sqe *find_sending(void)
 	for (unsigned i = 0; i < kernel.started_count; i++) {
 		struct io_uring_sqe *sqe = &kernel.started[i];
 
-		if (sqe->opcode == IORING_OP_SEND || sqe->opcode == IORING_OP_SENDMSG)
+		if (sqe_is_send(sqe))
 			return sqe;
 	}
 	return NULL;
@@ -175,15 +175,7 @@ static inline const struct msghdr *sending(void)
 	const struct io_uring_sqe *sqe = find_sending();
 
 	assert_non_null(sqe);
-	if (sqe->opcode == IORING_OP_SENDMSG)
-		return (const struct msghdr *)(uintptr_t)sqe->addr;
-	piece = (struct iovec){ (void *)(uintptr_t)sqe->addr, sqe->len };
-	message = (struct msghdr){
-		.msg_name = (void *)(uintptr_t)sqe->addr2,
-		.msg_namelen = sqe->addr_len,
-		.msg_iov = &piece,
-		.msg_iovlen = 1,
-	};
+	message = sqe_message(sqe, &piece);
 	return &message;
 }
 
