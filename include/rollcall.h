@@ -452,8 +452,11 @@ ROLLCALL_EXPORT int rollcall_client_info(struct rollcall_server *server, rollcal
 					 struct rollcall_client_info *info);
 
 /*
- * Walks the clients: returns the one after `client` in the table's order, the first for
- * ROLLCALL_NONE, and ROLLCALL_NONE after the last. `client` may have gone meanwhile.
+ * Walks the clients: returns the one after `client`, the first for ROLLCALL_NONE, and ROLLCALL_NONE
+ * after the last. The order is that of places in the table, which does not change: by ID, until a
+ * place is used a second time. `client` may have gone meanwhile: a walk visits each client that is
+ * there from its begin to its end exactly once, and each that comes or goes meanwhile at most once.
+ * Clients that are gone cost nothing.
  */
 ROLLCALL_EXPORT rollcall_client rollcall_client_next(struct rollcall_server *server,
 						     rollcall_client client);

@@ -15,11 +15,17 @@ int table_init(struct table *table, uint32_t capacity)
 	client_list_init(&table->free, LIST_WAIT);
 	/* Zeroed by the kernel when first touched: slots never used cost nothing. */
 	table->slots = memory_reserve(table->capacity * sizeof(*table->slots));
-	return table->slots ? 0 : -ENOMEM;
+	if (!table->slots)
+		return -ENOMEM;
+	if (!bitset_init(&table->taken, table->capacity))
+		return 0;
+	table_destroy(table);
+	return -ENOMEM;
 }
 
 void table_destroy(struct table *table)
 {
+	bitset_destroy(&table->taken);
 	memory_release(table->slots, table->capacity * sizeof(*table->slots));
 	table->slots = NULL;
 }
@@ -42,6 +48,7 @@ struct client *table_add(struct table *table, enum rollcall_transport transport)
 	CHECK(client->state == CLIENT_FREE);
 	*client =
 		(struct client){ .id = id, .state = CLIENT_OPEN, .transport = (uint8_t)transport };
+	bitset_add(&table->taken, table_slot(table, client));
 	return client;
 }
 
@@ -58,6 +65,7 @@ void table_remove(struct table *table, struct client *client)
 	CHECK(client->state != CLIENT_FREE && client->in_flight == 0 && client->listed == 0);
 	CHECK(!(client->flags & CLIENT_TO_FLUSH));
 	client->state = CLIENT_FREE;
+	bitset_remove(&table->taken, table_slot(table, client));
 	/* A slot whose IDs are used up is never used again. */
 	if (client->id > OP_ID_MAX - table->capacity)
 		return;
@@ -67,12 +75,10 @@ void table_remove(struct table *table, struct client *client)
 
 struct client *table_next(const struct table *table, uint64_t id)
 {
-	uint64_t slot = id == ROLLCALL_NONE ? 0 : (id & (table->capacity - 1)) + 1;
+	const uint32_t slot = (uint32_t)id & (table->capacity - 1);
+	const uint32_t next = bitset_next(&table->taken, id == ROLLCALL_NONE ? 0 : slot + 1);
 
-	for (; slot < table->fresh; slot++)
-		if (table->slots[slot].state != CLIENT_FREE)
-			return &table->slots[slot];
-	return NULL;
+	return next == BITSET_NONE ? NULL : &table->slots[next];
 }
 
 void client_list_init(struct client_list *list, enum client_list_kind kind)

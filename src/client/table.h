@@ -10,6 +10,7 @@
 #ifndef CLIENT_TABLE_H
 #define CLIENT_TABLE_H
 
+#include "base/bitset.h"
 #include "client/client.h"
 
 #define TABLE_CAPACITY_MAX (1u << 25)
@@ -29,6 +30,7 @@ struct table {
 	uint32_t capacity;
 	uint32_t fresh; /* slots from here on were never used */
 	struct client_list free;
+	struct bitset taken; /* slots that hold a client */
 };
 
 /* A table for so many clients or more. -ENOMEM. */
@@ -44,7 +46,10 @@ struct client *table_find(const struct table *table, uint64_t id);
 /* Frees a slot. */
 void table_remove(struct table *table, struct client *client);
 
-/* The next client in the order of slots, the first one for ROLLCALL_NONE; NULL after the last. */
+/*
+ * The next client in the order of slots, the first one for ROLLCALL_NONE; NULL after the last. The
+ * client with this ID may be gone. The cost does not depend on how many slots are free.
+ */
 struct client *table_next(const struct table *table, uint64_t id);
 
 void client_list_init(struct client_list *list, enum client_list_kind kind);

@@ -2,6 +2,8 @@
 /* The connection table: which IDs it gives, which it knows, and what happens when they run out. */
 #include "lib/test.h"
 
+#include <sys/mman.h>
+
 #include "client/table.h"
 #include "lib/aborts.h"
 #include "lib/random.h"
@@ -211,6 +213,82 @@ static void walk(void **state)
 	assert_int_equal(next(8), 1);
 }
 
+/*
+ * A walk does not look at free slots, wherever its cursor stands: here their memory cannot be read.
+ */
+static void walk_over_free_slots(void **state)
+{
+	enum { CLIENTS = 1 << 16, PAGE_SLOTS = 32 };
+	static const uint64_t staying[] = { 5, 30001, CLIENTS - 1 };
+	const size_t page_bytes = PAGE_SLOTS * sizeof(struct client);
+	uint64_t id;
+
+	(void)state;
+	init(CLIENTS);
+	for (id = 0; id < CLIENTS; id++)
+		add();
+	for (id = 0; id < CLIENTS; id++)
+		if (id != staying[0] && id != staying[1] && id != staying[2])
+			remove_id(id);
+	for (id = 0; id < CLIENTS; id += PAGE_SLOTS) {
+		bool stays = false;
+
+		for (size_t i = 0; i < COUNT(staying); i++)
+			stays |= staying[i] / PAGE_SLOTS * PAGE_SLOTS == id;
+		if (!stays)
+			assert_int_equal(mprotect(&table.slots[id], page_bytes, PROT_NONE), 0);
+	}
+	assert_int_equal(next(ROLLCALL_NONE), staying[0]);
+	assert_int_equal(next(staying[0]), staying[1]);
+	assert_int_equal(next(staying[1]), staying[2]);
+	assert_int_equal(next(staying[2]), ROLLCALL_NONE);
+	assert_int_equal(next(29000), staying[1]);
+	assert_int_equal(next(30002), staying[2]);
+	assert_int_equal(next(CLIENTS + 4), staying[0]);
+}
+
+/*
+ * Walks while clients come and go at random: each that is there all the time is visited once, no
+ * client twice, and none that is not there.
+ */
+static void walk_while_clients_change(void **state)
+{
+	enum { CAPACITY = 256, WALKS = 200 };
+	uint64_t seed = 11, there[CAPACITY], visits[CAPACITY];
+
+	(void)state;
+	init(CAPACITY);
+	for (int walks = 0; walks < WALKS; walks++) {
+		uint64_t id = ROLLCALL_NONE;
+
+		for (uint64_t slot = 0; slot < CAPACITY; slot++) {
+			const struct client *client = &table.slots[slot];
+
+			there[slot] = client->state == CLIENT_FREE ? ROLLCALL_NONE : client->id;
+			visits[slot] = 0;
+		}
+		while ((id = next(id)) != ROLLCALL_NONE) {
+			assert_non_null(table_find(&table, id));
+			assert_int_equal(visits[id % CAPACITY]++, 0);
+			for (uint64_t changes = random_below(&seed, 6); changes > 0; changes--) {
+				struct client *client = &table.slots[random_below(&seed, CAPACITY)];
+
+				if (random_below(&seed, 2))
+					add();
+				else if (client->state != CLIENT_FREE)
+					table_remove(&table, client);
+				/* The one that the walk stands on goes often. */
+				if (random_below(&seed, 8) == 0 && table_find(&table, id))
+					remove_id(id);
+			}
+		}
+		for (uint64_t slot = 0; slot < CAPACITY; slot++)
+			if (there[slot] != ROLLCALL_NONE && table_find(&table, there[slot]))
+				assert_int_equal(visits[slot], 1);
+		add();
+	}
+}
+
 static void remove_in_flight(void *client)
 {
 	((struct client *)client)->in_flight = IN_FLIGHT_SEND;
@@ -306,6 +384,8 @@ int main(void)
 		TEST(exhaustion_and_order),
 		TEST(ids_run_out),
 		TEST(walk),
+		TEST(walk_over_free_slots),
+		TEST(walk_while_clients_change),
 		TEST(checks),
 		TEST(random_model),
 	};
