@@ -318,10 +318,23 @@ ROLLCALL_EXPORT int rollcall_listen(struct rollcall_server *server, const char *
 
 /*
  * Takes over a socket that somebody else has bound, as service managers do (sd_listen_fds(3)): one
- * of TCP that listens, or one of UDP. On success it belongs to the server, which sets its options
- * as those of its own ones, and closes it in the end, without shutting it down: clients that wait
- * there stay, if somebody else has it open. On failure it still belongs to the caller. The rest is
- * as for rollcall_listen(). Errors:
+ * of TCP that listens, or one of UDP. On success it belongs to the server, which closes it in the
+ * end, without shutting it down: clients that wait there stay, if somebody else has it open. On
+ * failure it still belongs to the caller. The rest is as for rollcall_listen().
+ *
+ * Options get the values of the server's own sockets, also for others that have the socket open:
+ *	TCP	SO_REUSEADDR, TCP_NODELAY and SO_KEEPALIVE as of rollcall_listen(); SO_LINGER,
+ *		SO_OOBINLINE, TCP_CORK, IP_RECVERR off; SO_RCVLOWAT 1; no SO_RCVTIMEO, SO_SNDTIMEO
+ *	UDP	UDP_GRO on; on a wildcard address IP_PKTINFO, or IPV6_RECVPKTINFO and
+ *		IPV6_FREEBIND, on; IP_RECVERR, IP_MULTICAST_ALL, SO_BROADCAST, UDP_CORK,
+ *		UDP_SEGMENT, and all that adds control data (SO_TIMESTAMP, SO_TIMESTAMPING,
+ *		IP_RECVTTL, IP_RECVTOS and the like; likewise for IPv6) off
+ * Others stay: SO_RCVBUF and SO_SNDBUF unless rollcall_options asks for a size, TTL, TOS, SO_MARK,
+ * SO_BINDTODEVICE, IP_MTU_DISCOVER, memberships of multicast groups, filters. What has come before
+ * is not affected: connections have the old options, and datagrams to 0.0.0.0 may lack the address
+ * that they were sent to.
+ *
+ * Errors:
  *	-EBADF		not an open descriptor
  *	-ENOTSOCK	not a socket
  *	-EAFNOSUPPORT	neither IPv4 nor IPv6

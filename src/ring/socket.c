@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
-#include <netinet/tcp.h>
-#include <netinet/udp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include "ring/sockopt.h"
 
 static int from_resolver(const char *host, const char *service, struct address *addresses,
 			 unsigned max)
@@ -65,12 +65,8 @@ int socket_resolve(struct ring *ring, const char *host, uint16_t port, struct ad
 	return (int)count;
 }
 
-static int set(int fd, int level, int name, int value)
-{
-	return setsockopt(fd, level, name, &value, sizeof(value)) ? -errno : 0;
-}
-
-static int open_bound(const struct address *address, int type, int (*prepare)(int, const void *),
+static int open_bound(const struct address *address, int type,
+		      int (*prepare)(int, const struct address *, const void *),
 		      const void *argument)
 {
 	int fd = socket(address->any.sa_family, type | SOCK_CLOEXEC, 0);
@@ -80,9 +76,9 @@ static int open_bound(const struct address *address, int type, int (*prepare)(in
 		return -errno;
 	/* IPv4 has a socket of its own, so that addresses always have their plain form. */
 	if (address->any.sa_family == AF_INET6)
-		error = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+		error = sockopt_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 	if (!error)
-		error = prepare(fd, argument);
+		error = prepare(fd, address, argument);
 	if (!error && bind(fd, &address->any, address->bytes))
 		error = -errno;
 	if (!error && type == SOCK_STREAM && listen(fd, SOCKET_BACKLOG))
@@ -93,26 +89,11 @@ static int open_bound(const struct address *address, int type, int (*prepare)(in
 	return error;
 }
 
-/* A silent client is probed so often, in as much time as it has been silent. */
-#define KEEPALIVE_PROBES 6
-
-static int prepare_tcp(int fd, const void *argument)
+static int prepare_tcp(int fd, const struct address *address, const void *argument)
 {
-	const uint64_t idle_s = (*(const uint64_t *)argument + 999) / 1000;
-	const uint64_t interval_s = (idle_s + KEEPALIVE_PROBES - 1) / KEEPALIVE_PROBES;
-	int error = set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	const uint64_t keepalive_ms = *(const uint64_t *)argument;
 
-	if (!error)
-		error = set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	if (!error)
-		error = set(fd, SOL_SOCKET, SO_KEEPALIVE, idle_s > 0);
-	if (error || !idle_s)
-		return error;
-	if ((error = set(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)idle_s)) ||
-	    (error = set(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)interval_s)))
-		return error;
-	/* TCP_USER_TIMEOUT would also end who is there, but has stopped reading for a while. */
-	return set(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
+	return sockopt_prepare_tcp(fd, address->any.sa_family, (keepalive_ms + 999) / 1000);
 }
 
 int socket_listen(struct ring *ring, const struct address *address, uint64_t keepalive_ms)
@@ -121,50 +102,27 @@ int socket_listen(struct ring *ring, const struct address *address, uint64_t kee
 	return open_bound(address, SOCK_STREAM, prepare_tcp, &keepalive_ms);
 }
 
-struct udp_settings {
-	const struct address *address;
-	const struct socket_room *room;
-};
-
 /* As much as may be: without the limit for who has CAP_NET_ADMIN, else up to it. */
 static void set_room(int fd, int name_force, int name, size_t bytes)
 {
-	if (bytes > 0 && set(fd, SOL_SOCKET, name_force, (int)bytes))
-		set(fd, SOL_SOCKET, name, (int)bytes);
+	if (bytes > 0 && sockopt_set(fd, SOL_SOCKET, name_force, (int)bytes))
+		sockopt_set(fd, SOL_SOCKET, name, (int)bytes);
 }
 
-static int prepare_udp(int fd, const void *argument)
+static int prepare_udp(int fd, const struct address *address, const void *argument)
 {
-	const struct udp_settings *settings = argument;
+	const struct socket_room *room = argument;
 
-	set_room(fd, SO_RCVBUFFORCE, SO_RCVBUF, settings->room->receive_bytes);
-	set_room(fd, SO_SNDBUFFORCE, SO_SNDBUF, settings->room->send_bytes);
-	/* Without these it works too. */
-	set(fd, SOL_UDP, UDP_GRO, 1);
-	set(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
-	if (!address_is_wildcard(settings->address))
-		return 0;
-	if (settings->address->any.sa_family == AF_INET)
-		return set(fd, IPPROTO_IP, IP_PKTINFO, 1);
-	return set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+	set_room(fd, SO_RCVBUFFORCE, SO_RCVBUF, room->receive_bytes);
+	set_room(fd, SO_SNDBUFFORCE, SO_SNDBUF, room->send_bytes);
+	return sockopt_prepare_udp(fd, address);
 }
 
 int socket_bind_udp(struct ring *ring, const struct address *address,
 		    const struct socket_room *room)
 {
-	const struct udp_settings settings = { address, room };
-
 	(void)ring;
-	return open_bound(address, SOCK_DGRAM, prepare_udp, &settings);
-}
-
-/* An option that is never negative, or -errno. */
-static int get(int fd, int level, int name)
-{
-	int value = 0;
-	socklen_t bytes = sizeof(value);
-
-	return getsockopt(fd, level, name, &value, &bytes) ? -errno : value;
+	return open_bound(address, SOCK_DGRAM, prepare_udp, room);
 }
 
 /* Addresses of IPv4 would come inside of IPv6; here they always have their plain form. */
@@ -173,14 +131,14 @@ static bool takes_both(int fd, const struct address *address)
 	if (address->any.sa_family != AF_INET6)
 		return false;
 	return IN6_IS_ADDR_V4MAPPED(&address->v6.sin6_addr) ||
-	       (address_is_wildcard(address) && get(fd, IPPROTO_IPV6, IPV6_V6ONLY) != 1);
+	       (address_is_wildcard(address) && sockopt_get(fd, IPPROTO_IPV6, IPV6_V6ONLY) != 1);
 }
 
 int socket_transport(struct ring *ring, int fd)
 {
-	const int family = get(fd, SOL_SOCKET, SO_DOMAIN);
-	const int protocol = get(fd, SOL_SOCKET, SO_PROTOCOL);
-	const int type = get(fd, SOL_SOCKET, SO_TYPE);
+	const int family = sockopt_get(fd, SOL_SOCKET, SO_DOMAIN);
+	const int protocol = sockopt_get(fd, SOL_SOCKET, SO_PROTOCOL);
+	const int type = sockopt_get(fd, SOL_SOCKET, SO_TYPE);
 	struct address address;
 	int error;
 
@@ -196,34 +154,34 @@ int socket_transport(struct ring *ring, int fd)
 	if (error)
 		return error;
 	if (address_port(&address) == 0 ||
-	    (protocol == IPPROTO_TCP && get(fd, SOL_SOCKET, SO_ACCEPTCONN) != 1))
+	    (protocol == IPPROTO_TCP && sockopt_get(fd, SOL_SOCKET, SO_ACCEPTCONN) != 1))
 		return -EINVAL;
 	if (takes_both(fd, &address))
 		return -EOPNOTSUPP;
 	return protocol == IPPROTO_TCP ? ROLLCALL_TCP : ROLLCALL_UDP;
 }
 
-int socket_adopt_tcp(struct ring *ring, int fd, uint64_t keepalive_ms)
-{
-	(void)ring;
-	if (fcntl(fd, F_SETFD, FD_CLOEXEC))
-		return -errno;
-	return prepare_tcp(fd, &keepalive_ms);
-}
-
-int socket_adopt_udp(struct ring *ring, int fd, const struct socket_room *room)
+static int adopt(struct ring *ring, int fd,
+		 int (*prepare)(int, const struct address *, const void *), const void *argument)
 {
 	struct address address;
-	const struct udp_settings settings = { &address, room };
 	int error = socket_local_address(ring, fd, &address);
 
 	if (error)
 		return error;
 	if (fcntl(fd, F_SETFD, FD_CLOEXEC))
 		return -errno;
-	/* systemd's Timestamping= would take the room of other control data. */
-	set(fd, SOL_SOCKET, SO_TIMESTAMP, 0);
-	return prepare_udp(fd, &settings);
+	return prepare(fd, &address, argument);
+}
+
+int socket_adopt_tcp(struct ring *ring, int fd, uint64_t keepalive_ms)
+{
+	return adopt(ring, fd, prepare_tcp, &keepalive_ms);
+}
+
+int socket_adopt_udp(struct ring *ring, int fd, const struct socket_room *room)
+{
+	return adopt(ring, fd, prepare_udp, room);
 }
 
 /* The kernel says twice what it was asked for (socket(7), SO_RCVBUF). */

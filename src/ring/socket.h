@@ -37,7 +37,8 @@ struct socket_room {
  * A bound UDP socket. On a wildcard address each datagram comes with the address that it was sent
  * to (ip(7), IP_PKTINFO; RFC 3542, section 6). Datagrams of one peer may come together, with their
  * size (UDP_GRO, Linux 5.0), and with the number of those that were dropped, if any was (socket(7),
- * SO_RXQ_OVFL). It gets at most the room that the kernel allows.
+ * SO_RXQ_OVFL). It receives multicast only of groups that it has joined itself. It gets at most
+ * the room that the kernel allows.
  */
 int socket_bind_udp(struct ring *ring, const struct address *address,
 		    const struct socket_room *room);
@@ -51,9 +52,9 @@ int socket_bind_udp(struct ring *ring, const struct address *address,
 int socket_transport(struct ring *ring, int fd);
 
 /*
- * Set such a socket as those that are made here; 0, or what setsockopt(2) says. What had come
- * before has nothing of it: connections no probes, datagrams to 0.0.0.0 not the address that they
- * were sent to.
+ * Applies our options (ring/sockopt.h) to an adopted socket, whatever its maker has set; 0, or what
+ * setsockopt(2) says. They do not affect connections and datagrams already queued: connections have
+ * no keepalive probes, datagrams to 0.0.0.0 not the address that they were sent to.
  */
 int socket_adopt_tcp(struct ring *ring, int fd, uint64_t keepalive_ms);
 int socket_adopt_udp(struct ring *ring, int fd, const struct socket_room *room);

@@ -3,6 +3,8 @@
 #include "contract/library.h"
 
 #include <fcntl.h>
+#include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <sys/un.h>
 
 union any_address {
@@ -141,6 +143,175 @@ static void others_keep_it(void **state)
 	close(listener);
 }
 
+/* ---- What its maker has set ---- */
+
+/* An option with a value that its maker may have set, and the one that it then has. */
+static const struct foreign {
+	const char *name;
+	int family, type, level, option, value, wanted;
+} foreign[] = {
+#define ANY(type, level, option, value, wanted)                                                    \
+	{ #option, AF_INET, type, level, option, value, wanted },                                  \
+	{                                                                                          \
+#option, AF_INET6, type, level, option, value, wanted                              \
+	}
+#define V4(option, wanted)                                                                         \
+	{                                                                                          \
+#option, AF_INET, SOCK_DGRAM, IPPROTO_IP, option, !(wanted), wanted                \
+	}
+#define V6(option, wanted)                                                                         \
+	{                                                                                          \
+#option, AF_INET6, SOCK_DGRAM, IPPROTO_IPV6, option, !(wanted), wanted             \
+	}
+	ANY(SOCK_DGRAM, SOL_SOCKET, SO_TIMESTAMP, 1, 0),
+	ANY(SOCK_DGRAM, SOL_SOCKET, SO_TIMESTAMPNS, 1, 0),
+	ANY(SOCK_DGRAM, SOL_SOCKET, SO_TIMESTAMPING, 1 << 3 | 1 << 4, 0),
+	ANY(SOCK_DGRAM, SOL_SOCKET, SO_BROADCAST, 1, 0),
+	ANY(SOCK_DGRAM, SOL_UDP, UDP_CORK, 1, 0),
+	ANY(SOCK_DGRAM, SOL_UDP, UDP_SEGMENT, 2, 0),
+	V4(IP_RECVERR, 0),
+	V4(IP_MULTICAST_ALL, 0),
+	V4(IP_PKTINFO, 1),
+	V4(IP_RECVTTL, 0),
+	V4(IP_RECVTOS, 0),
+	V4(IP_RECVOPTS, 0),
+	V4(IP_RETOPTS, 0),
+	V4(IP_RECVORIGDSTADDR, 0),
+	V6(IPV6_RECVERR, 0),
+	V6(IPV6_MULTICAST_ALL, 0),
+	V6(IPV6_FREEBIND, 1),
+	V6(IPV6_RECVPKTINFO, 1),
+	V6(IPV6_RECVHOPLIMIT, 0),
+	V6(IPV6_RECVTCLASS, 0),
+	V6(IPV6_RECVHOPOPTS, 0),
+	V6(IPV6_RECVRTHDR, 0),
+	V6(IPV6_RECVDSTOPTS, 0),
+	V6(IPV6_RECVORIGDSTADDR, 0),
+	V6(IPV6_2292PKTINFO, 0),
+	V6(IPV6_2292HOPLIMIT, 0),
+	ANY(SOCK_STREAM, SOL_SOCKET, SO_LINGER, 1, 0),
+	ANY(SOCK_STREAM, SOL_SOCKET, SO_RCVLOWAT, 100, 1),
+	ANY(SOCK_STREAM, SOL_SOCKET, SO_OOBINLINE, 1, 0),
+	ANY(SOCK_STREAM, IPPROTO_TCP, TCP_CORK, 1, 0),
+	ANY(SOCK_STREAM, IPPROTO_TCP, TCP_NODELAY, 0, 1),
+#undef ANY
+#undef V4
+#undef V6
+};
+
+static int get_option(int fd, const struct foreign *option)
+{
+	int value = -1;
+	socklen_t bytes = sizeof(value);
+
+	assert_int_equal(getsockopt(fd, option->level, option->option, &value, &bytes), 0);
+	return value;
+}
+
+/* What is set with a struct begins with the value. */
+static void set_option(int fd, const struct foreign *option)
+{
+	const int values[2] = { option->value };
+	const socklen_t bytes = option->option == SO_LINGER ? sizeof(values) : sizeof(*values);
+
+	assert_case(option->name, setsockopt(fd, option->level, option->option, values, bytes), 0);
+}
+
+static bool is_of(const struct foreign *option, int family, int type)
+{
+	return option->family == family && option->type == type;
+}
+
+/* A socket on every address of the machine, with all of these options; another one shows it. */
+static int give_with_options(int family, int type)
+{
+	const int fd = make_socket(family, type, 0, 1);
+	int other;
+
+	for (size_t i = 0; i < COUNT(foreign); i++)
+		if (is_of(&foreign[i], family, type))
+			set_option(fd, &foreign[i]);
+	bind_to(fd, family, family == AF_INET ? "0.0.0.0" : "::");
+	if (type == SOCK_STREAM)
+		assert_int_equal(listen(fd, 8), 0);
+	other = dup(fd);
+	give(fd);
+	made[made_count++] = other;
+	return other;
+}
+
+static uint16_t ports[4];
+
+static void ask_port(uint16_t port, int family, int type)
+{
+	const struct timeval limit = { .tv_sec = SCRIPT_LIMIT_S };
+	union any_address to = { .any.sa_family = (sa_family_t)family };
+	int fd = socket(family, type, 0);
+
+	to.v4.sin_port = port;
+	if (family == AF_INET6)
+		to.v6.sin6_addr = in6addr_loopback;
+	else
+		to.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	expect(connect(fd, &to.any, sizeof(to)) == 0);
+	expect(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0);
+	say(fd, "hello\n");
+	hear(fd, "hello\n");
+	close(fd);
+}
+
+static void ask_all(void)
+{
+	for (int i = 0; i < 4; i++)
+		ask_port(ports[i], i & 1 ? AF_INET6 : AF_INET, i & 2 ? SOCK_DGRAM : SOCK_STREAM);
+}
+
+/* They are set as those of the server's own sockets: it answers at once, and drops nothing. */
+static void foreign_options(void **state)
+{
+	(void)state;
+	create();
+	for (int i = 0; i < 4; i++) {
+		const int family = i & 1 ? AF_INET6 : AF_INET;
+		const int type = i & 2 ? SOCK_DGRAM : SOCK_STREAM;
+		const int fd = give_with_options(family, type);
+		union any_address address;
+		socklen_t bytes = sizeof(address);
+
+		for (size_t j = 0; j < COUNT(foreign); j++)
+			if (is_of(&foreign[j], family, type))
+				assert_case(foreign[j].name, get_option(fd, &foreign[j]),
+					    foreign[j].wanted);
+		assert_int_equal(getsockname(fd, &address.any, &bytes), 0);
+		ports[i] = address.v4.sin_port;
+	}
+	run(ask_all);
+	assert_int_equal(stats_now().messages_received, 4);
+	assert_int_equal(stats_now().udp_truncated, 0);
+}
+
+/* An error that came before IP_RECVERR was off (ICMP) does not delay what comes after. */
+static void foreign_error(void **state)
+{
+	const int on = 1;
+	struct sockaddr_in nobody = { .sin_family = AF_INET };
+	socklen_t bytes = sizeof(nobody);
+	int fd, gone;
+
+	(void)state;
+	create();
+	gone = ready_socket(SOCK_DGRAM);
+	assert_int_equal(getsockname(gone, (struct sockaddr *)&nobody, &bytes), 0);
+	close(made[--made_count]);
+	fd = ready_socket(SOCK_DGRAM);
+	assert_int_equal(setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on)), 0);
+	assert_int_equal(sendto(fd, "", 1, 0, (struct sockaddr *)&nobody, sizeof(nobody)), 1);
+	give(fd);
+	bytes = sizeof(nobody);
+	assert_int_equal(recv(fd, &bytes, sizeof(bytes), MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EAGAIN);
+}
+
 /* ---- What is not ---- */
 
 static void refuse(int fd, int error)
@@ -236,8 +407,13 @@ static void both_families_at_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ADOPT_TEST(serves), ADOPT_TEST(others_keep_it),	       ADOPT_TEST(refused),
-		ADOPT_TEST(twice),  ADOPT_TEST(both_families_at_once),
+		ADOPT_TEST(serves),
+		ADOPT_TEST(others_keep_it),
+		ADOPT_TEST(foreign_options),
+		ADOPT_TEST(foreign_error),
+		ADOPT_TEST(refused),
+		ADOPT_TEST(twice),
+		ADOPT_TEST(both_families_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

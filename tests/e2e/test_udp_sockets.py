@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 
 import pytest
@@ -78,6 +79,61 @@ def test_listening_on_a_link_local_address(server, wire):
     with client_at(wire, ("fe80::1", port, 0, scope), ("fe80::2", 0, 0, scope)) as sock:
         ask(sock, b"hello\n")
         ask(sock, b"again\n")
+
+
+def test_answers_from_a_local_route(server, wire):
+    """Addresses that only a local route makes the machine's (AnyIP) answer for themselves."""
+    network.ip("route", "add", "local", "192.0.2.0/24", "dev", "lo")
+    network.ip("-6", "route", "add", "local", "2001:db8:5::/64", "dev", "lo")
+    rollcall = server("--udp", "*:0")
+    for host in ("192.0.2.77", "2001:db8:5::77"):
+        with datagrams((host, rollcall.udp[1])) as sock:
+            ask(sock, b"hello\n")
+
+
+def send_to_group(wire, group, port):
+    """From the clients' network; returns the socket."""
+    with network.entered(wire):
+        index = socket.if_nametoindex(THERE)
+        if ":" in group:
+            sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+            address = (group, port, 0, index)
+        else:
+            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            address = (group, port)
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF,
+                            struct.pack("4s4si", bytes(4), bytes(4), index))
+        sock.settimeout(20)
+        sock.sendto(b"hello\n", address)
+    return sock
+
+
+@pytest.mark.parametrize("group", ["239.7.7.7", "ff15::7777"])
+def test_groups_of_others(server, wire, group):
+    """What goes to a multicast group that another socket of this machine has joined is that
+    socket's alone."""
+    index = socket.if_nametoindex(HERE)
+    rollcall = server("--udp", "*:0")
+    with socket.socket(socket.AF_INET6 if ":" in group else socket.AF_INET,
+                       socket.SOCK_DGRAM) as member:
+        if ":" in group:
+            member.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP,
+                              socket.inet_pton(socket.AF_INET6, group) + struct.pack("i", index))
+        else:
+            member.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, struct.pack(
+                "4s4si", socket.inet_aton(group), bytes(4), index))
+        member.bind(("", 0))
+        member.settimeout(20)
+        with send_to_group(wire, group, member.getsockname()[1]):
+            assert member.recv(100) == b"hello\n"  # The group's datagrams do come here.
+        with send_to_group(wire, group, rollcall.udp[1]) as sock:
+            with client_at(wire, ("10.9.0.1", rollcall.udp[1]), ("10.9.0.2", 0)) as other:
+                ask(other, b"later\n")
+            sock.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                sock.recv(100)
+    rollcall.wait_for_lines("Received", 1)
+    assert len(rollcall.stdout.matching(" connected")) == 1
 
 
 def is_stopped(rollcall):
