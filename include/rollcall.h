@@ -577,7 +577,9 @@ struct rollcall_stats {
 	uint64_t udp_loops;	   /* they began with the prefix of answers twice */
 	uint64_t udp_truncated;	   /* larger than a buffer */
 	uint64_t udp_malformed;	   /* no well-formed header of RTP, where one has to be */
-	uint64_t udp_kernel_drops; /* by the kernel: its receive buffer was full */
+	uint64_t udp_kernel_drops; /* by the kernel: its receive buffer was full, or the checksum
+				    * wrong; of an adopted socket since then. A GRO batch, up to
+				    * 64 datagrams of one peer, counts once. */
 
 	uint64_t udp_unlisted;	       /* datagrams delivered as from ROLLCALL_NONE */
 	uint64_t udp_evictions;	       /* clients that made room for others */
@@ -596,7 +598,10 @@ struct rollcall_stats {
 	uint64_t sequence_restarts;
 };
 
-/* Copies the counters. -EINVAL: `size` is not set. */
+/*
+ * Copies the counters. All are true at any time; udp_kernel_drops takes a system call for each UDP
+ * socket. -EINVAL: `size` is not set.
+ */
 ROLLCALL_EXPORT int rollcall_stats(struct rollcall_server *server, struct rollcall_stats *stats);
 
 /* ---- The kernel ------------------------------------------------------------------------------ */

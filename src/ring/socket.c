@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sock_diag.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
@@ -199,6 +200,16 @@ void socket_room(struct ring *ring, int fd, struct socket_room *room)
 	(void)ring;
 	room->receive_bytes = get_room(fd, SO_RCVBUF);
 	room->send_bytes = get_room(fd, SO_SNDBUF);
+}
+
+uint32_t socket_drops(struct ring *ring, int fd)
+{
+	uint32_t values[SK_MEMINFO_VARS] = { 0 };
+	socklen_t bytes = sizeof(values);
+
+	(void)ring;
+	getsockopt(fd, SOL_SOCKET, SO_MEMINFO, values, &bytes);
+	return values[SK_MEMINFO_DROPS];
 }
 
 bool socket_is_local(struct ring *ring, const struct address *address)

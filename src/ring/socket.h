@@ -36,9 +36,8 @@ struct socket_room {
 /*
  * A bound UDP socket. On a wildcard address each datagram comes with the address that it was sent
  * to (ip(7), IP_PKTINFO; RFC 3542, section 6). Datagrams of one peer may come together, with their
- * size (UDP_GRO, Linux 5.0), and with the number of those that were dropped, if any was (socket(7),
- * SO_RXQ_OVFL). It receives multicast only of groups that it has joined itself. It gets at most
- * the room that the kernel allows.
+ * size (UDP_GRO, Linux 5.0). It receives multicast only of groups that it has joined itself. It
+ * gets at most the room that the kernel allows.
  */
 int socket_bind_udp(struct ring *ring, const struct address *address,
 		    const struct socket_room *room);
@@ -61,6 +60,12 @@ int socket_adopt_udp(struct ring *ring, int fd, const struct socket_room *room);
 
 /* The room that it got. */
 void socket_room(struct ring *ring, int fd, struct socket_room *room);
+
+/*
+ * The number of datagrams that a UDP socket has dropped since it was made, modulo 2^32: for lack of
+ * room, or with a wrong checksum (SO_MEMINFO, Linux 4.12). A GRO batch counts once.
+ */
+uint32_t socket_drops(struct ring *ring, int fd);
 
 /* Whether the address is one of this machine's: whether it could be bound to. */
 bool socket_is_local(struct ring *ring, const struct address *address);

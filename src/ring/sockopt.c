@@ -40,7 +40,7 @@ struct option {
 
 /* Any control data besides our own would leave too little room for it. */
 static const struct option udp[] = {
-	{ SOL_SOCKET, SO_RXQ_OVFL, 1 },
+	{ SOL_SOCKET, SO_RXQ_OVFL, 0 },
 	{ SOL_SOCKET, SO_TIMESTAMP, 0 },
 	{ SOL_SOCKET, SO_TIMESTAMPING, 0 },
 	{ SOL_SOCKET, SO_RCVMARK, 0 },

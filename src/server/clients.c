@@ -172,10 +172,13 @@ void *rollcall_data(struct rollcall_server *server, rollcall_client id)
 
 int rollcall_stats(struct rollcall_server *server, struct rollcall_stats *stats)
 {
-	struct rollcall_stats now = server->core.stats;
+	struct rollcall_stats now;
 
 	if (stats->size < offsetof(struct rollcall_stats, turns))
 		return -EINVAL;
+	for (unsigned i = 0; i < server->endpoint_count; i++)
+		endpoint_count_drops(server->endpoints[i]);
+	now = server->core.stats;
 	now.size = min_size(stats->size, sizeof(now));
 	now.bytes_copied = server->core.memory.copied_bytes;
 	now.memory_bytes_now = core_memory_bytes(&server->core);

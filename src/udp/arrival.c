@@ -16,10 +16,8 @@ _Static_assert(NAME_BYTES >= sizeof(struct sockaddr_in6), "both families fit");
 _Static_assert((sizeof(struct io_uring_recvmsg_out) + NAME_BYTES) % _Alignof(struct cmsghdr) == 0,
 	       "control data is aligned");
 
-/* The address asked, the size of datagrams that came together, and the count of those dropped. */
-#define CONTROL_BYTES                                                                              \
-	(CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int)) +                        \
-	 CMSG_SPACE(sizeof(uint32_t)))
+/* The address asked, and the size of datagrams that came together. */
+#define CONTROL_BYTES (CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int)))
 
 void arrival_lay_out(struct msghdr *layout)
 {
@@ -52,8 +50,6 @@ static void take_control(struct arrival *arrival, struct cmsghdr *header)
 	} else if (is_control(header, SOL_UDP, UDP_GRO, sizeof(segment_bytes))) {
 		memcpy(&segment_bytes, CMSG_DATA(header), sizeof(segment_bytes));
 		arrival->segment_bytes = segment_bytes > 0 ? (size_t)segment_bytes : 0;
-	} else if (is_control(header, SOL_SOCKET, SO_RXQ_OVFL, sizeof(arrival->kernel_drops))) {
-		memcpy(&arrival->kernel_drops, CMSG_DATA(header), sizeof(arrival->kernel_drops));
 	}
 }
 

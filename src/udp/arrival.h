@@ -19,9 +19,8 @@ struct arrival {
 	uint64_t source; /* sources_prefix() of its address */
 	const uint8_t *data;
 	size_t bytes;
-	size_t segment_bytes;  /* of each but the last of those that came together; 0: it is one */
-	uint32_t kernel_drops; /* by the socket, ever, as far as it tells */
-	struct rtp rtp;	       /* of one that is numbered */
+	size_t segment_bytes; /* of each but the last of those that came together; 0: it is one */
+	struct rtp rtp;	      /* of one that is numbered */
 };
 
 /*

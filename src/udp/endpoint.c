@@ -44,6 +44,7 @@ int endpoint_open(struct endpoint *endpoint, struct udp *udp, int fd)
 	endpoint->fd = fd;
 	endpoint->retry.expired = on_retry;
 	endpoint->wildcard = address_is_wildcard(&endpoint->address);
+	endpoint->drops = socket_drops(core->ring, fd);
 	arrival_lay_out(&endpoint->layout);
 	log_room(core, fd);
 	return 0;
@@ -66,6 +67,15 @@ void endpoint_destroy(struct endpoint *endpoint)
 	timers_clear(&endpoint->udp->core->timers, &endpoint->retry);
 	timers_unreserve(&endpoint->udp->core->timers);
 	socket_close(endpoint->udp->core->ring, endpoint->fd);
+}
+
+void endpoint_count_drops(struct endpoint *endpoint)
+{
+	struct core *core = endpoint->udp->core;
+	const uint32_t drops = socket_drops(core->ring, endpoint->fd);
+
+	core->stats.udp_kernel_drops += (uint32_t)(drops - endpoint->drops);
+	endpoint->drops = drops;
 }
 
 bool endpoint_is_busy(const struct endpoint *endpoint)
@@ -125,15 +135,6 @@ bool endpoint_flush(struct endpoint *endpoint)
 
 /* ---- Receiving ---- */
 
-/* The kernel tells how many it has dropped ever; it goes round at 2^32. */
-static void count_kernel_drops(struct endpoint *endpoint, uint32_t drops)
-{
-	if (drops == 0)
-		return;
-	endpoint->udp->core->stats.udp_kernel_drops += (uint32_t)(drops - endpoint->kernel_drops);
-	endpoint->kernel_drops = drops;
-}
-
 /* Delivers one after the other of those that came together. */
 static void receive(struct endpoint *endpoint, void *buffer, int bytes)
 {
@@ -146,7 +147,8 @@ static void receive(struct endpoint *endpoint, void *buffer, int bytes)
 		core->stats.udp_truncated++;
 		return;
 	}
-	count_kernel_drops(endpoint, all.kernel_drops);
+	if (++endpoint->receives % ENDPOINT_RECEIVES_PER_COUNT == 0)
+		endpoint_count_drops(endpoint);
 	refused = arrival_refuse(&all, core);
 	core->stats.udp_bundles_received += all.segment_bytes > 0 && all.segment_bytes < all.bytes;
 	do {

@@ -43,7 +43,8 @@ struct endpoint {
 	/* What the kernel lays each datagram out by; it stays as it is (Linux 6.0). */
 	struct msghdr layout;
 
-	uint32_t kernel_drops; /* as the kernel told last */
+	uint32_t drops;	   /* socket_drops() when they were counted last */
+	uint32_t receives; /* wraps */
 
 	/* All endpoints of the server, to know our own addresses. */
 	struct endpoint *const *all;
@@ -64,6 +65,15 @@ void endpoint_end(struct endpoint *endpoint);
 
 /* Frees what it holds; nothing may be in flight, its clients' datagrams included. */
 void endpoint_destroy(struct endpoint *endpoint);
+
+/*
+ * Adds the datagrams that the kernel has dropped since the last call, or since the socket was taken
+ * over, to the statistics. One system call.
+ */
+void endpoint_count_drops(struct endpoint *endpoint);
+
+/* Receives after which drops are counted: less than 2^32 of them, where the kernel's count wraps. */
+#define ENDPOINT_RECEIVES_PER_COUNT (1 << 16)
 
 /* Whether it still receives, or has an operation in flight. */
 bool endpoint_is_busy(const struct endpoint *endpoint);

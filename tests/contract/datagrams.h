@@ -12,10 +12,8 @@
 #define SEND 2
 
 #define NAME_BYTES 32
-/* The address asked, the size of datagrams that came together, the count of those dropped. */
-#define CONTROL_BYTES                                                                              \
-	(CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int)) +                        \
-	 CMSG_SPACE(sizeof(uint32_t)))
+/* The address asked, and the size of datagrams that came together. */
+#define CONTROL_BYTES (CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int)))
 
 /* What the kernel lays each datagram out by; it has to stay while the receive goes on. */
 static struct msghdr layout;

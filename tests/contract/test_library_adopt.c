@@ -312,6 +312,31 @@ static void foreign_error(void **state)
 	assert_int_equal(errno, EAGAIN);
 }
 
+/* What the socket has dropped before is not the server's. */
+static void earlier_drops(void **state)
+{
+	static const char message[1000];
+	int fd, client, bytes = 4096;
+
+	(void)state;
+	create();
+	fd = ready_socket(SOCK_DGRAM);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&udp_address,
+				     &(socklen_t){ sizeof(udp_address) }),
+			 0);
+	client = dial_udp();
+	for (int i = 0; i < 100; i++)
+		say_bytes(client, message, sizeof(message));
+	give(fd);
+	assert_int_equal(stats_now().udp_kernel_drops, 0);
+	for (int i = 0; i < 100; i++)
+		say_bytes(client, message, sizeof(message));
+	assert_int_equal(stats_now().udp_kernel_drops, 100);
+	assert_string_equal(script_failure, "");
+	close(client);
+}
+
 /* ---- What is not ---- */
 
 static void refuse(int fd, int error)
@@ -407,13 +432,10 @@ static void both_families_at_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ADOPT_TEST(serves),
-		ADOPT_TEST(others_keep_it),
-		ADOPT_TEST(foreign_options),
-		ADOPT_TEST(foreign_error),
-		ADOPT_TEST(refused),
-		ADOPT_TEST(twice),
-		ADOPT_TEST(both_families_at_once),
+		ADOPT_TEST(serves),	     ADOPT_TEST(others_keep_it),
+		ADOPT_TEST(foreign_options), ADOPT_TEST(foreign_error),
+		ADOPT_TEST(earlier_drops),   ADOPT_TEST(refused),
+		ADOPT_TEST(twice),	     ADOPT_TEST(both_families_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,6 +88,13 @@ void socket_room(struct ring *ring, int fd, struct socket_room *room)
 	*room = (struct socket_room){ hostile_byte(), hostile_byte() };
 }
 
+uint32_t socket_drops(struct ring *ring, int fd)
+{
+	(void)ring;
+	hostile_file(fd);
+	return UINT32_MAX;
+}
+
 bool socket_is_local(struct ring *ring, const struct address *address)
 {
 	(void)ring;

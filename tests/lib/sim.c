@@ -157,6 +157,11 @@ uint64_t sim_refused(const struct sim *sim)
 	return sim->refused;
 }
 
+uint64_t sim_dropped(const struct sim *sim)
+{
+	return sim->dropped;
+}
+
 bool sim_has_failed(const struct sim *sim)
 {
 	return sim->failed;

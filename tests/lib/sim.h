@@ -120,6 +120,9 @@ bool sim_chance(struct sim *sim, enum sim_fault fault);
 /* Datagrams of the server for which a socket had no room. */
 uint64_t sim_refused(const struct sim *sim);
 
+/* Datagrams to the server for which a socket had no room; those that leave together count once. */
+uint64_t sim_dropped(const struct sim *sim);
+
 /* Whether the failure of the settings has happened. */
 bool sim_has_failed(const struct sim *sim);
 
@@ -186,7 +189,6 @@ struct sim_taken {
 	const uint8_t *data; /* in the server's buffer */
 	size_t bytes;
 	size_t segment_bytes; /* of each but the last; 0: it is one */
-	uint32_t drops;	      /* as told in it: by the socket, before it */
 	bool cut;
 };
 

@@ -140,10 +140,7 @@ static void put_control(struct control *control, int level, int type, const void
 	control->used += min_size(CMSG_SPACE(bytes), left);
 }
 
-/*
- * What was dropped before it, if anything was; the size of datagrams that come together; and on a
- * wildcard address, the address that was asked.
- */
+/* The size of datagrams that come together, and on a wildcard address, the address asked. */
 static void lay_out_control(const struct sim_file *file, const struct sim_datagram *datagram,
 			    struct control *control)
 {
@@ -152,9 +149,6 @@ static void lay_out_control(const struct sim_file *file, const struct sim_datagr
 					 .ipi_addr = datagram->to.v4.sin_addr };
 	const int segment_bytes = (int)datagram->segment_bytes;
 
-	if (datagram->drops > 0)
-		put_control(control, SOL_SOCKET, SO_RXQ_OVFL, &datagram->drops,
-			    sizeof(datagram->drops));
 	if (segment_bytes > 0)
 		put_control(control, SOL_UDP, UDP_GRO, &segment_bytes, sizeof(segment_bytes));
 	if (!address_is_wildcard(&file->address))
@@ -243,7 +237,6 @@ static void note_handed(struct sim *sim, const struct sim_op *op, const struct s
 		.data = buffer + head,
 		.bytes = first->bytes,
 		.segment_bytes = first->segment_bytes,
-		.drops = first->drops,
 		.cut = out->flags & (MSG_TRUNC | MSG_CTRUNC),
 	};
 }

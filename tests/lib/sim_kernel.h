@@ -44,7 +44,6 @@ struct sim_datagram {
 	size_t bytes;
 	size_t segment_bytes; /* of each that was put together; 0: it is one */
 	size_t room_bytes;    /* that it takes at the socket */
-	uint32_t drops;	      /* by the socket, when it came */
 	uint8_t data[];
 };
 
@@ -122,7 +121,8 @@ struct sim {
 	uint64_t now_ns;
 	uint64_t fired[SIM_FAULTS];
 	sim_results ended;
-	uint64_t refused; /* datagrams for which a socket had no room */
+	uint64_t refused; /* datagrams of the server for which a socket had no room */
+	uint64_t dropped; /* datagrams to the server likewise */
 	unsigned longest_wait;
 	struct ring *ring;
 	struct sim_file files[SIM_FILES_MAX];

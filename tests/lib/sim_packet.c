@@ -105,6 +105,7 @@ static void queue_at(struct sim *sim, struct sim_file *file, struct sim_datagram
 
 	if (!has_room(sim, file, datagram)) {
 		file->drops++;
+		sim->dropped++;
 		free(datagram);
 		return;
 	}
@@ -112,8 +113,6 @@ static void queue_at(struct sim *sim, struct sim_file *file, struct sim_datagram
 		last = &(*last)->next;
 	*last = datagram;
 	datagram->next = NULL;
-	/* It will tell of those that were dropped before it, not after (Linux). */
-	datagram->drops = file->drops;
 	file->room_used += datagram->room_bytes;
 }
 

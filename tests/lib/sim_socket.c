@@ -154,6 +154,12 @@ void socket_room(struct ring *ring, int fd, struct socket_room *room)
 	*room = sim_file(sim_current, fd)->room;
 }
 
+uint32_t socket_drops(struct ring *ring, int fd)
+{
+	(void)ring;
+	return sim_file(sim_current, fd)->drops;
+}
+
 bool socket_is_local(struct ring *ring, const struct address *address)
 {
 	(void)ring;

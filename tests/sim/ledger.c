@@ -179,8 +179,6 @@ void ledger_taken(struct ledger *ledger, const struct sim_taken *taken)
 		ledger->expected.udp_truncated++;
 		return;
 	}
-	if (taken->drops)
-		ledger->drops[address_port(&taken->to) == LETTERS_PORT] = taken->drops;
 	ledger->expected.udp_bundles_received += each < taken->bytes;
 	do {
 		size_t bytes = min_size(each, taken->bytes - at);

@@ -94,7 +94,6 @@ struct ledger {
 	uint64_t asked, left, dropped;	/* dropped: not for lack of room in a socket */
 	struct rollcall_stats expected; /* as far as it has to do with datagrams */
 	uint64_t no_place;
-	uint32_t drops[2]; /* told by each endpoint */
 	struct judge judge;
 };
 

@@ -99,7 +99,7 @@ static void add_up(const struct ledger *ledger, struct rollcall_stats *stats)
 {
 	stats->udp_clients = ledger->count;
 	stats->udp_clients_now = ledger->count - ledger->gone;
-	stats->udp_kernel_drops = (uint64_t)ledger->drops[0] + ledger->drops[1];
+	stats->udp_kernel_drops = sim_dropped(ledger->sim);
 	for (unsigned i = 0; i < ledger->count; i++) {
 		const struct numbers *numbers = ledger->clients[i].numbers;
 

@@ -40,6 +40,7 @@ static struct {
 	int files_count;
 	int (*bind)(const struct address *address);	 /* 0, or the error; NULL: always 0 */
 	bool (*is_local)(const struct address *address); /* NULL: none is */
+	uint32_t drops[SCRIPTED_FILES_MAX];		 /* by descriptor */
 	struct socket_room room;			 /* of UDP sockets */
 	struct socket_room asked_room;			 /* for the last of them */
 	int transport;	 /* what sockets are that were made elsewhere, or an error */
@@ -274,6 +275,13 @@ void socket_room(struct ring *ring, int fd, struct socket_room *room)
 	(void)ring;
 	(void)fd;
 	*room = kernel.room;
+}
+
+uint32_t socket_drops(struct ring *ring, int fd)
+{
+	(void)ring;
+	assert_true(kernel.is_open[fd]);
+	return kernel.drops[fd];
 }
 
 bool socket_is_local(struct ring *ring, const struct address *address)

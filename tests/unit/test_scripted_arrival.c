@@ -134,7 +134,6 @@ static void split_garbage(void **state)
 	is_answering = true;
 	serve("udp://0.0.0.0:7070");
 	control_add(&control, SOL_UDP, UDP_GRO, "\2\0", 2);
-	control_add(&control, SOL_UDP, UDP_SEGMENT, "\3\0\0\0", 4);
 	control_add(&control, IPPROTO_IP, IP_PKTINFO, &asked, sizeof(asked));
 	in.control = control.bytes;
 	in.control_bytes = control.used;
@@ -177,11 +176,11 @@ static void rate_of_those_together(void **state)
 	assert_int_equal(stats_now().udp_rate, 2);
 }
 
-/* The kernel tells with a datagram how many it has dropped ever; that goes round at 2^32. */
+/* What the kernel has dropped is told at any time, also without a datagram that comes after. */
 static void kernel_drops(void **state)
 {
 	static const struct {
-		uint32_t told;
+		uint32_t drops;
 		uint64_t counted;
 	} cases[] = {
 		{ 5, 5 },
@@ -191,42 +190,47 @@ static void kernel_drops(void **state)
 		{ 3, (uint64_t)UINT32_MAX + 4 },
 		{ 3, (uint64_t)UINT32_MAX + 4 },
 	};
-	struct datagram_in in = datagram_from("192.0.2.1", 2001, "a");
 
 	(void)state;
 	serve("udp://192.0.2.9:7070");
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct control control = { 0 };
-
-		control_add(&control, SOL_SOCKET, SO_RXQ_OVFL, &cases[i].told,
-			    sizeof(cases[i].told));
-		in.control = control.bytes;
-		in.control_bytes = control.used;
-		receive_datagram(&in);
-		assert_int_equal(stats_now().udp_kernel_drops, cases[i].counted);
-		/* Most come without it. */
-		come("192.0.2.1", 2001, "a");
+		kernel.drops[server->endpoints[0]->fd] = cases[i].drops;
 		assert_int_equal(stats_now().udp_kernel_drops, cases[i].counted);
 	}
+	rollcall_stop(server);
+	kernel.drops[server->endpoints[0]->fd] = 4;
+	assert_int_equal(stats_now().udp_kernel_drops, (uint64_t)UINT32_MAX + 5);
 }
 
-/* Each endpoint has its own count. */
+/* Each endpoint has its own count, and an adopted one has none from before. */
 static void kernel_drops_of_endpoints(void **state)
 {
-	struct datagram_in in = datagram_from("192.0.2.1", 2001, "a");
-	struct control control = { 0 };
-	const uint32_t drops = 7;
+	int fd;
 
 	(void)state;
 	serve("udp://192.0.2.9:7070");
-	assert_int_equal(listen_on("udp://192.0.2.9:7071"), 0);
-	turn();
-	control_add(&control, SOL_SOCKET, SO_RXQ_OVFL, &drops, sizeof(drops));
-	in.control = control.bytes;
-	in.control_bytes = control.used;
-	for (in.endpoint = 0; in.endpoint < 2; in.endpoint++)
-		receive_datagram(&in);
-	assert_int_equal(stats_now().udp_kernel_drops, 14);
+	fd = kernel_open();
+	kernel.transport = ROLLCALL_UDP;
+	kernel.addresses[fd] = make_address("192.0.2.9", 7071);
+	kernel.drops[fd] = 100;
+	assert_int_equal(rollcall_adopt(server, fd, &service, NULL), 0);
+	assert_int_equal(stats_now().udp_kernel_drops, 0);
+	kernel.drops[server->endpoints[0]->fd] = 7;
+	kernel.drops[fd] = 101;
+	assert_int_equal(stats_now().udp_kernel_drops, 8);
+}
+
+/* The kernel's count wraps: it is read now and then, though nobody asks for the statistics. */
+static void kernel_drops_of_long(void **state)
+{
+	(void)state;
+	serve("udp://192.0.2.9:7070");
+	for (unsigned i = 0; i < 3; i++) {
+		kernel.drops[server->endpoints[0]->fd] += UINT32_MAX;
+		server->endpoints[0]->receives = ENDPOINT_RECEIVES_PER_COUNT - 1;
+		come("192.0.2.1", 2001, "a");
+	}
+	assert_int_equal(stats_now().udp_kernel_drops, 3 * (uint64_t)UINT32_MAX);
 }
 
 /* What is still received while the server is being ended is nobody's. */
@@ -277,6 +281,7 @@ int main(void)
 		UDP_TEST(rate_of_those_together),
 		UDP_TEST(kernel_drops),
 		UDP_TEST(kernel_drops_of_endpoints),
+		UDP_TEST(kernel_drops_of_long),
 		UDP_TEST(at_the_end),
 		UDP_TEST(asked_at_a_group),
 	};
