@@ -172,7 +172,9 @@ int main(int argc, char **argv)
 	int code;
 
 	occupy_standard_files();
+	/* A write then fails instead: a pipe without a reader, a file at RLIMIT_FSIZE. */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 
 	code = options_parse(&program.options, argc, argv, message);
 	diagnostics_init(&program.diagnostics, program.options.log_level);

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import re
+import resource
 import socket
 import time
 
@@ -140,6 +141,18 @@ def test_standard_output_fails(server, kind):
     assert rollcall.stop() == 0
     about = rollcall.stderr.matching("standard output|console")
     assert 1 <= len(about) <= 2, rollcall.output()
+
+
+def test_file_size_limit(server, own_network, tmp_path):
+    """Both outputs are files, and RLIMIT_FSIZE leaves no room for a byte: SIGXFSZ does not matter."""
+    files = [os.open(tmp_path / name, os.O_WRONLY | os.O_CREAT) for name in ("out", "err")]
+    rollcall = server("--tcp", "127.0.0.1:8080", "--udp", "none", stdout=files[0], stderr=files[1],
+                      preexec=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)))
+    for fd in files:
+        os.close(fd)
+    wait_until(lambda: is_open(("127.0.0.1", 8080)), "it to listen")
+    with connect(("127.0.0.1", 8080)) as sock:
+        ask(sock, b"hello\n")
 
 
 def test_reader_leaves_in_between(server):
