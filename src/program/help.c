@@ -40,7 +40,9 @@ static const char help[] =
 	"  -V, --version          show the version and exit\n"
 	"\n"
 	"Sizes in bytes take K, M or G (1024-based); SECONDS take decimals, except --keepalive.\n"
-	"SIGTERM or SIGINT: answer what has arrived, then exit; a second one: exit at once.\n"
+	"SIGTERM or SIGINT: answer what has arrived, then exit; a second one, 0.1 s later or "
+	"more:\n"
+	"exit at once. SIGHUP, SIGUSR1 and SIGUSR2 are ignored.\n"
 	"\n"
 	"Try it:  nc localhost 8080   or   nc -u localhost 7070   in another terminal.\n";
 

@@ -4,26 +4,81 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "program/signals.h"
 
-/* The first signal that came before signals_start(). */
+static const int ending[] = { SIGINT, SIGTERM };
+static const int ignored[] = { SIGHUP, SIGUSR1, SIGUSR2 };
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+/* The first signal that came before signals_start(), and when. */
 static volatile sig_atomic_t early;
+static volatile uint64_t early_ms;
+
+static sigset_t set_of(const int *numbers, size_t count)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < count; i++)
+		sigaddset(&set, numbers[i]);
+	return set;
+}
+
+static sigset_t ending_set(void)
+{
+	return set_of(ending, COUNT(ending));
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
 
 static void on_early(int number)
 {
-	if (early)
+	if (!early) {
+		early_ms = now_ms();
+		early = number;
+	} else if (now_ms() - early_ms >= SIGNALS_ONE_MS) {
 		_exit(128 + number);
-	early = number;
+	}
 }
 
 void signals_catch(void)
 {
-	const struct sigaction keep = { .sa_handler = on_early, .sa_flags = SA_RESTART };
+	const struct sigaction keep = {
+		.sa_handler = on_early,
+		.sa_flags = SA_RESTART,
+		.sa_mask = ending_set(),
+	};
+	const sigset_t held = set_of(ignored, COUNT(ignored));
 
-	sigaction(SIGINT, &keep, NULL);
-	sigaction(SIGTERM, &keep, NULL);
+	sigprocmask(SIG_BLOCK, &held, NULL);
+	for (size_t i = 0; i < COUNT(ending); i++)
+		sigaction(ending[i], &keep, NULL);
+}
+
+static const char *name_of(int number)
+{
+	switch (number) {
+	case SIGINT:
+		return "SIGINT";
+	case SIGTERM:
+		return "SIGTERM";
+	case SIGHUP:
+		return "SIGHUP";
+	case SIGUSR1:
+		return "SIGUSR1";
+	default:
+		return "SIGUSR2";
+	}
 }
 
 static void stop(struct signals *signals, struct rollcall_server *server, const char *name)
@@ -40,42 +95,71 @@ static void stop(struct signals *signals, struct rollcall_server *server, const 
 	rollcall_stop(server);
 }
 
+/*
+ * Drops what has arrived since the first signal. It is the time of arrival that counts: a drain of
+ * many clients may take longer than SIGNALS_ONE_MS before the next signal could be read.
+ */
+static void on_again(struct rollcall_server *server, void *context)
+{
+	struct signals *signals = context;
+	const sigset_t set = ending_set();
+	const struct timespec none = { 0 };
+
+	while (sigtimedwait(&set, NULL, &none) > 0)
+		;
+	rollcall_read(server, &signals->io);
+}
+
+static void take(struct signals *signals, struct rollcall_server *server, int number)
+{
+	const sigset_t set = ending_set();
+
+	if (!sigismember(&set, number)) {
+		diagnostics_say(signals->diagnostics, ROLLCALL_LOG_INFO,
+				"%s ignored: SIGTERM or SIGINT stops the server", name_of(number));
+		rollcall_read(server, &signals->io);
+		return;
+	}
+	/* The user has lost patience: nothing is tidied up, not even the exit handlers. */
+	if (signals->stopping)
+		_exit(128 + number);
+	stop(signals, server, name_of(number));
+	/* Without memory for a timer each signal counts. */
+	if (rollcall_timer_start(server, &signals->again, SIGNALS_ONE_MS, 0, on_again, signals))
+		rollcall_read(server, &signals->io);
+}
+
 static void signal_read(struct rollcall_server *server, struct rollcall_io *io, int result)
 {
 	struct signals *signals = io->context;
-	int number = (int)signals->info.ssi_signo;
+	const sigset_t set = ending_set();
 
-	if (result == -ECANCELED)
-		return;
-	if (result < 0 && result != -EINTR) {
+	if (result == (int)sizeof(signals->info)) {
+		take(signals, server, (int)signals->info.ssi_signo);
+	} else if (result == -EINTR) {
+		rollcall_read(server, io);
+	} else if (result != -ECANCELED) {
 		diagnostics_say(signals->diagnostics, ROLLCALL_LOG_ERROR,
 				"signals cannot be read any more: %s", strerror(-result));
 		early = SIGTERM; /* what comes now ends the process */
-		sigprocmask(SIG_UNBLOCK, &signals->mask, NULL);
-		return;
+		sigprocmask(SIG_UNBLOCK, &set, NULL);
 	}
-	if (result == (int)sizeof(signals->info)) {
-		/* The user has lost patience: nothing is tidied up, not even the exit handlers. */
-		if (signals->stopping)
-			_exit(128 + number);
-		stop(signals, server, number == SIGINT ? "SIGINT" : "SIGTERM");
-	}
-	rollcall_read(server, io);
 }
 
 int signals_start(struct signals *signals, struct rollcall_server *server,
 		  struct diagnostics *diagnostics, struct manager *manager,
 		  uint64_t drain_timeout_ms)
 {
+	const sigset_t ends = ending_set();
+	sigset_t all = set_of(ignored, COUNT(ignored));
 	int result;
 
-	sigemptyset(&signals->mask);
-	sigaddset(&signals->mask, SIGINT);
-	sigaddset(&signals->mask, SIGTERM);
-	signals->fd = signalfd(-1, &signals->mask, SFD_CLOEXEC);
+	for (size_t i = 0; i < COUNT(ending); i++)
+		sigaddset(&all, ending[i]);
+	signals->fd = signalfd(-1, &all, SFD_CLOEXEC);
 	if (signals->fd < 0)
 		return -errno;
-	sigprocmask(SIG_BLOCK, &signals->mask, NULL);
+	sigprocmask(SIG_BLOCK, &ends, NULL);
 	/* For the process: before Linux 6.10 a worker thread of the kernel's reads the signalfd. */
 	if (early)
 		kill(getpid(), early);

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """SIGTERM and SIGINT: what has arrived is answered, then the program exits with 0; a client that
-takes nothing is waited for so long and no longer; a second signal ends it at once."""
+takes nothing is waited for so long and no longer; a second signal ends it at once, unless it belongs
+to the first. SIGHUP, SIGUSR1 and SIGUSR2 are logged and ignored."""
 
 import contextlib
 import os
+import pathlib
 import select
 import signal
 import threading
@@ -13,12 +15,14 @@ import pytest
 
 from client import (Background, ask, connect, datagrams, digest, is_silent, receive_exactly,
                     receive_to_end, send_until_stalled)
-from program import DEADLINE_S, is_slow, wait_until
+from program import DEADLINE_S, command, is_slow, needs_bare_program, wait_until
 
 LINE_BYTES = len(b"0000000\n")
 IN_FLIGHT_MAX = 500
 HELD = ("127.0.0.1", 8080)
 ANSWER_BYTES = LINE_BYTES + len(b"Received: ")
+IGNORED = [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
+AGAIN_S = 0.2  # two signals this far apart are two requests
 
 
 def lines(start, count):
@@ -218,11 +222,73 @@ def test_before_the_loop(held):
 
 
 def test_twice_before_the_loop(held):
-    """The second one ends the program at once there too, whichever the kernel hands over first."""
+    """A second one ends the program at once there too."""
     with connect_when_it_listens():
         held.signal(signal.SIGINT)
+        time.sleep(AGAIN_S)
         held.signal(signal.SIGTERM)
-        assert held.wait() in (128 + signal.SIGINT, 128 + signal.SIGTERM)
+        assert held.wait() == 128 + signal.SIGTERM
+
+
+def test_one_request_before_the_loop(held):
+    """Two at once are one request there too."""
+    with connect_when_it_listens() as sock:
+        sock.sendall(b"hello\n")
+        held.signal(signal.SIGINT)
+        held.signal(signal.SIGTERM)
+        assert receive_to_end(sock) == b"Received: hello\n"
+    assert held.wait() == 0
+
+
+@pytest.mark.parametrize("number", IGNORED)
+def test_ignored_before_the_loop(held, number):
+    """A signal that is ignored is held until the loop runs, and does not end the program."""
+    with connect_when_it_listens() as sock:
+        held.signal(number)
+        ask(sock, b"hello\n")
+    assert held.stop() == 0
+
+
+@pytest.mark.parametrize("number", IGNORED)
+def test_ignored(server, number):
+    """It is logged by its name each time; the clients notice nothing."""
+    rollcall = server()
+    with connect(rollcall.tcp) as sock:
+        for count in (1, 2):
+            rollcall.signal(number)
+            rollcall.wait_for_log(f"{number.name} ignored", count)
+            ask(sock, b"hello\n")
+
+
+def test_ignored_while_stopping(server):
+    """A signal that is ignored is no second request to end."""
+    rollcall = server("--drain-timeout", "60")
+    with stalled_client(rollcall) as sock:
+        rollcall.signal()
+        rollcall.wait_for_log("SIGTERM")
+        time.sleep(AGAIN_S)
+        for number in IGNORED:
+            rollcall.signal(number)
+            rollcall.wait_for_log(f"{number.name} ignored")
+        receive_to_end(sock)
+    assert rollcall.wait() == 0
+
+
+@needs_bare_program
+def test_as_process_1(server):
+    """As PID 1 of a container: signals are obeyed and ignored as elsewhere."""
+    words = ["unshare", "--pid", "--fork", "--kill-child", *command()]
+    rollcall = server("--drain-timeout", "60", words=words)
+    children = pathlib.Path(f"/proc/{rollcall.pid}/task/{rollcall.pid}/children").read_text()
+    process_1 = int(children)
+    os.kill(process_1, signal.SIGHUP)
+    rollcall.wait_for_log("SIGHUP ignored")
+    with stalled_client(rollcall):
+        os.kill(process_1, signal.SIGINT)
+        rollcall.wait_for_log("SIGINT")
+        time.sleep(AGAIN_S)
+        os.kill(process_1, signal.SIGTERM)
+        assert rollcall.wait() == 128 + signal.SIGTERM
 
 
 def test_idle_clients_are_let_go(server):
@@ -287,10 +353,39 @@ def test_second_signal(server, first, second):
     with stalled_client(rollcall):
         rollcall.signal(first)
         rollcall.wait_for_log(first.name)
-        time.sleep(0.2)
+        time.sleep(AGAIN_S)
         assert rollcall.process.poll() is None
         rollcall.signal(second)
         assert rollcall.wait(5) == 128 + second
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+def test_one_request(server, second):
+    """Signals within microseconds of each other are one request, whether or not they are the same
+    one: what has arrived is answered. A later one is a second request."""
+    rollcall = server("--drain-timeout", "60")
+    with stalled_client(rollcall), connect(rollcall.tcp) as sock:
+        sock.sendall(lines(0, 1000))
+        rollcall.signal()
+        rollcall.signal(second)
+        rollcall.signal()
+        assert receive_to_end(sock) == answers(1000)
+        time.sleep(AGAIN_S)
+        assert rollcall.process.poll() is None
+        rollcall.signal()
+        assert rollcall.wait(5) == 128 + signal.SIGTERM
+
+
+@needs_bare_program
+def test_timeout_signals_twice(server):
+    """timeout(1) signals the program, and then its process group."""
+    rollcall = server("--drain-timeout", "60", words=["timeout", "60", *command()])
+    with stalled_client(rollcall) as sock:
+        rollcall.signal()
+        rollcall.wait_for_log("SIGTERM")
+        time.sleep(AGAIN_S)
+        receive_to_end(sock)
+    assert rollcall.wait() == 0
 
 
 def test_pipe_signal_does_not_matter(server):
