@@ -306,8 +306,10 @@ ROLLCALL_EXPORT int rollcall_create(struct rollcall_server **server,
  * a server. May be called before rollcall_run() and from callbacks. Errors:
  *	-EINVAL		malformed address, port or service
  *	-ENOENT		the name does not resolve
- *	-EADDRINUSE	the port is in use
+ *	-EADDRINUSE	the port is in use; some 20 ms also after a process with a server there
+ *			was killed, as the kernel frees a ring later: try again
  *	-EADDRNOTAVAIL	not an address of this machine
+ *	-ENODEV		a link-local address without its zone: [fe80::1%eth0] has one
  *	-EACCES		a privileged port
  *	-ENOSPC		more than 64 addresses
  *	-ESHUTDOWN	the server is stopping

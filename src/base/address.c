@@ -114,6 +114,12 @@ bool address_is_loopback(const struct address *address)
 	return IN6_IS_ADDR_LOOPBACK(&address->v6.sin6_addr);
 }
 
+bool address_needs_zone(const struct address *address)
+{
+	return address->any.sa_family == AF_INET6 &&
+	       IN6_IS_ADDR_LINKLOCAL(&address->v6.sin6_addr) && address->v6.sin6_scope_id == 0;
+}
+
 bool address_is_unicast(const struct address *address)
 {
 	if (address_is_wildcard(address))

@@ -55,6 +55,9 @@ bool address_is_wildcard(const struct address *address);
 /* 127.0.0.0/8 or ::1. */
 bool address_is_loopback(const struct address *address);
 
+/* A link-local address of IPv6 without its zone, the interface (RFC 4007, section 11). */
+bool address_needs_zone(const struct address *address);
+
 /* Whether one host can have it: not broadcast, multicast or unspecified (RFC 1122, 3.2.1.3). */
 bool address_is_unicast(const struct address *address);
 

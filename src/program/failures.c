@@ -143,6 +143,13 @@ static const char *split_address(const char *address, char transport[static 4])
 	return address + sizeof("tcp://") - 1;
 }
 
+static void no_zone(struct failure *failure, const char *what)
+{
+	set_cause(failure, EX_USAGE,
+		  "%s: a link-local address needs a zone, the name of its interface", what);
+	set_cure(failure, "write it as in [fe80::1%%eth0]:PORT; the interfaces: ip link show");
+}
+
 void failure_of_listen(struct failure *failure, int error, const char *address,
 		       const struct kernel_facts *facts)
 {
@@ -155,14 +162,23 @@ void failure_of_listen(struct failure *failure, int error, const char *address,
 		set_cause(failure, EX_USAGE, "%s: the address is malformed", what);
 		set_cure(failure, "write HOST:PORT, [IPv6]:PORT or *:PORT");
 		break;
+	case -ENODEV:
+		no_zone(failure, what);
+		break;
 	case -ENOENT:
+		if (strchr(place, '%')) {
+			no_zone(failure, what);
+			break;
+		}
 		set_cause(failure, EX_NOHOST, "%s: the host name does not resolve", what);
 		set_cure(failure, "check the name and the resolver: getent ahosts NAME");
 		break;
 	case -EADDRINUSE:
 		set_cause(failure, EX_OSERR, "%s: the port is in use", what);
-		set_cure(failure, "choose another: --%s HOST:PORT; who has it: ss -lntup",
-			 transport);
+		set_cure(failure,
+			 "choose another: --%s HOST:PORT; see what has it: ss %s 'sport = :%s'",
+			 transport, transport[0] == 't' ? "-antp" : "-anup",
+			 strrchr(place, ':') + 1);
 		break;
 	case -EADDRNOTAVAIL:
 		set_cause(failure, EX_OSERR, "%s: not an address of this machine", what);

@@ -212,6 +212,8 @@ static const char *fault_text(int error)
 	switch (error) {
 	case -ETIMEDOUT:
 		return "no answer within a second";
+	case -EINVAL: /* connect(2) */
+		return "a link-local address needs a zone, as in [fe80::1%eth0]";
 	case -EBADMSG:
 		return "this is no answer of rollcall's services";
 	default:

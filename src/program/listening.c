@@ -3,29 +3,62 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "program/manager.h"
 
 /* "tcp://", and the longest host name, brackets and port that make sense. */
 #define URL_BYTES 512
 
+/*
+ * A port that is in use may become free soon: the kernel frees the ring of a server that was
+ * killed, and with it the ports, 5 to 20 ms after the process (Linux 6.18). The library leaves the
+ * wait to its callers, since it may be called from the loop.
+ */
+#define IN_USE_WAIT_US 1000000
+#define IN_USE_FIRST_PAUSE_US 5000
+
 /* What every address is listened on with. */
 struct listening {
 	struct rollcall_server *server;
 	const struct rollcall_service *service;
 	void *context;
+	struct diagnostics *diagnostics;
 	struct failure *failure;
+	unsigned waited_us; /* for ports in use, all addresses together */
 };
 
-static int listen_on(const struct listening *listening, const char *transport, const char *address)
+/* Pauses twice as long each time. */
+static int listen_patiently(struct listening *listening, const char *url)
+{
+	unsigned pause_us = IN_USE_FIRST_PAUSE_US;
+	int result;
+
+	while ((result = rollcall_listen(listening->server, url, listening->service,
+					 listening->context)) == -EADDRINUSE &&
+	       listening->waited_us < IN_USE_WAIT_US) {
+		if (pause_us == IN_USE_FIRST_PAUSE_US)
+			diagnostics_say(listening->diagnostics, ROLLCALL_LOG_INFO,
+					"%s is in use: trying again for up to a second, as after "
+					"a crash it is free some ms later",
+					url);
+		if (pause_us > IN_USE_WAIT_US - listening->waited_us)
+			pause_us = IN_USE_WAIT_US - listening->waited_us;
+		usleep(pause_us);
+		listening->waited_us += pause_us;
+		pause_us *= 2;
+	}
+	return result;
+}
+
+static int listen_on(struct listening *listening, const char *transport, const char *address)
 {
 	struct kernel_facts facts;
 	char url[URL_BYTES];
 	int result = -EINVAL;
 
 	if ((size_t)snprintf(url, sizeof(url), "%s://%s", transport, address) < sizeof(url))
-		result = rollcall_listen(listening->server, url, listening->service,
-					 listening->context);
+		result = listen_patiently(listening, url);
 	if (result == 0)
 		return 0;
 	kernel_facts_read(&facts);
@@ -33,7 +66,7 @@ static int listen_on(const struct listening *listening, const char *transport, c
 	return listening->failure->exit_code;
 }
 
-static int listen_on_all(const struct listening *listening, const char *transport,
+static int listen_on_all(struct listening *listening, const char *transport,
 			 const struct options_addresses *addresses, const char *usual)
 {
 	int code = 0;
@@ -60,9 +93,10 @@ static int adopt_all(const struct listening *listening, int count)
 }
 
 int listening_start(struct rollcall_server *server, const struct program_options *options,
-		    const struct rollcall_service *service, void *context, struct failure *failure)
+		    const struct rollcall_service *service, void *context,
+		    struct diagnostics *diagnostics, struct failure *failure)
 {
-	const struct listening listening = { server, service, context, failure };
+	struct listening listening = { server, service, context, diagnostics, failure, 0 };
 	const int sockets = manager_sockets();
 	int code;
 

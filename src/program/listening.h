@@ -6,15 +6,18 @@
 #ifndef PROGRAM_LISTENING_H
 #define PROGRAM_LISTENING_H
 
+#include "program/diagnostics.h"
 #include "program/failures.h"
 #include "program/options.h"
 #include "rollcall.h"
 
 /*
- * Listens with the service. The usual addresses stand in only if there are no sockets. Returns 0,
- * or the exit code with *failure filled; then the server may listen on some already.
+ * Listens with the service. The usual addresses stand in only if there are no sockets. Waits up to
+ * a second for ports that are in use. Returns 0, or the exit code with *failure filled; then the
+ * server may listen on some already.
  */
 int listening_start(struct rollcall_server *server, const struct program_options *options,
-		    const struct rollcall_service *service, void *context, struct failure *failure);
+		    const struct rollcall_service *service, void *context,
+		    struct diagnostics *diagnostics, struct failure *failure);
 
 #endif

@@ -97,7 +97,7 @@ static int start_listening(struct program *program)
 	announcer_init(&program->announcer, &program->service, NULL, &program->console);
 	if (listening_start(program->server, &program->options,
 			    quiet ? &program->service : &program->announcer.service,
-			    quiet ? NULL : &program->announcer, &failure))
+			    quiet ? NULL : &program->announcer, &program->diagnostics, &failure))
 		return fail(program, &failure);
 	return 0;
 }

@@ -74,11 +74,14 @@ static int open_one(struct rollcall_server *server, enum rollcall_transport tran
 {
 	const struct core *core = &server->core;
 	const struct socket_room room = room_asked(core);
-	int fd = transport == ROLLCALL_TCP
-			 ? socket_listen(core->ring, address, core->options.keepalive_ms)
-			 : socket_bind_udp(core->ring, address, &room);
-	int error;
+	int fd, error;
 
+	/* bind(2) would say EINVAL. */
+	if (address_needs_zone(address))
+		return -ENODEV;
+	fd = transport == ROLLCALL_TCP
+		     ? socket_listen(core->ring, address, core->options.keepalive_ms)
+		     : socket_bind_udp(core->ring, address, &room);
 	if (fd < 0)
 		return fd;
 	error = add(server, transport, source, fd);
@@ -114,6 +117,15 @@ static uint16_t newest_port(const struct rollcall_server *server, enum rollcall_
 	return address_port(&server->endpoints[server->endpoint_count - 1]->address);
 }
 
+/* A hosts file may list a name twice for one address. */
+static bool is_repeated(const struct address *addresses, int index)
+{
+	for (int i = 0; i < index; i++)
+		if (address_same_host(&addresses[i], &addresses[index]))
+			return true;
+	return false;
+}
+
 /* A machine may lack one family of addresses: IPv6 switched off, or no ::1. */
 static bool is_missing(int error)
 {
@@ -128,6 +140,8 @@ static int open_all(struct rollcall_server *server, const struct address_name *n
 	int error = 0, missing = 0;
 
 	for (int i = 0; i < count && !error; i++) {
+		if (is_repeated(addresses, i))
+			continue;
 		if (name->port == 0 && count_open(server) > before)
 			address_set_port(&addresses[i], newest_port(server, name->transport));
 		if (count_open(server) == SERVER_ADDRESSES_MAX)

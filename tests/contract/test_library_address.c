@@ -49,6 +49,8 @@ static void bad_addresses(void **state)
 		{ "tcp://localhost", -EINVAL },
 		{ "tcp://localhost:65536", -EINVAL },
 		{ "tcp://no-such-host.invalid:0", -ENOENT },
+		{ "tcp://[fe80::1]:0", -ENODEV },
+		{ "udp://[fe80::1]:0", -ENODEV },
 		{ "tcp://203.0.113.1:0", -EADDRNOTAVAIL },
 		{ "udp://203.0.113.1:0", -EADDRNOTAVAIL },
 	};

@@ -7,15 +7,18 @@ import errno
 import os
 import pathlib
 import resource
+import shlex
+import signal
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
 import network
 from client import ask, connect
-from program import WAITING, needs_bare_program
+from program import WAITING, command, is_slow, needs_bare_program
 
 IO_URING_SETUP = 425
 DISABLED = pathlib.Path("/proc/sys/kernel/io_uring_disabled")
@@ -92,16 +95,65 @@ def test_usage(run, options, texts):
 
 @pytest.mark.parametrize("kind", ["tcp", "udp"])
 def test_port_in_use(run, kind):
-    """Another socket has the port."""
+    """Another socket has the port: it fails after about a second, and says that it has tried."""
     type_ = socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM
     with socket.socket(socket.AF_INET, type_) as other:
         other.bind(("127.0.0.1", 0))
         if kind == "tcp":
             other.listen()
         port = other.getsockname()[1]
-        options = TCP_ONLY if kind == "tcp" else UDP_ONLY
-        check(run(f"--{kind}", f"127.0.0.1:{port}", *options), 71,
-              f"127.0.0.1:{port}", "in use", "choose another", "ss -l")
+        start = time.monotonic()
+        done = run(f"--{kind}", f"127.0.0.1:{port}", *(TCP_ONLY if kind == "tcp" else UDP_ONLY))
+        assert 1 <= time.monotonic() - start < (10 if is_slow() else 1.5)
+    check(done, 71, f"127.0.0.1:{port}", "in use", "choose another", f"'sport = :{port}'")
+    assert done.stderr.count("trying again for up to a second") == 1
+
+
+def test_port_of_an_outgoing_connection(run):
+    """The command that is named shows the connection that has the port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as client:
+        client.bind(("127.0.0.1", 0))
+        client.connect(listener.getsockname())
+        port = client.getsockname()[1]
+        done = run("--tcp", f"127.0.0.1:{port}", *TCP_ONLY)
+        check(done, 71, "in use")
+        words = shlex.split(done.stderr[done.stderr.index("ss -"):])
+        shown = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True, timeout=20)
+        assert f"127.0.0.1:{port} " in shown.stdout and f"pid={os.getpid()}" in shown.stdout
+
+
+@pytest.mark.parametrize("kind", ["tcp", "udp"])
+def test_right_after_a_crash(server, kind):
+    """SIGKILL, and the next one is started as soon as the first is reaped: it gets the port, which
+    the kernel takes some milliseconds to free."""
+    rollcall = server(*(TCP_ONLY if kind == "tcp" else UDP_ONLY))
+    host, port = rollcall.tcp if kind == "tcp" else rollcall.udp
+    for _ in range(3 if is_slow() else 10):
+        if kind == "tcp":
+            with connect((host, port)) as sock:
+                ask(sock, b"hello\n")
+        rollcall.signal(signal.SIGKILL)
+        assert rollcall.wait() == -signal.SIGKILL
+        rollcall = server(f"--{kind}", f"{host}:{port}",
+                          *(TCP_ONLY if kind == "tcp" else UDP_ONLY))
+
+
+def test_name_that_is_listed_twice(server, own_network, tmp_path):
+    """A name with the same address twice in /etc/hosts is listened on once."""
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.5 twice\n127.0.0.5 twice.example twice\n")
+    words = ["unshare", "--mount", "sh", "-c",
+             f"mount --bind {hosts} /etc/hosts && exec \"$0\" \"$@\"", *command()]
+    rollcall = server("--tcp", "twice:8080", "--udp", "twice:0", words=words)
+    assert rollcall.addresses("tcp") == [("127.0.0.5", 8080)]
+    assert len(rollcall.addresses("udp")) == 1
+
+
+@pytest.mark.parametrize("address", ["[fe80::1]:8080", "[fe80::1%nosuch0]:8080"])
+def test_link_local_without_zone(run, address):
+    """A link-local address without its interface, or with one that does not exist."""
+    for kind, options in (("--tcp", TCP_ONLY), ("--udp", UDP_ONLY)):
+        check(run(kind, address, *options), 64, address, "zone", "[fe80::1%eth0]:PORT")
 
 
 def test_second_server_on_the_same_port(server, run):

@@ -77,6 +77,12 @@ def test_unknown_host(own_network):
     assert code == 1 and "no-such-host.invalid:1 is not healthy" in text
 
 
+def test_link_local_without_zone(own_network):
+    """A link-local address without its interface."""
+    code, text = ask("tcp://[fe80::1]:1")
+    assert code == 1 and "[fe80::1]:1 is not healthy" in text and "needs a zone" in text
+
+
 def test_stopped_cold(server):
     """A server that hangs still has a kernel that accepts for it: only the answer tells."""
     rollcall = server()

@@ -65,6 +65,26 @@ static void parse_good(void **state)
 	}
 }
 
+/* Link-local addresses of IPv6 alone have a zone (RFC 4291, 2.5.6: fe80::/10). */
+static void zones(void **state)
+{
+	static const char *const others[] = { "::1",	 "::",		"fec0::1",
+					      "ff02::1", "2001:db8::1", "169.254.1.1" };
+	struct address address;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(others); i++) {
+		address = any(others[i]);
+		assert_case(others[i], address_needs_zone(&address), false);
+	}
+	address = any("fe80::1");
+	assert_true(address_needs_zone(&address));
+	address = any("febf::1");
+	assert_true(address_needs_zone(&address));
+	address = v6("fe80::1", 7, 2);
+	assert_false(address_needs_zone(&address));
+}
+
 static void parse_bad(void **state)
 {
 	static const char *const cases[] = {
@@ -258,13 +278,10 @@ static void kinds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(parse_good),
-		cmocka_unit_test(parse_bad),
-		cmocka_unit_test(parse_long_hosts),
-		cmocka_unit_test(format),
-		cmocka_unit_test(ports),
-		cmocka_unit_test(equal),
-		cmocka_unit_test(kinds),
+		cmocka_unit_test(parse_good), cmocka_unit_test(parse_bad),
+		cmocka_unit_test(zones),      cmocka_unit_test(parse_long_hosts),
+		cmocka_unit_test(format),     cmocka_unit_test(ports),
+		cmocka_unit_test(equal),      cmocka_unit_test(kinds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,6 +92,8 @@ static void listening(void **state)
 		{ -EINVAL, EX_USAGE, "malformed", "[IPv6]:PORT" },
 		{ -ENOENT, EX_NOHOST, "does not resolve", "getent" },
 		{ -EADDRINUSE, EX_OSERR, "in use", "--udp HOST:PORT" },
+		{ -EADDRINUSE, EX_OSERR, "in use", "ss -anup 'sport = :80'" },
+		{ -ENODEV, EX_USAGE, "needs a zone", "[fe80::1%eth0]:PORT" },
 		{ -EADDRNOTAVAIL, EX_OSERR, "not an address of this machine", "ip address" },
 		{ -EAFNOSUPPORT, EX_OSERR, "no IPv6", "IPv4" },
 		{ -EACCES, EX_NOPERM, "ports below 1024", "CAP_NET_BIND_SERVICE" },
@@ -110,6 +112,16 @@ static void listening(void **state)
 		assert_has(failure.cause, "udp 'host:80': ");
 		assert_failure(&failure, cases[i].exit_code, cases[i].cause, cases[i].cure);
 	}
+}
+
+/* An interface that does not exist does not resolve. */
+static void unknown_zone(void **state)
+{
+	struct failure failure;
+
+	(void)state;
+	failure_of_listen(&failure, -ENOENT, "tcp://[fe80::1%nosuch]:79", &good);
+	assert_failure(&failure, EX_USAGE, "needs a zone", "ip link show");
 }
 
 /* From which port on all may listen the kernel says; where it does not, it is the usual one. */
@@ -169,7 +181,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(create),	    cmocka_unit_test(listening),
 		cmocka_unit_test(privileged_ports), cmocka_unit_test(adopting),
-		cmocka_unit_test(running),
+		cmocka_unit_test(running),	    cmocka_unit_test(unknown_zone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

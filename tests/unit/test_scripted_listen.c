@@ -39,6 +39,25 @@ static void both_families(void **state)
 	assert_string_equal(first + 14, second + 10);
 }
 
+/* A name that resolves to one address twice is one address, with a free port too. */
+static void repeated_address(void **state)
+{
+	(void)state;
+	assert_int_equal(listen_on("tcp://twice:80"), 0);
+	assert_int_equal(listen_on("udp://twice:0"), 0);
+	assert_int_equal(binds, 2);
+	assert_int_equal(rollcall_listening(server, 2, (char[64]){ 0 }, 64), -ENOENT);
+}
+
+/* A link-local address without its zone is refused as such, before bind(2) is asked. */
+static void without_zone(void **state)
+{
+	(void)state;
+	assert_int_equal(listen_on("tcp://[fe80::1]:80"), -ENODEV);
+	assert_int_equal(listen_on("udp://[fe80::1]:80"), -ENODEV);
+	assert_int_equal(binds, 0);
+}
+
 /* A machine without IPv6, or without ::1, serves IPv4; without either, nothing is listened on. */
 static void missing_family(void **state)
 {
@@ -186,9 +205,9 @@ static void too_many_or_too_late(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(both_families),	    TEST(missing_family), TEST(taken_ports),
-		TEST(unknown_address),	    TEST(adopted),	  TEST(not_adopted),
-		TEST(too_many_or_too_late),
+		TEST(repeated_address), TEST(without_zone), TEST(both_families),
+		TEST(missing_family),	TEST(taken_ports),  TEST(unknown_address),
+		TEST(adopted),		TEST(not_adopted),  TEST(too_many_or_too_late),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
