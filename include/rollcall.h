@@ -273,6 +273,9 @@ struct rollcall_options {
 	 * Called with one line of text, without a line ending, for each event of note; or NULL.
 	 * `text` is valid until it returns. It may call rollcall_write(), rollcall_timer_start()
 	 * and rollcall_post(), once rollcall_create() has returned.
+	 *
+	 * Of each kind of warning at most 5 lines in 60 s are written. The others are counted, and
+	 * one line tells their number at the end of that time, and when the server is destroyed.
 	 */
 	void (*log)(enum rollcall_log_level level, const char *text, void *context);
 	void *log_context;

@@ -56,8 +56,9 @@ int rollcall_create(struct rollcall_server **out, const struct rollcall_options 
 	error = options_take(&core->options, options);
 	if (error)
 		return error;
-	core->log = (struct log){ core->options.log, core->options.log_context,
-				  core->options.log_level };
+	core->log = (struct log){ .write = core->options.log,
+				  .context = core->options.log_context,
+				  .level = core->options.log_level };
 	core->options.tcp_clients_max =
 		(unsigned)min_size(core->options.tcp_clients_max,
 				   socket_limit_raise() - DESCRIPTORS_RESERVED);

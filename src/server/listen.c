@@ -172,7 +172,7 @@ static void format_open(const struct rollcall_server *server, unsigned index,
 	address_format(address, text + 4);
 }
 
-static void log_newest(const struct rollcall_server *server, enum rollcall_transport transport,
+static void log_newest(struct rollcall_server *server, enum rollcall_transport transport,
 		       unsigned count)
 {
 	const unsigned end =

@@ -61,8 +61,10 @@ static int open_ring(struct core *core)
 static int init_parts(struct rollcall_server *server)
 {
 	struct core *core = &server->core;
-	int error = server_drain_init(server);
+	int error = log_limit(&core->log, &core->timers, &core->now_ns);
 
+	if (!error)
+		error = server_drain_init(server);
 	if (!error)
 		error = tcp_init(&server->tcp, core);
 	if (error)
@@ -92,8 +94,9 @@ int rollcall_create(struct rollcall_server **out, const struct rollcall_options 
 	error = options_take(&core->options, options);
 	if (error)
 		goto free_server;
-	core->log = (struct log){ core->options.log, core->options.log_context,
-				  core->options.log_level };
+	core->log = (struct log){ .write = core->options.log,
+				  .context = core->options.log_context,
+				  .level = core->options.log_level };
 	limit_clients(core);
 	error = core_init(core);
 	if (error)
@@ -142,6 +145,7 @@ void rollcall_destroy(struct rollcall_server *server)
 	if (!server || !settle(server))
 		return;
 	core = &server->core;
+	log_unlimit(&core->log);
 	posts_destroy(&server->posts, server, core->ring);
 	for (unsigned i = 0; i < server->listener_count; i++) {
 		listener_destroy(server->listeners[i]);

@@ -134,11 +134,9 @@ static void pause_accept(struct listener *listener, int error)
 	listener->paused_at_closes = listener->tcp->closes;
 	core->stats.accept_pauses++;
 	timers_set(&core->timers, &listener->retry, core->now_ns + LISTENER_RETRY_NS);
-	if (!listener->warned)
-		log_write(&core->log, ROLLCALL_LOG_WARNING,
-			  "cannot accept clients now: %s; they wait until others leave",
-			  rollcall_reason_text(error));
-	listener->warned = true;
+	log_write(&core->log, ROLLCALL_LOG_WARNING,
+		  "cannot accept clients now: %s; they wait until others leave",
+		  rollcall_reason_text(error));
 }
 
 static void on_error(struct listener *listener, int error)
@@ -165,7 +163,6 @@ void listener_on_accept(struct listener *listener, const struct io_uring_cqe *cq
 		on_error(listener, cqe->res);
 		return;
 	}
-	listener->warned = false;
 	if (core->refusing)
 		socket_close(core->ring, cqe->res);
 	else if (listener->waiting_count == 0 && !is_full(listener))

@@ -18,7 +18,6 @@ struct listener {
 	bool cancelled;	 /* a cancel of it has been asked for */
 	bool cancelling; /* and is in flight */
 	bool paused;	 /* no descriptor or memory: until one is given back, or for a moment */
-	bool warned;	 /* of that, since the last client came */
 	bool closed;
 	uint64_t paused_at_closes;
 	struct timer retry;

@@ -50,6 +50,42 @@ static void never_ending(void **state)
 	started(IORING_OP_ASYNC_CANCEL, -1);
 }
 
+static unsigned warnings;
+static char last_warning[256];
+
+static void count_warning(enum rollcall_log_level level, const char *text, void *context)
+{
+	(void)context;
+	if (level != ROLLCALL_LOG_WARNING)
+		return;
+	warnings++;
+	snprintf(last_warning, sizeof(last_warning), "%s", text);
+}
+
+/* An accept that fails again and again while clients come and go writes five warnings a minute. */
+static void accept_fails_often(void **state)
+{
+	(void)state;
+	warnings = 0;
+	options.log = count_warning;
+	options.log_level = ROLLCALL_LOG_WARNING;
+	create();
+	assert_int_equal(listen_on("tcp://127.0.0.1:0"), 0);
+	turn();
+	for (int i = 0; i < 50; i++) {
+		accept_client();
+		complete(started(IORING_OP_ACCEPT, -1), -EMFILE, 0);
+		turn();
+		kernel.now_ns += LISTENER_RETRY_NS;
+		turn();
+	}
+	assert_int_equal(warnings, 5);
+	kernel.now_ns += UINT64_C(60000000000);
+	turn();
+	assert_int_equal(warnings, 6);
+	assert_non_null(strstr(last_warning, "45 more within 60 s: cannot accept clients now"));
+}
+
 /* Without a descriptor for the event a server is not made, and all is given back. */
 static void no_event(void **state)
 {
@@ -202,6 +238,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(ring_fails, scripted_begin, forget),
 		cmocka_unit_test_setup_teardown(never_ending, scripted_begin, forget),
+		SCRIPTED_TEST(accept_fails_often),
 		SCRIPTED_TEST(no_event),
 		SCRIPTED_TEST(files_cancelled),
 		SCRIPTED_TEST(files_at_the_end),
