@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "program/escape.h"
+
+/* Four bytes as \xHH. */
+#define ESCAPE_CHARACTER_BYTES_MAX 16
+
+#define DOTS_BYTES (sizeof("...") - 1)
 
 static bool is_continuation(unsigned char byte)
 {
@@ -91,32 +97,52 @@ static size_t escape_byte(char *text, unsigned char byte)
 	}
 }
 
-size_t escape_message(char text[static ESCAPE_TEXT_BYTES_MAX], const void *data, size_t bytes)
+/* Escapes the character at the start of `from`; returns its length, and what it takes in *used. */
+static size_t escape_character(char text[static ESCAPE_CHARACTER_BYTES_MAX],
+			       const unsigned char *from, size_t bytes, size_t *used)
 {
-	const unsigned char *from = data;
+	size_t length = escape_utf8_bytes(from, bytes);
+
+	if (length > 0 && is_shown(from, length)) {
+		memcpy(text, from, length);
+		*used = length;
+		return length;
+	}
+	*used = 0;
+	length = length > 0 ? length : 1;
+	for (size_t i = 0; i < length; i++)
+		*used += escape_byte(text + *used, from[i]);
+	return length;
+}
+
+/* Shows at most shown_max bytes, in at most `room` bytes with the dots. */
+static size_t escape(char *text, size_t room, const unsigned char *from, size_t bytes,
+		     size_t shown_max)
+{
+	char character[ESCAPE_CHARACTER_BYTES_MAX];
 	size_t used = 0, at = 0;
 
-	bytes = without_line_ending(from, bytes);
 	while (at < bytes) {
-		size_t length = escape_utf8_bytes(from + at, bytes - at);
-		bool shown = length > 0 && is_shown(from + at, length);
+		size_t more, length = escape_character(character, from + at, bytes - at, &more);
 
-		if (length == 0)
-			length = 1;
-		if (at + length > ESCAPE_MESSAGE_BYTES_MAX)
-			break;
-		if (shown) {
-			memcpy(text + used, from + at, length);
-			used += length;
-		} else {
-			for (size_t i = 0; i < length; i++)
-				used += escape_byte(text + used, from[at + i]);
+		if (at + length > shown_max || used + more + DOTS_BYTES > room) {
+			memcpy(text + used, "...", DOTS_BYTES);
+			return used + DOTS_BYTES;
 		}
+		memcpy(text + used, character, more);
+		used += more;
 		at += length;
 	}
-	if (at < bytes) {
-		memcpy(text + used, "...", 3);
-		used += 3;
-	}
 	return used;
+}
+
+size_t escape_message(char text[static ESCAPE_TEXT_BYTES_MAX], const void *data, size_t bytes)
+{
+	return escape(text, ESCAPE_TEXT_BYTES_MAX, data, without_line_ending(data, bytes),
+		      ESCAPE_MESSAGE_BYTES_MAX);
+}
+
+size_t escape_text(char *to, size_t room, const char *text)
+{
+	return escape(to, room, (const unsigned char *)text, strlen(text), SIZE_MAX);
 }

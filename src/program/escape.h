@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * escape.h - makes the bytes of a message safe to show on a terminal. A peer chooses those bytes,
- * so nothing that a terminal obeys may pass. Pure functions; any thread.
+ * or the environment, so nothing that a terminal obeys may pass. Pure functions; any thread.
  */
 #ifndef PROGRAM_ESCAPE_H
 #define PROGRAM_ESCAPE_H
@@ -29,5 +29,11 @@ size_t escape_utf8_bytes(const unsigned char *data, size_t bytes);
  * before a character that would be cut in two, and "..." follows.
  */
 size_t escape_message(char text[static ESCAPE_TEXT_BYTES_MAX], const void *data, size_t bytes);
+
+/*
+ * Writes a text to `to` in the same way, but whole: its line endings too. What does not fit into
+ * `room` bytes, 3 at least, is cut, and "..." follows. Returns the bytes written, without a NUL.
+ */
+size_t escape_text(char *to, size_t room, const char *text);
 
 #endif

@@ -46,8 +46,7 @@ static void occupy_standard_files(void)
 
 static int fail(struct program *program, const struct failure *failure)
 {
-	diagnostics_say(&program->diagnostics, ROLLCALL_LOG_ERROR, "%s%s%s", failure->cause,
-			failure->cure[0] ? "\n  cure: " : "", failure->cure);
+	diagnostics_fail(&program->diagnostics, failure->cause, failure->cure);
 	return failure->exit_code;
 }
 
@@ -111,7 +110,7 @@ static int run(struct program *program)
 	struct failure failure;
 	int result;
 
-	console_attach(&program->diagnostics.console, program->server);
+	console_attach(program->diagnostics.console, program->server);
 	console_attach(&program->console, program->server);
 	if (!program->options.quiet)
 		announcer_waiting(&program->announcer);
@@ -119,7 +118,7 @@ static int run(struct program *program)
 	result = rollcall_run(program->server);
 	rollcall_stats(program->server, &stats);
 	console_detach(&program->console);
-	console_detach(&program->diagnostics.console);
+	console_detach(program->diagnostics.console);
 	losses_say(&program->diagnostics, &stats);
 	if (result == 0)
 		return 0;
@@ -130,7 +129,7 @@ static int run(struct program *program)
 /* Writes what the ring has left, and says what was lost. */
 static void finish_output(struct program *program)
 {
-	console_flush(&program->diagnostics.console);
+	console_flush(program->diagnostics.console);
 	console_flush(&program->console);
 	if (program->console.dropped)
 		diagnostics_say(&program->diagnostics, ROLLCALL_LOG_WARNING,
@@ -179,6 +178,7 @@ int main(int argc, char **argv)
 	code = options_parse(&program.options, argc, argv, message);
 	diagnostics_init(&program.diagnostics, program.options.log_level);
 	console_init(&program.console, STDOUT_FILENO, console_failed, &program.diagnostics);
+	diagnostics_join(&program.diagnostics, &program.console);
 	if (code) {
 		diagnostics_say(&program.diagnostics, ROLLCALL_LOG_ERROR, "%s", message);
 		return code;

@@ -356,7 +356,8 @@ static int validate(const struct program_options *options, char *message)
 	return EX_USAGE;
 }
 
-static int parse(struct program_options *options, int argc, char **argv, char *message)
+int options_parse(struct program_options *options, int argc, char **argv,
+		  char message[static OPTIONS_MESSAGE_BYTES])
 {
 	int key, result;
 
@@ -375,16 +376,4 @@ static int parse(struct program_options *options, int argc, char **argv, char *m
 		return EX_USAGE;
 	}
 	return validate(options, message);
-}
-
-int options_parse(struct program_options *options, int argc, char **argv,
-		  char message[static OPTIONS_MESSAGE_BYTES])
-{
-	int result = parse(options, argc, argv, message);
-
-	/* What is quoted may hold anything; the message is one line, and no order to a terminal. */
-	for (char *at = message; *at; at++)
-		if ((unsigned char)*at < ' ' || *at == 0x7f)
-			*at = '?';
-	return result;
 }

@@ -78,7 +78,8 @@ void options_defaults(struct program_options *options);
 
 /*
  * Fills *options from the command line, on top of the defaults, and validates them. Returns 0, or
- * EX_USAGE with what is wrong in `message`, one line without its ending. -h and -V end the parsing.
+ * EX_USAGE with what is wrong in `message`, which quotes as it was given what may hold any byte.
+ * -h and -V end the parsing.
  * May be called again and again; argv may be permuted, and must live as long as *options.
  */
 int options_parse(struct program_options *options, int argc, char **argv,

@@ -155,6 +155,36 @@ def test_file_size_limit(server, own_network, tmp_path):
         ask(sock, b"hello\n")
 
 
+@pytest.mark.parametrize("kind", ["file", "pipe"])
+def test_both_outputs_are_one_file(server, own_network, tmp_path, kind):
+    """2>&1, with a line of both for each client: none is lost, torn or overwritten."""
+    clients = 300 if is_slow() else 1000
+    if kind == "file":
+        reader, writer = None, os.open(tmp_path / "both", os.O_WRONLY | os.O_CREAT)
+    else:
+        reader, writer = os.pipe()
+    rollcall = server("--tcp", "127.0.0.1:8080", "--udp", "none", "--log-level", "debug",
+                      stdout=writer, stderr=writer)
+    os.close(writer)
+    shown = Lines(os.fdopen(reader, "rb")) if reader else None
+    wait_until(lambda: is_open(("127.0.0.1", 8080)), "it to listen")
+    for number in range(clients):
+        with connect(("127.0.0.1", 8080)) as sock:
+            ask(sock, b"line %d\n" % number)
+    assert rollcall.stop() == 0
+    if shown is None:
+        shown = Lines(open(tmp_path / "both", "rb"))
+    shown.thread.join(10)
+    strange = [line for line in shown if not re.fullmatch(
+        r"Waiting for client\.\.\.|Client ID : \d+ (dis)?connected \.|Received: line \d+|"
+        r"rollcall: \w+: [^:]+(: [^:]+)?(:\d+)?", line)]
+    assert not strange
+    for count, pattern in ((clients, r"Received: line"), (clients + 1, r"^Client ID : \d+ connected"),
+                           (clients + 1, r"client \d+ connected: tcp"),
+                           (clients + 1, r"client \d+ disconnected: ")):
+        assert len(shown.matching(pattern)) == count, pattern
+
+
 def test_reader_leaves_in_between(server):
     """head -1 at the other end of the pipe: the reader leaves after the first line."""
     reader, writer = os.pipe()

@@ -6,6 +6,7 @@ import ctypes
 import errno
 import os
 import pathlib
+import re
 import resource
 import shlex
 import signal
@@ -325,6 +326,30 @@ def test_no_descriptors(run):
 
     check(run("--tcp", "127.0.0.1:0", "--udp", "127.0.0.1:0", preexec=limit), 71,
           "descriptor", "ulimit -", "LimitNOFILE")
+
+
+HOSTILE = "\x1b]0;title\x07\u009b31m\nrollcall: info: all is well"
+HARMLESS = r"\x1b]0;title\x07\xc2\x9b31m\nrollcall: info: all is well"
+
+
+@pytest.mark.parametrize("options", [["--tcp", f"{HOSTILE}:1"], ["--tcp", HOSTILE],
+                                     ["--health", f"tcp://{HOSTILE}:1"], ["--service", HOSTILE],
+                                     [f"--{HOSTILE}"], ["--max-clients", HOSTILE], [HOSTILE]],
+                         ids=lambda options: options[0][:12].encode("unicode_escape").decode())
+def test_no_orders_to_the_terminal(run, own_network, options):
+    """Whatever a message quotes, it is one line, and nothing in it is obeyed by a terminal."""
+    done = run(*options, *([] if "--tcp" in options else ["--tcp", "127.0.0.1:1"]), *TCP_ONLY)
+    assert done.returncode != 0
+    assert HARMLESS in done.stderr
+    assert re.fullmatch(r"([ -~]+\n)+", done.stderr)
+    assert "\nrollcall: info: all is well" not in done.stderr
+
+
+def test_no_orders_from_the_environment(server):
+    """The same for what NOTIFY_SOCKET holds."""
+    rollcall = server(environment={"NOTIFY_SOCKET": HOSTILE})
+    (line,) = rollcall.wait_for_log("NOTIFY_SOCKET")
+    assert HARMLESS in line
 
 
 @pytest.mark.smoke

@@ -173,6 +173,36 @@ static void cut_between_characters(void **state)
 	}
 }
 
+/* A text is shown whole, its line ending escaped, as far as there is room for dots behind it. */
+static void texts(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t room;
+		const char *expected;
+	} cases[] = {
+		{ "", 3, "" },
+		{ "hello\n", 100, "hello\\n" },
+		{ "\x1b[2J", 100, "\\x1b[2J" },
+		{ "\xc2\x9b", 100, "\\xc2\\x9b" },
+		{ "hello", 8, "hello" },
+		{ "hello", 7, "hell..." },
+		{ "a\x1b", 7, "a..." },
+		{ "\xc3\xa4\xc3\xa4", 6, "\xc3\xa4..." },
+		{ "hello", 3, "..." },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char text[101];
+		size_t used = escape_text(text, cases[i].room, cases[i].text);
+
+		assert_in_range(used, 0, cases[i].room);
+		text[used] = '\0';
+		assert_string_equal(text, cases[i].expected);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +215,7 @@ int main(void)
 		cmocka_unit_test(cut_at_the_limit),
 		cmocka_unit_test(cut_when_all_is_escaped),
 		cmocka_unit_test(cut_between_characters),
+		cmocka_unit_test(texts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

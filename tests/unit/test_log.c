@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Log lines: which levels pass, what is passed on, where a long line is cut, and how many warnings of
- * a kind are written in a minute.
+ * Log lines: which levels pass, what is passed on, where a long line is cut, and how many warnings
+ * of a kind are written in a minute.
  */
 #include "lib/test.h"
 
