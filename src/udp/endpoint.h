@@ -72,7 +72,7 @@ void endpoint_destroy(struct endpoint *endpoint);
  */
 void endpoint_count_drops(struct endpoint *endpoint);
 
-/* Receives after which drops are counted: less than 2^32 of them, where the kernel's count wraps. */
+/* Receives after which drops are counted: fewer than 2^32 of them, at which the count wraps. */
 #define ENDPOINT_RECEIVES_PER_COUNT (1 << 16)
 
 /* Whether it still receives, or has an operation in flight. */
