@@ -121,20 +121,22 @@ struct rollcall_service {
 
 	/*
 	 * The output queue of a TCP client had passed `send_queue_bytes`, or refused a message, and
-	 * is now at half of that or below: there is room again.
+	 * is now at half of that or below: there is room again. Called for a half-closed client
+	 * too, which ends only when its queue is empty and no call is due.
 	 */
 	void (*drained)(struct rollcall_server *server, rollcall_client client, void *context);
 
 	/*
 	 * A client is gone; called exactly once for each that connected. Until this returns its ID
 	 * and its data still work; sending fails with -EPIPE. The reason:
-	 *	0		it ended in good order (TCP: a half-close, all answers delivered)
+	 *	0		it ended in good order (TCP: it half-closed, and has acknowledged
+	 *			all answers)
 	 *	-ECANCELED	rollcall_close()
 	 *	-ECONNABORTED	rollcall_abort()
 	 *	-ECONNRESET	TCP: the client reset the connection; also -EPIPE
-	 *	-ETIMEDOUT	TCP: the client vanished (it answers no probes, or for a quarter of
-	 *			an hour acknowledges nothing: net.ipv4.tcp_retries2), or it has
-	 *			ended its side, but took nothing of what was queued for 30 s
+	 *	-ETIMEDOUT	TCP: the client vanished (it answers no probes, or
+	 *			net.ipv4.tcp_retries2), or acknowledged nothing of what was sent
+	 *			to it for send_timeout_ms
 	 *	-ETIME		it was idle for longer than the idle timeout
 	 *	-EMSGSIZE	its message was too long
 	 *	-ENOBUFS	no memory left for its input or output
@@ -232,8 +234,10 @@ struct rollcall_options {
 	size_t memory_bytes_max;
 
 	/*
-	 * Ends a TCP client with which nothing was exchanged for so long, in milliseconds; 0, the
-	 * default: never. Up to a sixteenth of it late. At most 2^31 - 1, as the others below.
+	 * Idle timeout of a TCP client in milliseconds; 0, the default: none. What the client
+	 * acknowledges counts as activity, not only what it sends. May fire up to 1/16 late, or
+	 * once again as late if it has had output to acknowledge. At most 2^31 - 1, as the others
+	 * below.
 	 */
 	uint64_t tcp_idle_timeout_ms;
 
@@ -244,13 +248,22 @@ struct rollcall_options {
 	uint64_t udp_idle_timeout_ms;
 
 	/*
+	 * Ends a TCP client that has acknowledged nothing of what was sent to it for this long, in
+	 * milliseconds, while some of it is not acknowledged: it does not read, or is gone. 120,000
+	 * by default, 0: never. Up to an eighth of it late. It applies to closed clients too, which
+	 * have to take what was queued for them.
+	 */
+	uint64_t send_timeout_ms;
+
+	/*
 	 * Probes a silent TCP client after so long, to find out that it has vanished, in
 	 * milliseconds, rounded up to seconds; 60,000 by default, 0: never, at most 32,767,000. Six
 	 * probes in as much time again end it. (tcp(7), TCP_KEEPIDLE)
 	 */
 	uint64_t keepalive_ms;
 
-	/* How long rollcall_stop() waits for clients to take their answers; 5,000 by default. */
+	/* How long rollcall_stop() waits for clients to take their answers, in milliseconds; 5,000
+	 * by default. */
 	uint64_t drain_timeout_ms;
 
 	/*
@@ -368,10 +381,12 @@ ROLLCALL_EXPORT int rollcall_listening(struct rollcall_server *server, unsigned 
 ROLLCALL_EXPORT int rollcall_run(struct rollcall_server *server);
 
 /*
- * Stops: accepts no more clients, answers what has arrived (and, for half of `drain_timeout_ms`,
- * what arrives meanwhile), half-closes each client, and lets rollcall_run() return when all are
- * gone, at the latest after `drain_timeout_ms`. A second call ends it at once. From another thread,
- * post it.
+ * Stops: accepts no more clients, answers what has arrived, half-closes each client when it has
+ * nothing more to answer, and lets rollcall_run() return when all have acknowledged their answers
+ * and are gone, at the latest after `drain_timeout_ms`. For half of that time it also answers what
+ * arrives meanwhile, and waits for the rest of messages that have begun; for a quarter, but 1 s at
+ * most, it waits for the first message of a client that has connected less than 1 s ago. A second
+ * call ends it at once. From another thread, post it.
  */
 ROLLCALL_EXPORT void rollcall_stop(struct rollcall_server *server);
 
@@ -406,9 +421,10 @@ ROLLCALL_EXPORT int rollcall_sendv(struct rollcall_server *server, rollcall_clie
 				   const struct iovec *parts, unsigned count);
 
 /*
- * Ends a client gracefully: no more messages are received, what is queued is delivered, then the
- * connection is shut down and, after up to 2 s for the client to end its side, closed. A UDP client
- * is forgotten. -ENOENT: gone already.
+ * Ends a client gracefully: no more messages are received, what is queued is delivered, the
+ * connection is shut down, and, when the client has acknowledged everything (send_timeout_ms
+ * applies), closed as soon as the client ends its side, at the latest 2 s later. A UDP client is
+ * forgotten. -ENOENT: gone already.
  */
 ROLLCALL_EXPORT int rollcall_close(struct rollcall_server *server, rollcall_client client);
 

@@ -111,7 +111,7 @@ void tcp_ready(struct rollcall_server *server, struct client *client, uint32_t e
 {
 	turn.client = ROLLCALL_NONE;
 	if (events & ~(uint32_t)(EPOLLIN | EPOLLRDHUP) && client->in_flight & WAITS_FOR_ROOM) {
-		client->in_flight &= (uint8_t)~WAITS_FOR_ROOM;
+		client->in_flight &= ~WAITS_FOR_ROOM & IN_FLIGHT_ALL;
 		core_flush_later(&server->core, client);
 	}
 	if (!(events & ~(uint32_t)EPOLLOUT))
@@ -127,7 +127,7 @@ void tcp_ready(struct rollcall_server *server, struct client *client, uint32_t e
 /* Goes on in its turn; else epoll is asked to tell again. */
 static void receive_more(struct rollcall_server *server, struct client *client)
 {
-	client->in_flight &= (uint8_t)~WAITS_FOR_TURN;
+	client->in_flight &= ~WAITS_FOR_TURN & IN_FLIGHT_ALL;
 	if (turn.client == client->id && turn.receives > 0 &&
 	    buffers_free(&server->core.buffers[BUFFERS_TCP]) > 0) {
 		turn.receives--;

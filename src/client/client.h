@@ -18,18 +18,19 @@ struct udp_peer;
 /*
  * The life of a client:
  *
- *	  connected                   the peer ended its side, or rollcall_close(), or the drain
+ *	  connected         input has ended and all answers are queued, or rollcall_close()
  *	FREE ---> OPEN ------------------------------------------------------> FINISHING
  *	  ^         |                                                              |
- *	  |         | error, abort                  queue is empty, peer has ended | queue is empty
- *	  |         v                                                              v
+ *	  |         | error, abort            the peer has ended its side          | queue is empty
+ *	  |         v                         and acknowledged all output          v
  *	  +----- CLOSING <---------------------------------------------------- LINGERING
- *	disconnected            the peer has ended, or it takes too long
+ *	disconnected            or makes no progress for too long
  *
  * OPEN: messages are received and sent. FINISHING: no more are received; what is queued is sent.
- * LINGERING: our side is shut down; what still comes is thrown away, until the peer ends too.
- * CLOSING: operations in flight are cancelled; when none is left, the socket is closed, and the
- * slot becomes free. UDP clients go from OPEN to CLOSING.
+ * LINGERING: our side is shut down; the peer has to acknowledge what it was sent and to end its
+ * side, and what it still sends is discarded. CLOSING: operations in flight are cancelled; when
+ * none is left, the socket is closed, and the slot becomes free. UDP clients go from OPEN to
+ * CLOSING.
  */
 enum client_state {
 	CLIENT_FREE,
@@ -45,6 +46,7 @@ enum {
 	IN_FLIGHT_SEND = 1 << 1,
 	IN_FLIGHT_CANCEL = 1 << 2,
 	IN_FLIGHT_CLOSE = 1 << 3,
+	IN_FLIGHT_ALL = (1 << 4) - 1,
 };
 
 enum {
@@ -62,6 +64,7 @@ enum {
 	CLIENT_STARVED = 1 << 11,    /* both its receive and its send wait for memory */
 	CLIENT_ACTIVE = 1 << 12,     /* UDP: it has sent after an answer, or three times */
 	CLIENT_ALONE = 1 << 13,	     /* UDP: its datagrams cannot leave together */
+	CLIENT_UNACKED = 1 << 14,    /* TCP: watched until the peer has acknowledged all output */
 };
 
 /* Where a client came from: a listener or an endpoint, and the service behind it. */
@@ -74,10 +77,12 @@ struct source {
 
 /* The lists that a client can be in at the same time, each with links of its own. */
 enum client_list_kind {
-	LIST_IDLE, /* by the time of its last activity */
+	LIST_IDLE, /* by the time of its last activity, or watched for acknowledgements */
 	LIST_WAIT, /* free, or waiting for a buffer or memory */
 	LIST_KINDS,
 };
+
+#define LISTS_ALL ((1u << LIST_KINDS) - 1)
 
 struct client_link {
 	uint32_t previous, next; /* slots */
@@ -85,15 +90,17 @@ struct client_link {
 
 struct client {
 	uint64_t id;
-	uint8_t state;
-	uint8_t transport;
-	uint8_t in_flight; /* TCP: which operations */
-	uint8_t listed;	   /* in which lists, a bit each */
+	enum client_state state : 4;
+	enum rollcall_transport transport : 4;
+	uint8_t in_flight : 4; /* TCP: which operations */
+	uint8_t listed : 4;    /* in which lists, a bit each */
 	uint16_t flags;
 	uint16_t gather; /* TCP: of the send in flight, or GATHER_NONE */
+	int16_t reason;	 /* why it is closing */
 	const struct source *source;
-	int reason; /* why it is closing */
-	int fd;	    /* TCP */
+	int fd; /* TCP */
+	uint32_t
+		acked; /* TCP: bytes that the peer had acknowledged at the last look, modulo 2^32 */
 	union {
 		struct {
 			struct queue queue;
@@ -105,8 +112,8 @@ struct client {
 			uint32_t sends;	       /* in flight, or about to be */
 		} udp;
 	};
-	uint32_t active_ms;
-	uint32_t sending; /* TCP: bytes of the send in flight, or of the last one */
+	uint32_t active_ms; /* when there was activity last, for the list that it is in */
+	uint32_t sending;   /* TCP: bytes of the send in flight, or of the last one */
 	struct client_link links[LIST_KINDS];
 	void *data; /* the service's own */
 	uint64_t messages_received;

@@ -28,6 +28,13 @@ struct message {
 /* The buffers for TCP that there are at first. */
 #define CORE_TCP_BUFFERS 16
 
+/*
+ * The grace of a TCP client in the drain: that long after it has connected its first message is
+ * waited for, but at most for a quarter of the drain's time. A round trip and the time that a
+ * program needs to make a request fit into it.
+ */
+#define CORE_GRACE_MS 1000
+
 /* The buffer groups, which are also the numbers of the queues' pools. */
 enum { BUFFERS_TCP, BUFFERS_UDP };
 
@@ -49,8 +56,9 @@ struct core {
 	uint32_t *flush;
 	uint32_t flush_head, flush_count;
 
-	bool draining; /* each client ends when what has arrived from it is answered */
-	bool refusing; /* no client is taken any more */
+	bool draining;	       /* each client ends when what has arrived from it is answered */
+	uint64_t grace_end_ns; /* of the drain: until then new clients may send a first message */
+	bool refusing;	       /* no client is taken any more */
 	struct rollcall_options options;
 	struct log log;
 	struct rollcall_stats stats;

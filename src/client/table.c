@@ -46,8 +46,7 @@ struct client *table_add(struct table *table, enum rollcall_transport transport)
 		id = client->id;
 	}
 	CHECK(client->state == CLIENT_FREE);
-	*client =
-		(struct client){ .id = id, .state = CLIENT_OPEN, .transport = (uint8_t)transport };
+	*client = (struct client){ .id = id, .state = CLIENT_OPEN, .transport = transport };
 	bitset_add(&table->taken, table_slot(table, client));
 	return client;
 }
@@ -92,7 +91,7 @@ void client_list_push(struct table *table, struct client_list *list, struct clie
 	uint32_t slot = table_slot(table, client);
 
 	CHECK(!client_is_listed(client, list->kind));
-	client->listed |= (uint8_t)(1u << list->kind);
+	client->listed |= 1u << list->kind & LISTS_ALL;
 	*link = (struct client_link){ .previous = list->tail, .next = SLOT_NONE };
 	if (list->tail == SLOT_NONE)
 		list->head = slot;
@@ -107,7 +106,7 @@ void client_list_remove(struct table *table, struct client_list *list, struct cl
 	struct client_link link = client->links[list->kind];
 
 	CHECK(client_is_listed(client, list->kind) && list->count > 0);
-	client->listed &= (uint8_t) ~(1u << list->kind);
+	client->listed &= ~(1u << list->kind) & LISTS_ALL;
 	if (link.previous == SLOT_NONE)
 		list->head = link.next;
 	else

@@ -17,6 +17,8 @@ static const char help[] =
 	"  --send-queue-bytes N   soft limit of a TCP client's output queue in bytes (default 1M)\n"
 	"  --idle-timeout SECONDS       end TCP clients idle for so long (default 0: never)\n"
 	"  --udp-idle-timeout SECONDS   forget UDP clients idle for so long (default 120)\n"
+	"  --send-timeout SECONDS       end TCP clients that acknowledge no output for this long\n"
+	"                               (default 120; 0: never)\n"
 	"  --keepalive SECONDS          probe clients silent for so long (default 60; 0: never)\n"
 	"  --drain-timeout SECONDS      wait so long for clients when stopping (default 5)\n"
 	"  --udp-sequence MODE    off (default), rtp: datagrams carry the numbers of RTP, or "

@@ -66,6 +66,7 @@ struct program_options {
 	uint64_t send_queue_bytes;
 	uint64_t tcp_idle_timeout_ms;
 	uint64_t udp_idle_timeout_ms;
+	uint64_t send_timeout_ms;
 	uint64_t keepalive_s;
 	uint64_t drain_timeout_ms;
 	uint64_t spin_us;

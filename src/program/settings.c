@@ -28,6 +28,7 @@ void settings_of_server(const struct program_options *options, struct diagnostic
 		library->memory_bytes_max = hard;
 	library->tcp_idle_timeout_ms = options->tcp_idle_timeout_ms;
 	library->udp_idle_timeout_ms = options->udp_idle_timeout_ms;
+	library->send_timeout_ms = options->send_timeout_ms;
 	library->keepalive_ms = options->keepalive_s * 1000;
 	library->drain_timeout_ms = options->drain_timeout_ms;
 	library->spin_us = options->spin_us;

@@ -74,6 +74,15 @@ bool socket_is_local(struct ring *ring, const struct address *address);
 int socket_local_address(struct ring *ring, int fd, struct address *address);
 int socket_peer_address(struct ring *ring, int fd, struct address *address);
 
+/* What the peer of a TCP connection has acknowledged. */
+struct socket_delivery {
+	uint32_t acked;	 /* bytes, modulo 2^32 */
+	bool is_pending; /* output, or the end of our side, is not acknowledged yet */
+};
+
+/* Looks (tcp(7), TCP_INFO; Linux 4.6). 0, or the negative error that ended the connection. */
+int socket_delivery(struct ring *ring, int fd, struct socket_delivery *delivery);
+
 /* Ends the sending direction: the peer reads to the end. The ring's own operation for this
  * would take a worker thread. */
 void socket_shutdown(struct ring *ring, int fd);

@@ -46,19 +46,28 @@ void server_abort(struct rollcall_server *server)
 	files_cancel(&server->files);
 }
 
-/* Half of the time is for input, so that who never stops sending gets its answers in the other. */
-static void end_input(struct rollcall_server *server)
+static uint64_t half_of_drain_ns(const struct rollcall_server *server)
 {
-	struct core *core = &server->core;
+	return server->core.options.drain_timeout_ms * 1000000 / 2;
+}
+
+static void drain_clients(struct rollcall_server *server,
+			  void (*drain)(struct tcp *tcp, struct client *client))
+{
 	struct client *client = NULL;
 
-	server->input_ended = true;
-	end_udp_input(server);
 	while ((client = next_client(server, client)))
 		if (client->transport == ROLLCALL_TCP)
-			connection_close(&server->tcp, client, -ESHUTDOWN);
-	timers_set(&core->timers, &server->drain_timer,
-		   core->now_ns + core->options.drain_timeout_ms * 1000000 / 2);
+			drain(&server->tcp, client);
+}
+
+/* A stage ends `before_end_ns` before the end of the drain. */
+static void begin_stage(struct rollcall_server *server, enum drain_stage stage,
+			uint64_t before_end_ns)
+{
+	server->drain_stage = stage;
+	timers_set(&server->core.timers, &server->drain_timer,
+		   server->drain_end_ns - before_end_ns);
 }
 
 static void on_drain_timer(struct timer *timer)
@@ -66,9 +75,18 @@ static void on_drain_timer(struct timer *timer)
 	struct rollcall_server *server = container_of(timer, struct rollcall_server, drain_timer);
 	const struct rollcall_stats *stats = &server->core.stats;
 
-	if (!server->input_ended) {
-		end_input(server);
+	switch (server->drain_stage) {
+	case DRAIN_GRACE:
+		drain_clients(server, connection_drain);
+		begin_stage(server, DRAIN_INPUT, half_of_drain_ns(server));
 		return;
+	case DRAIN_INPUT:
+		end_udp_input(server);
+		drain_clients(server, connection_end_input);
+		begin_stage(server, DRAIN_OUTPUT, 0);
+		return;
+	case DRAIN_OUTPUT:
+		break;
 	}
 	log_write(&server->core.log, ROLLCALL_LOG_WARNING,
 		  "drain timeout: ending %llu clients that have not taken their answers",
@@ -84,18 +102,18 @@ int server_drain_init(struct rollcall_server *server)
 
 static void drain(struct rollcall_server *server)
 {
-	struct core *core = &server->core;
-	struct client *client = NULL;
+	const uint64_t now_ns = ring_clock_ns(server->core.ring),
+		       half_ns = half_of_drain_ns(server);
+	const uint64_t grace_ns = min_size(CORE_GRACE_MS * (uint64_t)1000000, half_ns / 2);
 
 	server->state = SERVER_DRAINING;
 	server->unflushed = true;
-	core->draining = true;
+	server->core.draining = true;
+	server->core.grace_end_ns = now_ns + grace_ns;
+	server->drain_end_ns = now_ns + 2 * half_ns;
 	take_no_more(server);
-	while ((client = next_client(server, client)))
-		if (client->transport == ROLLCALL_TCP)
-			connection_drain(&server->tcp, client);
-	timers_set(&core->timers, &server->drain_timer,
-		   ring_clock_ns(core->ring) + core->options.drain_timeout_ms * 1000000 / 2);
+	drain_clients(server, connection_drain);
+	begin_stage(server, DRAIN_GRACE, 2 * half_ns - grace_ns);
 }
 
 void rollcall_stop(struct rollcall_server *server)

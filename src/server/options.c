@@ -24,6 +24,7 @@ static const struct rollcall_options defaults = {
 	.send_queue_bytes_max = 4 << 20,
 	.memory_bytes_max = 256 << 20,
 	.udp_idle_timeout_ms = 120000,
+	.send_timeout_ms = 120000,
 	.keepalive_ms = 60000,
 	.drain_timeout_ms = 5000,
 	.log_level = ROLLCALL_LOG_INFO,
@@ -60,8 +61,9 @@ int options_take(struct rollcall_options *to, const struct rollcall_options *fro
 	    !is_between(to->memory_bytes_max, 1 << 20, (uint64_t)1 << 40) ||
 	    !is_between(to->udp_idle_timeout_ms, 1, TIME_MS_MAX) ||
 	    !is_between(to->log_level, ROLLCALL_LOG_ERROR, ROLLCALL_LOG_DEBUG) ||
-	    to->tcp_idle_timeout_ms > TIME_MS_MAX || to->keepalive_ms > KEEPALIVE_MS_MAX ||
-	    to->drain_timeout_ms > TIME_MS_MAX || to->spin_us > SPIN_US_MAX)
+	    to->tcp_idle_timeout_ms > TIME_MS_MAX || to->send_timeout_ms > TIME_MS_MAX ||
+	    to->keepalive_ms > KEEPALIVE_MS_MAX || to->drain_timeout_ms > TIME_MS_MAX ||
+	    to->spin_us > SPIN_US_MAX)
 		return -EINVAL;
 	return 0;
 }

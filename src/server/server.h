@@ -17,6 +17,17 @@
 
 #define SERVER_ADDRESSES_MAX 64
 
+/*
+ * The time of a drain: clients that have just connected may send their first message. Others are
+ * received from as long as they go on sending, or have begun a message, for half of the time. The
+ * other half is for output alone, even of clients that never stop sending.
+ */
+enum drain_stage {
+	DRAIN_GRACE,
+	DRAIN_INPUT,
+	DRAIN_OUTPUT,
+};
+
 enum server_state {
 	SERVER_RUNNING,
 	SERVER_DRAINING,
@@ -35,8 +46,9 @@ struct rollcall_server {
 	struct files files;
 	enum server_state state;
 	uint8_t cookie_secret[SIPHASH_KEY_BYTES];
-	struct timer drain_timer; /* at half of the drain's time, and at its end */
-	bool input_ended;	  /* the first half has passed */
+	enum drain_stage drain_stage;
+	uint64_t drain_end_ns;
+	struct timer drain_timer; /* at the end of the stage */
 	bool udp_ended;		  /* all that had come to the endpoints was answered */
 	bool unflushed;		  /* there is more to flush: the next turn does not wait */
 };
@@ -44,7 +56,10 @@ struct rollcall_server {
 /* Fills in the SQEs that have become necessary; may end UDP clients. */
 void server_flush(struct rollcall_server *server);
 
-/* One turn: wait, for wait_max_ns at most, dispatch, timers. Fails as ring_submit_and_wait(). */
+/*
+ * One turn: waits, for wait_max_ns at most, handles completions, and runs the timers that are due
+ * unless input may still be waiting. Fails as ring_submit_and_wait().
+ */
 int server_turn(struct rollcall_server *server, uint64_t wait_max_ns);
 
 /* Sets up the timer of the drain. -ENOMEM */

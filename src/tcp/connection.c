@@ -8,6 +8,11 @@
 #include "tcp/output.h"
 #include "tcp/wait.h"
 
+static uint32_t now_ms(const struct tcp *tcp)
+{
+	return (uint32_t)(tcp->core->now_ns / 1000000);
+}
+
 void connection_open(struct tcp *tcp, const struct source *source, int fd)
 {
 	struct core *core = tcp->core;
@@ -19,6 +24,7 @@ void connection_open(struct tcp *tcp, const struct source *source, int fd)
 	client->gather = GATHER_NONE;
 	core->stats.tcp_clients++;
 	core->stats.tcp_clients_now++;
+	client->active_ms = now_ms(tcp);
 	idle_touch(&tcp->idle, client, core->now_ns);
 	core_flush_later(core, client);
 	core_connected(core, client);
@@ -28,25 +34,30 @@ void connection_open(struct tcp *tcp, const struct source *source, int fd)
 
 /* ---- Ending ---- */
 
-static void leave_lists(struct tcp *tcp, struct client *client)
+/* The lists of time are of one kind: a client is in one of them at most. */
+static void leave_time_list(struct tcp *tcp, struct client *client)
 {
-	/* The three idle lists are of one kind, and a state has one of them: any can unlink it. */
-	struct idle *idle = client->state == CLIENT_OPEN	? &tcp->idle
-			    : client->state == CLIENT_FINISHING ? &tcp->finishing
-								: &tcp->lingering;
+	if (client_has(client, CLIENT_UNACKED))
+		delivery_forget(&tcp->delivery, client);
+	else
+		idle_remove(client->state == CLIENT_OPEN ? &tcp->idle : &tcp->lingering, client);
+}
 
-	idle_remove(idle, client);
-	wait_leave(tcp, client);
+void connection_watch(struct tcp *tcp, struct client *client)
+{
+	if (client_has(client, CLIENT_UNACKED))
+		return;
+	leave_time_list(tcp, client);
+	delivery_watch(&tcp->delivery, client);
 }
 
 static void enter(struct tcp *tcp, struct client *client, enum client_state state)
 {
-	leave_lists(tcp, client);
-	client->state = (uint8_t)state;
-	if (state == CLIENT_FINISHING)
-		idle_touch(&tcp->finishing, client, tcp->core->now_ns);
-	else if (state == CLIENT_LINGERING)
-		idle_touch(&tcp->lingering, client, tcp->core->now_ns);
+	leave_time_list(tcp, client);
+	wait_leave(tcp, client);
+	client->state = state;
+	if (state == CLIENT_FINISHING || state == CLIENT_LINGERING)
+		connection_watch(tcp, client);
 	core_flush_later(tcp->core, client);
 }
 
@@ -54,7 +65,7 @@ void connection_close(struct tcp *tcp, struct client *client, int reason)
 {
 	if (client->state != CLIENT_OPEN)
 		return;
-	client->reason = reason;
+	client->reason = (int16_t)reason;
 	enter(tcp, client, CLIENT_FINISHING);
 }
 
@@ -65,17 +76,89 @@ void connection_abort(struct tcp *tcp, struct client *client, int reason, bool r
 	if (reset)
 		socket_reset_on_close(tcp->core->ring, client->fd);
 	if (client->reason == 0)
-		client->reason = reason;
+		client->reason = (int16_t)reason;
 	/* A cancel that was asked for was for the receive alone. */
 	client_clear(client, CLIENT_CANCELLED);
 	enter(tcp, client, CLIENT_CLOSING);
 }
 
+/*
+ * Whether silence is the client's own: input may be waiting at the socket while no receive is in
+ * flight for lack of a buffer or memory, but not if it is the client that does not take its output.
+ */
+static bool is_silent(const struct client *client)
+{
+	return client->in_flight & IN_FLIGHT_RECEIVE ||
+	       client_has(client, CLIENT_INPUT_ENDED | CLIENT_PAUSED);
+}
+
+void connection_idle(struct tcp *tcp, struct client *client)
+{
+	int error;
+
+	if (!is_silent(client)) {
+		idle_touch(&tcp->idle, client, tcp->core->now_ns);
+		return;
+	}
+	error = delivery_check(&tcp->delivery, client);
+	if (error == -EAGAIN)
+		connection_watch(tcp, client);
+	else if (error)
+		connection_abort(tcp, client, error, false);
+	else
+		connection_close(tcp, client, -ETIME);
+}
+
+/* Everything sent is acknowledged. */
+static void on_acked(struct tcp *tcp, struct client *client)
+{
+	if (client->state == CLIENT_OPEN)
+		idle_touch(&tcp->idle, client, tcp->core->now_ns);
+	else if (client->state == CLIENT_LINGERING && client_has(client, CLIENT_PEER_ENDED))
+		enter(tcp, client, CLIENT_CLOSING);
+	else if (client->state == CLIENT_LINGERING)
+		idle_touch(&tcp->lingering, client, tcp->core->now_ns);
+}
+
+void connection_delivered(struct tcp *tcp, struct client *client, int result)
+{
+	switch (result) {
+	case 0:
+		on_acked(tcp, client);
+		break;
+	case -ETIME:
+		if (is_silent(client))
+			connection_close(tcp, client, result);
+		else
+			connection_watch(tcp, client);
+		break;
+	default:
+		connection_abort(tcp, client, result, result == -ETIMEDOUT);
+	}
+}
+
+/* Whether a client's message is on its way: it has begun one, or has only just connected. */
+static bool has_grace(const struct tcp *tcp, const struct client *client)
+{
+	if (input_is_begun(client))
+		return true;
+	return client->messages_received == 0 && tcp->core->now_ns < tcp->core->grace_end_ns &&
+	       now_ms(tcp) - client->active_ms < CORE_GRACE_MS;
+}
+
 void connection_drain(struct tcp *tcp, struct client *client)
+{
+	if (client->state != CLIENT_OPEN || has_grace(tcp, client))
+		return;
+	client_set(client, CLIENT_LAST_INPUT);
+	core_flush_later(tcp->core, client);
+}
+
+void connection_end_input(struct tcp *tcp, struct client *client)
 {
 	if (client->state != CLIENT_OPEN)
 		return;
-	client_set(client, CLIENT_LAST_INPUT);
+	client_set(client, CLIENT_LAST_INPUT | CLIENT_INPUT_ENDED);
 	core_flush_later(tcp->core, client);
 }
 
@@ -114,15 +197,20 @@ static void on_bytes(struct tcp *tcp, struct client *client, uint16_t buffer, si
 	struct core *core = tcp->core;
 	int error;
 
-	if (client->state != CLIENT_OPEN)
+	if (client->state != CLIENT_OPEN || client_has(client, CLIENT_INPUT_ENDED))
 		return;
-	idle_touch(&tcp->idle, client, core->now_ns);
+	if (client_has(client, CLIENT_UNACKED))
+		delivery_touch(&tcp->delivery, client);
+	else
+		idle_touch(&tcp->idle, client, core->now_ns);
 	error = input_receive(tcp, client, buffers_data(&core->buffers[BUFFERS_TCP], buffer),
 			      bytes);
 	if (error == -EMSGSIZE)
 		connection_close(tcp, client, error);
 	else if (error)
 		connection_abort(tcp, client, error, true);
+	else if (core->draining)
+		connection_drain(tcp, client);
 }
 
 static void begin_turn(struct tcp *tcp)
@@ -188,7 +276,7 @@ void connection_on_receive(struct tcp *tcp, struct client *client, const struct 
 	 * Any completion may be the last of a multishot, with a good result too: look at the flag.
 	 */
 	if (!(cqe->flags & IORING_CQE_F_MORE)) {
-		client->in_flight &= (uint8_t)~IN_FLIGHT_RECEIVE;
+		client->in_flight &= ~IN_FLIGHT_RECEIVE & IN_FLIGHT_ALL;
 		core_flush_later(tcp->core, client);
 	}
 	if (cqe->flags & IORING_CQE_F_BUFFER) {
@@ -245,7 +333,7 @@ void connection_on_cancel(struct tcp *tcp, struct client *client)
 	 * Whether it found something (0, or how many), came too late (ENOENT) or just in time for
 	 * it to complete by itself (EALREADY): the operation's own last completion is what counts.
 	 */
-	client->in_flight &= (uint8_t)~IN_FLIGHT_CANCEL;
+	client->in_flight &= ~IN_FLIGHT_CANCEL & IN_FLIGHT_ALL;
 	core_flush_later(tcp->core, client);
 }
 
@@ -268,7 +356,7 @@ static bool start_close(struct tcp *tcp, struct client *client)
 void connection_on_close(struct tcp *tcp, struct client *client)
 {
 	/* Whatever close(2) says, the descriptor is gone. */
-	client->in_flight &= (uint8_t)~IN_FLIGHT_CLOSE;
+	client->in_flight &= ~IN_FLIGHT_CLOSE & IN_FLIGHT_ALL;
 	tcp->closes++;
 	core_flush_later(tcp->core, client);
 }
@@ -285,6 +373,38 @@ static void resume_input(struct tcp *tcp, struct client *client)
 		connection_abort(tcp, client, error, true);
 }
 
+/* Whether nothing more will be received, and the service has no more to send for what was. */
+static bool is_answered(const struct client *client)
+{
+	return client_has(client, CLIENT_INPUT_ENDED) && !input_is_held(client) &&
+	       client->tcp.queue.bytes == 0 && !client_has(client, CLIENT_WANTS_ROOM);
+}
+
+/* Closes if the peer has ended its side and acknowledged everything. */
+static void close_if_delivered(struct tcp *tcp, struct client *client)
+{
+	int error = delivery_check(&tcp->delivery, client);
+
+	if (!error)
+		enter(tcp, client, CLIENT_CLOSING);
+	else if (error != -EAGAIN)
+		connection_abort(tcp, client, error, false);
+}
+
+/* All that was queued is sent: ends our side. */
+static void finish(struct tcp *tcp, struct client *client)
+{
+	if (client_has(client, CLIENT_PEER_ENDED))
+		close_if_delivered(tcp, client);
+	else
+		/* A drained client has more to read: what the peer sends until it sees the end. */
+		client_clear(client, CLIENT_INPUT_ENDED);
+	if (client->state == CLIENT_CLOSING)
+		return;
+	socket_shutdown(tcp->core->ring, client->fd);
+	enter(tcp, client, CLIENT_LINGERING);
+}
+
 /* Moves on to the next state, if the time has come. */
 static void advance(struct tcp *tcp, struct client *client)
 {
@@ -294,25 +414,16 @@ static void advance(struct tcp *tcp, struct client *client)
 	if (client->state == CLIENT_OPEN && input_is_held(client) &&
 	    !client_has(client, CLIENT_PAUSED))
 		resume_input(tcp, client);
-	if (client->state == CLIENT_OPEN && client_has(client, CLIENT_INPUT_ENDED) &&
-	    !input_is_held(client)) {
-		if (client_has(client, CLIENT_PEER_ENDED))
-			input_end(tcp, client);
+	if (client->state == CLIENT_OPEN && client_has(client, CLIENT_PEER_ENDED) &&
+	    !input_is_held(client))
+		input_end(tcp, client);
+	if (client->state == CLIENT_OPEN && is_answered(client))
 		connection_close(tcp, client,
 				 client_has(client, CLIENT_PEER_ENDED) ? 0 : -ESHUTDOWN);
-	}
-	if (client->state == CLIENT_FINISHING && client->tcp.queue.bytes == 0) {
-		/*
-		 * A drained client has more to read: what the peer sends until it has seen the end.
-		 */
-		if (!client_has(client, CLIENT_PEER_ENDED)) {
-			client_clear(client, CLIENT_INPUT_ENDED);
-			socket_shutdown(tcp->core->ring, client->fd);
-		}
-		enter(tcp, client, CLIENT_LINGERING);
-	}
-	if (client->state == CLIENT_LINGERING && client_has(client, CLIENT_PEER_ENDED))
-		enter(tcp, client, CLIENT_CLOSING);
+	if (client->state == CLIENT_FINISHING && client->tcp.queue.bytes == 0)
+		finish(tcp, client);
+	else if (client->state == CLIENT_LINGERING && client_has(client, CLIENT_PEER_ENDED))
+		close_if_delivered(tcp, client);
 }
 
 bool connection_flush(struct tcp *tcp, struct client *client)

@@ -17,8 +17,20 @@ void connection_close(struct tcp *tcp, struct client *client, int reason);
 /* Ends a client at once; with a reset if it has done nothing to deserve less. */
 void connection_abort(struct tcp *tcp, struct client *client, int reason, bool reset);
 
-/* Ends a client after what has arrived from it was answered. */
+/* Ends a client after what has arrived from it was answered, if it is not in its grace any more. */
 void connection_drain(struct tcp *tcp, struct client *client);
+
+/* Receives nothing more from a client, and ends it after what has been received was answered. */
+void connection_end_input(struct tcp *tcp, struct client *client);
+
+/* Nothing was exchanged with an open client for the idle timeout, as far as the server has seen. */
+void connection_idle(struct tcp *tcp, struct client *client);
+
+/* Watches a client until the peer has acknowledged its output (tcp/delivery.h). */
+void connection_watch(struct tcp *tcp, struct client *client);
+
+/* What came of that: the result of delivery.ended(). */
+void connection_delivered(struct tcp *tcp, struct client *client, int result);
 
 /*
  * Starts the operations that the client's state asks for. false: the submission queue is full, and

@@ -180,6 +180,11 @@ bool input_is_held(const struct client *client)
 	return client->tcp.input && client->tcp.input->backlog.bytes > 0;
 }
 
+bool input_is_begun(const struct client *client)
+{
+	return client->tcp.input && client->tcp.input->message_bytes > 0;
+}
+
 void input_clear(struct tcp *tcp, struct client *client)
 {
 	if (!client->tcp.input)

@@ -32,6 +32,9 @@ void input_end(struct tcp *tcp, struct client *client);
 /* Whether bytes are held back that the service has not seen, an unfinished message apart. */
 bool input_is_held(const struct client *client);
 
+/* Whether a message has begun, but not ended. */
+bool input_is_begun(const struct client *client);
+
 /* Forgets all that is kept. */
 void input_clear(struct tcp *tcp, struct client *client);
 

@@ -131,7 +131,7 @@ void output_on_sent(struct tcp *tcp, struct client *client, const struct io_urin
 	struct core *core = tcp->core;
 	int result = cqe->res;
 
-	client->in_flight &= (uint8_t)~IN_FLIGHT_SEND;
+	client->in_flight &= ~IN_FLIGHT_SEND & IN_FLIGHT_ALL;
 	if (client->gather != GATHER_NONE) {
 		slab_give(&tcp->gathers, slab_at(&tcp->gathers, client->gather));
 		client->gather = GATHER_NONE;
@@ -147,14 +147,15 @@ void output_on_sent(struct tcp *tcp, struct client *client, const struct io_urin
 	}
 	if (result > 0) {
 		queue_advance(&core->memory, &client->tcp.queue, (size_t)result);
-		idle_touch(client->state == CLIENT_OPEN ? &tcp->idle : &tcp->finishing, client,
-			   core->now_ns);
+		if (!client_has(client, CLIENT_UNACKED))
+			idle_touch(&tcp->idle, client, core->now_ns);
 	}
 	/* What the socket did not take has to wait, and must not hold buffers that others need. */
 	if (result == (int)client->sending) {
 		client_clear(client, CLIENT_SLOW);
 	} else if (!client_has(client, CLIENT_SLOW)) {
 		client_set(client, CLIENT_SLOW);
+		connection_watch(tcp, client);
 		if (!queue_own(&core->memory, &client->tcp.queue)) {
 			connection_abort(tcp, client, -ENOBUFS, true);
 			return;

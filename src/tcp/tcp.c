@@ -8,12 +8,12 @@
 
 static void on_idle(struct idle *idle, struct client *client)
 {
-	connection_close(container_of(idle, struct tcp, idle), client, -ETIME);
+	connection_idle(container_of(idle, struct tcp, idle), client);
 }
 
-static void on_finishing_too_long(struct idle *idle, struct client *client)
+static void on_delivery(struct delivery *delivery, struct client *client, int result)
 {
-	connection_abort(container_of(idle, struct tcp, finishing), client, -ETIMEDOUT, true);
+	connection_delivered(container_of(delivery, struct tcp, delivery), client, result);
 }
 
 static void on_lingering_too_long(struct idle *idle, struct client *client)
@@ -33,10 +33,9 @@ int tcp_init(struct tcp *tcp, struct core *core)
 	if ((error = timers_reserve(timers)) ||
 	    (error = idle_init(&tcp->idle, table, timers, core->options.tcp_idle_timeout_ms,
 			       on_idle)) ||
-	    (error = idle_init(&tcp->finishing, table, timers, TCP_FINISH_MS,
-			       on_finishing_too_long)) ||
 	    (error = idle_init(&tcp->lingering, table, timers, TCP_LINGER_MS,
-			       on_lingering_too_long)))
+			       on_lingering_too_long)) ||
+	    (error = delivery_init(&tcp->delivery, core, on_delivery)))
 		return error;
 	return slab_init(&tcp->gathers, sizeof(struct gather), GATHERS);
 }

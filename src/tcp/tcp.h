@@ -7,6 +7,7 @@
 
 #include "client/core.h"
 #include "client/idle.h"
+#include "tcp/delivery.h"
 
 /* The pieces of one send, for as long as it is in flight. */
 #define GATHER_PIECES 64
@@ -20,10 +21,7 @@ struct gather {
 	struct iovec pieces[GATHER_PIECES];
 };
 
-/* How long a finishing client may take nothing of what is queued for it. */
-#define TCP_FINISH_MS 30000
-
-/* How long a client may take to end its side after we have ended ours. */
+/* How long a client may take to end its side after it has acknowledged the end of ours. */
 #define TCP_LINGER_MS 2000
 
 /* How long to wait for the kernel's memory before trying again: nothing announces it. */
@@ -43,12 +41,12 @@ struct tcp {
 	struct client_list starved; /* wait for memory, and perhaps for a buffer */
 	struct timer starved_timer;
 	struct idle idle;
-	struct idle finishing;
-	struct idle lingering;
-	uint64_t closes;    /* each gives back a descriptor and some memory */
-	uint64_t turn;	    /* in which something was received last */
-	size_t turn_bytes;  /* received in it */
-	bool grown_in_turn; /* the pool of buffers */
+	struct idle lingering;	  /* all is acknowledged, the peer has to end its side */
+	struct delivery delivery; /* the peer has to acknowledge output */
+	uint64_t closes;	  /* each gives back a descriptor and some memory */
+	uint64_t turn;		  /* in which something was received last */
+	size_t turn_bytes;	  /* received in it */
+	bool grown_in_turn;	  /* the pool of buffers */
 };
 
 /* -ENOMEM */

@@ -167,7 +167,7 @@ void sessions_forget(struct sessions *sessions, struct client *client, int reaso
 
 	CHECK(client->state == CLIENT_OPEN);
 	client->state = CLIENT_CLOSING;
-	client->reason = reason;
+	client->reason = (int16_t)reason;
 	idle_remove(idle_of(sessions, client), client);
 	sources_remove(&sessions->sources, peer->source);
 	peers_remove(&sessions->peers, peer);

@@ -71,6 +71,7 @@ def as_user(program, number):
     (["--idle-timeout", "soon"], ["'soon'", "--idle-timeout"]),
     (["--idle-timeout", "1.2.3"], ["'1.2.3'"]),
     (["--udp-idle-timeout", "0"], ["'0'"]),
+    (["--send-timeout", "-1"], ["'-1'", "--send-timeout"]),
     (["--keepalive", "0.5"], ["'0.5'", "whole"]),
     (["--drain-timeout", "nan"], ["'nan'"]),
     (["--tcp", "localhost"], ["'localhost'", "port"]),
@@ -372,7 +373,7 @@ def test_help_and_version(run, options):
     assert done.returncode == 0 and done.stderr == ""
     if "h" in options[0]:
         for option in ("tcp", "udp", "service", "framing", "line-bytes-max", "max-clients",
-                       "udp-max-clients", "send-queue-bytes", "idle-timeout", "udp-idle-timeout",
+                       "udp-max-clients", "send-queue-bytes", "idle-timeout", "udp-idle-timeout", "send-timeout",
                        "keepalive", "drain-timeout", "udp-low-ports", "quiet", "log-level",
                        "check", "health", "help", "version"):
             assert "--" + option in done.stdout

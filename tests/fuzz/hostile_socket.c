@@ -118,6 +118,16 @@ int socket_peer_address(struct ring *ring, int fd, struct address *address)
 	return 0;
 }
 
+int socket_delivery(struct ring *ring, int fd, struct socket_delivery *delivery)
+{
+	const uint8_t byte = hostile_byte();
+
+	(void)ring;
+	hostile_file(fd);
+	*delivery = (struct socket_delivery){ .acked = byte, .is_pending = byte & 1 };
+	return byte > 250 ? -ECONNRESET : 0;
+}
+
 void socket_shutdown(struct ring *ring, int fd)
 {
 	(void)ring;

@@ -22,6 +22,7 @@ const char *const sim_fault_names[SIM_FAULTS] = {
 	[SIM_ACCEPT_ENOBUFS] = "accept: ENOBUFS",
 	[SIM_ACCEPT_ENOMEM] = "accept: ENOMEM",
 	[SIM_ACCEPT_ECONNABORTED] = "accept: ECONNABORTED",
+	[SIM_ACK_LATE] = "acknowledgement late",
 	[SIM_SEND_EPIPE] = "send: EPIPE",
 	[SIM_SEND_ECONNRESET] = "send: ECONNRESET",
 	[SIM_SEND_ENOMEM] = "send: ENOMEM",

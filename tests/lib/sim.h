@@ -31,6 +31,7 @@ enum sim_fault {
 	SIM_ACCEPT_ENOBUFS,
 	SIM_ACCEPT_ENOMEM,
 	SIM_ACCEPT_ECONNABORTED,
+	SIM_ACK_LATE,	/* what the client has taken is not acknowledged yet */
 	SIM_SEND_EPIPE, /* the connection breaks while it is sent on */
 	SIM_SEND_ECONNRESET,
 	SIM_SEND_ENOMEM,

@@ -23,6 +23,7 @@ struct sim_connection {
 	struct sim_connection *next; /* in a backlog */
 	struct address local, peer;
 	struct sim_bytes in, out; /* as the server sees it */
+	uint32_t sent;		  /* by the server */
 	bool is_pipe;		  /* of which the client has one end */
 	bool accepted;
 	bool client_ended, server_ended;
@@ -160,7 +161,10 @@ struct address sim_loopback(sa_family_t family, uint16_t port);
 /* A port that was not used before, or not for long. */
 uint16_t sim_next_port(struct sim *sim);
 
-/* Whether closing it would end a connection whose peer has not ended, and has not been told to. */
+/*
+ * Whether closing it, without a reset, would end a connection whose peer has not ended and was not
+ * told to, or has not taken all that it was sent.
+ */
 bool sim_ends_rudely(const struct sim_file *file);
 
 /*
@@ -170,6 +174,9 @@ bool sim_ends_rudely(const struct sim_file *file);
 int sim_stream_receive(struct sim_connection *connection, void *to, size_t bytes);
 int sim_stream_send(struct sim_connection *connection, const struct iovec *pieces, size_t count,
 		    size_t bytes);
+
+/* What the client has read, which is what it acknowledges. 0, or -ECONNRESET. */
+int sim_stream_delivery(struct sim_connection *connection, struct socket_delivery *delivery);
 
 /* Whether a send would have to wait. */
 bool sim_stream_is_full(const struct sim_connection *connection);

@@ -144,10 +144,24 @@ int sim_stream_send(struct sim_connection *connection, const struct iovec *piece
 		if (written < part)
 			break;
 	}
+	connection->sent += (uint32_t)sent;
 	/* Who has gone answers with a reset. */
 	if (connection->client_gone)
 		connection->broken = true;
 	return (int)sent;
+}
+
+int sim_stream_delivery(struct sim_connection *connection, struct socket_delivery *delivery)
+{
+	const uint32_t left = (uint32_t)connection->out.count;
+
+	if (connection->broken) {
+		connection->told = true;
+		return -ECONNRESET;
+	}
+	delivery->is_pending = left > 0 || sim_chance(connection->sim, SIM_ACK_LATE);
+	delivery->acked = connection->sent - left;
+	return 0;
 }
 
 static void close_stream(struct sim_connection *connection)
@@ -173,8 +187,9 @@ bool sim_ends_rudely(const struct sim_file *file)
 {
 	const struct sim_connection *connection = file->connection;
 
-	return file->kind == SIM_STREAM && !connection->client_ended && !connection->server_ended &&
-	       !connection->broken && !connection->reset_on_close;
+	return file->kind == SIM_STREAM && !connection->broken && !connection->reset_on_close &&
+	       ((!connection->client_ended && !connection->server_ended) ||
+		connection->out.count > 0);
 }
 
 void sim_close_file(struct sim *sim, int fd)

@@ -214,7 +214,8 @@ static bool try_close(struct sim *sim, struct sim_op *op)
 	if (file->closed && !sim->settings.tolerant)
 		sim_fail(sim, "descriptor %d is closed with an operation in flight", op->sqe.fd);
 	if (sim_ends_rudely(file) && !sim->settings.tolerant)
-		sim_fail(sim, "descriptor %d is closed, but was never shut down", op->sqe.fd);
+		sim_fail(sim, "descriptor %d is closed, but was not shut down, or sent more",
+			 op->sqe.fd);
 	if (!file->closed)
 		sim_close_file(sim, op->sqe.fd);
 	return sim_finish(op, 0);

@@ -184,9 +184,16 @@ int socket_peer_address(struct ring *ring, int fd, struct address *address)
 	return 0;
 }
 
+int socket_delivery(struct ring *ring, int fd, struct socket_delivery *delivery)
+{
+	(void)ring;
+	return sim_stream_delivery(sim_file(sim_current, fd)->connection, delivery);
+}
+
 void socket_shutdown(struct ring *ring, int fd)
 {
 	(void)ring;
+	sim_trace(sim_current, "  shutdown of descriptor %d", fd);
 	sim_file(sim_current, fd)->connection->server_ended = true;
 	sim_current->progress = true;
 }

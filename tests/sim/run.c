@@ -233,6 +233,7 @@ static int make_server(struct run *run)
 	}
 	/* Nobody pauses for so long, but some never leave, and take the place of others. */
 	options.tcp_idle_timeout_ms = 60000;
+	options.send_timeout_ms = 10000 + sim_random(sim, 60000);
 	options.udp_idle_timeout_ms = 100u << sim_random(sim, 10);
 	set_limits(run, &options);
 	run->patient = sim_random(sim, 4);

@@ -47,7 +47,12 @@ static struct {
 	int adopt_error; /* of taking them over */
 	int local_address_error;
 	int event_error;
-	unsigned peer_lookups; /* calls of socket_peer_address() */
+	unsigned peer_lookups;		 /* calls of socket_peer_address() */
+	struct socket_delivery delivery; /* of all connections */
+	int delivery_error;
+	unsigned delivery_looks;
+	unsigned shutdowns; /* calls of socket_shutdown() */
+	unsigned resets;    /* and of socket_reset_on_close() */
 } kernel;
 
 static inline void kernel_begin(void)
@@ -310,16 +315,27 @@ int socket_peer_address(struct ring *ring, int fd, struct address *address)
 	return 0;
 }
 
+int socket_delivery(struct ring *ring, int fd, struct socket_delivery *delivery)
+{
+	(void)ring;
+	assert_true(kernel.is_open[fd]);
+	kernel.delivery_looks++;
+	*delivery = kernel.delivery;
+	return kernel.delivery_error;
+}
+
 void socket_shutdown(struct ring *ring, int fd)
 {
 	(void)ring;
 	assert_true(kernel.is_open[fd]);
+	kernel.shutdowns++;
 }
 
 void socket_reset_on_close(struct ring *ring, int fd)
 {
 	(void)ring;
 	assert_true(kernel.is_open[fd]);
+	kernel.resets++;
 }
 
 void socket_close(struct ring *ring, int fd)

@@ -59,6 +59,15 @@ static inline void turn(void)
 	server_flush(server);
 }
 
+#define MILLISECOND_NS 1000000ull
+
+/* Time passes, and what is due then is done. */
+static inline void pass(uint64_t ms)
+{
+	kernel.now_ns += ms * MILLISECOND_NS;
+	turn();
+}
+
 static inline struct rollcall_stats stats_now(void)
 {
 	struct rollcall_stats stats = { .size = sizeof(stats) };

@@ -11,8 +11,6 @@
 #include <netinet/udp.h>
 #include <stdio.h>
 
-#define MILLISECOND_NS 1000000ull
-
 /* What the service was told since expect() was called last: "+0 " for a client that has connected,
  * "0:text " for what it has sent, "-0(reason) ". Nobody's datagrams are "none:text ". */
 static char events[65536];
@@ -89,13 +87,6 @@ static inline void serve(const char *text)
 {
 	create();
 	assert_int_equal(listen_on(text), 0);
-	turn();
-}
-
-/* Time passes, and what is due then is done. */
-static inline void pass(uint64_t ms)
-{
-	kernel.now_ns += ms * MILLISECOND_NS;
 	turn();
 }
 

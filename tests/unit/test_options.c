@@ -71,6 +71,7 @@ static void defaults(void **state)
 	assert_int_equal(options.send_queue_bytes, 1048576);
 	assert_int_equal(options.tcp_idle_timeout_ms, 0);
 	assert_int_equal(options.udp_idle_timeout_ms, 120000);
+	assert_int_equal(options.send_timeout_ms, 120000);
 	assert_int_equal(options.keepalive_s, 60);
 	assert_int_equal(options.drain_timeout_ms, 5000);
 	assert_int_equal(options.spin_us, 0);
@@ -84,7 +85,8 @@ static void every_option(void **state)
 	assert_int_equal(parse("--tcp localhost:1 --tcp [::1]:2 --udp=*:3 --service echo "
 			       "--framing length --line-bytes-max 8K --max-clients=7 "
 			       "--udp-max-clients 9 --send-queue-bytes 2M --idle-timeout 0.5 "
-			       "--udp-idle-timeout 1.25 --keepalive 0 --drain-timeout 10 --spin=50 "
+			       "--udp-idle-timeout 1.25 --send-timeout 2.5 --keepalive 0 "
+			       "--drain-timeout 10 --spin=50 "
 			       "--udp-max-clients-per-source 3 --udp-rate 500 "
 			       "--udp-sequence auto --udp-receive-buffer 4M "
 			       "--udp-send-buffer 1M --udp-low-ports -q --log-level debug"),
@@ -107,6 +109,7 @@ static void every_option(void **state)
 	assert_int_equal(options.send_queue_bytes, 2 << 20);
 	assert_int_equal(options.tcp_idle_timeout_ms, 500);
 	assert_int_equal(options.udp_idle_timeout_ms, 1250);
+	assert_int_equal(options.send_timeout_ms, 2500);
 	assert_int_equal(options.keepalive_s, 0);
 	assert_int_equal(options.drain_timeout_ms, 10000);
 	assert_int_equal(options.spin_us, 50);
@@ -181,6 +184,7 @@ static void help_is_complete(void **state)
 		"--send-queue-bytes",
 		"--idle-timeout",
 		"--udp-idle-timeout",
+		"--send-timeout",
 		"--udp-max-clients-per-source",
 		"--udp-rate",
 		"--udp-sequence",
@@ -279,6 +283,7 @@ static void bad_numbers(void **state)
 	assert_refused_with("--keepalive 32768", "is too large: allowed are 0 to 32767");
 	assert_refused("--udp-idle-timeout 0", "--udp-idle-timeout '0' is too small: allowed are "
 					       "0.001 to 2147483.647 seconds");
+	assert_refused_with("--send-timeout 2147483.648", "is too large: allowed are 0 to");
 	assert_refused_with("--idle-timeout 2147483.648", "is too large: allowed are 0 to");
 	assert_refused_with("--udp-max-clients-per-source 0", "is too small: allowed are 1 to");
 	assert_refused_with("--udp-rate 1000001", "is too large: allowed are 0 to 1000000");

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#include "tcp/delivery.h"
+
+#include <errno.h>
+
+static uint32_t milliseconds(uint64_t ns)
+{
+	return (uint32_t)(ns / 1000000);
+}
+
+int delivery_check(struct delivery *delivery, struct client *client)
+{
+	struct socket_delivery found;
+	int error = socket_delivery(delivery->core->ring, client->fd, &found);
+
+	if (error)
+		return error;
+	/* With nothing to acknowledge it is not the peer that makes no progress. */
+	if (found.acked != client->acked || !found.is_pending) {
+		client->acked = found.acked;
+		client->active_ms = milliseconds(delivery->core->now_ns);
+	}
+	return found.is_pending || client->tcp.queue.bytes > 0 ? -EAGAIN : 0;
+}
+
+/* What has become of a watched client; -EAGAIN: nothing yet. */
+static int look(struct delivery *delivery, struct client *client)
+{
+	const struct rollcall_options *options = &delivery->core->options;
+	const uint64_t send_ms = options->send_timeout_ms, idle_ms = options->tcp_idle_timeout_ms;
+	int result = delivery_check(delivery, client);
+	uint32_t passed_ms = milliseconds(delivery->core->now_ns) - client->active_ms;
+
+	if (result != -EAGAIN)
+		return result;
+	if (send_ms > 0 && passed_ms >= send_ms)
+		return -ETIMEDOUT;
+	if (client->state == CLIENT_OPEN && idle_ms > 0 && passed_ms >= idle_ms)
+		return -ETIME;
+	return -EAGAIN;
+}
+
+static void set_timer(struct delivery *delivery)
+{
+	struct core *core = delivery->core;
+
+	if (delivery->list.count > 0)
+		timers_set(&core->timers, &delivery->timer, core->now_ns + delivery->interval_ns);
+}
+
+static void on_timer(struct timer *timer)
+{
+	struct delivery *delivery = container_of(timer, struct delivery, timer);
+	struct table *table = &delivery->core->table;
+	uint32_t count = delivery->list.count / 4;
+	bool changed = false;
+
+	if (count < DELIVERY_CLIENTS_MIN)
+		count = (uint32_t)min_size(delivery->list.count, DELIVERY_CLIENTS_MIN);
+	while (count-- > 0) {
+		struct client *client = client_list_first(table, &delivery->list);
+		const uint32_t acked = client->acked;
+		int result = look(delivery, client);
+
+		changed |= result != -EAGAIN || client->acked != acked;
+		client_list_remove(table, &delivery->list, client);
+		if (result == -EAGAIN) {
+			client_list_push(table, &delivery->list, client);
+			continue;
+		}
+		client_clear(client, CLIENT_UNACKED);
+		delivery->ended(delivery, client, result);
+	}
+	delivery->interval_ns =
+		changed ? DELIVERY_LOOK_MS_MIN * (uint64_t)1000000
+			: min_size(2 * delivery->interval_ns, delivery->interval_ns_max);
+	set_timer(delivery);
+}
+
+/* A 32nd of the shortest timeout, within the limits. */
+static uint64_t longest_interval_ms(const struct rollcall_options *options)
+{
+	uint64_t shortest_ms = UINT64_MAX, part_ms;
+
+	if (options->send_timeout_ms > 0)
+		shortest_ms = options->send_timeout_ms;
+	if (options->tcp_idle_timeout_ms > 0)
+		shortest_ms = min_size(shortest_ms, options->tcp_idle_timeout_ms);
+	part_ms = min_size(shortest_ms / 32, DELIVERY_LOOK_MS_MAX);
+	return part_ms < DELIVERY_LOOK_MS_MIN ? DELIVERY_LOOK_MS_MIN : part_ms;
+}
+
+int delivery_init(struct delivery *delivery, struct core *core,
+		  void (*ended)(struct delivery *delivery, struct client *client, int result))
+{
+	*delivery = (struct delivery){
+		.core = core,
+		.timer = { .expired = on_timer },
+		.interval_ns_max = longest_interval_ms(&core->options) * 1000000,
+		.ended = ended,
+	};
+	client_list_init(&delivery->list, LIST_IDLE);
+	return timers_reserve(&core->timers);
+}
+
+void delivery_watch(struct delivery *delivery, struct client *client)
+{
+	const uint64_t interval_ns = DELIVERY_LOOK_MS_MIN * (uint64_t)1000000;
+	struct core *core = delivery->core;
+
+	client_set(client, CLIENT_UNACKED);
+	client->active_ms = milliseconds(core->now_ns);
+	client_list_push(&core->table, &delivery->list, client);
+	delivery->interval_ns = interval_ns;
+	if (delivery->timer.position == 0 ||
+	    delivery->timer.deadline_ns > core->now_ns + interval_ns)
+		set_timer(delivery);
+}
+
+void delivery_touch(struct delivery *delivery, struct client *client)
+{
+	client->active_ms = milliseconds(delivery->core->now_ns);
+}
+
+void delivery_forget(struct delivery *delivery, struct client *client)
+{
+	client_clear(client, CLIENT_UNACKED);
+	client_list_remove(&delivery->core->table, &delivery->list, client);
+}

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a TCP client has acknowledged decides when it ends: not before it has everything, and not
+ * while it takes something. The kernel's TCP_INFO is what the test says (kernel.delivery).
+ */
+#include "unit/scripted_server.h"
+
+#define QUEUE_BYTES 4096
+
+static const uint8_t many[3 * QUEUE_BYTES];
+static unsigned drained_count, more_in_drained;
+static int disconnected_reason;
+static unsigned disconnected_count;
+
+static void on_received(struct rollcall_server *of, rollcall_client client, const void *data,
+			size_t bytes, void *context)
+{
+	(void)context;
+	assert_int_equal(rollcall_send(of, client, data, bytes), 0);
+}
+
+static void on_drained(struct rollcall_server *of, rollcall_client client, void *context)
+{
+	(void)context;
+	drained_count++;
+	if (more_in_drained > 0) {
+		more_in_drained--;
+		assert_int_equal(rollcall_send(of, client, many, QUEUE_BYTES), 0);
+		assert_int_equal(rollcall_send(of, client, many, QUEUE_BYTES), -ENOBUFS);
+	}
+}
+
+static void on_disconnected(struct rollcall_server *of, rollcall_client client, int reason,
+			    void *context)
+{
+	(void)of;
+	(void)client;
+	(void)context;
+	disconnected_count++;
+	disconnected_reason = reason;
+}
+
+static int begin(void **state)
+{
+	int error = scripted_begin(state);
+
+	options.send_queue_bytes = options.send_queue_bytes_max = QUEUE_BYTES;
+	options.send_timeout_ms = 10000;
+	service.received = on_received;
+	service.drained = on_drained;
+	service.disconnected = on_disconnected;
+	drained_count = more_in_drained = disconnected_count = 0;
+	return error;
+}
+
+static void create_and_listen(void)
+{
+	create();
+	assert_int_equal(listen_on("tcp://127.0.0.1:0"), 0);
+	turn();
+}
+
+/* The peer ends its side. */
+static void half_close(int fd)
+{
+	complete(started(IORING_OP_RECV, fd), 0, 0);
+	turn();
+}
+
+/* The kernel takes all that is being sent. */
+static void send_all(int fd, size_t bytes)
+{
+	struct io_uring_sqe *sqe = find_started(IORING_OP_SEND, fd);
+
+	complete(sqe ? sqe : started(IORING_OP_SENDMSG, fd), (int)bytes, 0);
+	turn();
+}
+
+static void assert_ended(int fd, int reason)
+{
+	assert_int_equal(disconnected_count, 0);
+	complete(started(IORING_OP_CLOSE, fd), 0, 0);
+	turn();
+	assert_int_equal(disconnected_count, 1);
+	assert_int_equal(disconnected_reason, reason);
+}
+
+/* Time passes in steps that are shorter than any look; the peer acknowledges as it goes, or not. */
+static void pass_slowly(unsigned ms, uint32_t acked_each_ms)
+{
+	for (unsigned i = 0; i < ms; i += 10) {
+		kernel.delivery.acked += 10 * acked_each_ms;
+		pass(10);
+	}
+}
+
+/* Each refused send is followed by drained(), for a client too that has ended its side. */
+static void drained_after_half_close(void **state)
+{
+	int fd;
+
+	(void)state;
+	create_and_listen();
+	fd = accept_client();
+	assert_int_equal(rollcall_send(server, 0, many, QUEUE_BYTES), 0);
+	assert_int_equal(rollcall_send(server, 0, many, QUEUE_BYTES), -ENOBUFS);
+	turn();
+	half_close(fd);
+	more_in_drained = 2;
+	for (unsigned i = 1; i <= 3; i++) {
+		assert_null(find_started(IORING_OP_CLOSE, fd));
+		send_all(fd, QUEUE_BYTES);
+		assert_int_equal(drained_count, i);
+	}
+	assert_ended(fd, 0);
+}
+
+/* A last line without its ending is answered, however full the queue was. */
+static void last_line_behind_a_full_queue(void **state)
+{
+	int fd;
+
+	(void)state;
+	create_and_listen();
+	fd = accept_client();
+	receive(fd, "last", 4);
+	half_close(fd);
+	send_all(fd, 4);
+	assert_ended(fd, 0);
+	assert_int_equal(stats_now().messages_sent, 1);
+}
+
+/* What the kernel has taken is not delivered yet: the client stays until it is. */
+static void not_before_all_is_acknowledged(void **state)
+{
+	int fd;
+
+	(void)state;
+	create_and_listen();
+	fd = accept_client();
+	receive(fd, "hi\n", 3);
+	kernel.delivery = (struct socket_delivery){ .acked = 1, .is_pending = true };
+	half_close(fd);
+	send_all(fd, 3);
+	assert_int_equal(kernel.shutdowns, 1);
+	pass_slowly(60000, 1);
+	assert_null(find_started(IORING_OP_CLOSE, fd));
+	kernel.delivery.is_pending = false;
+	pass_slowly(2000, 0);
+	assert_ended(fd, 0);
+	assert_int_equal(kernel.resets, 0);
+}
+
+/* One that is closed by the service: after the acknowledgement it has 2 s to end its side. */
+static void closed_and_acknowledged(void **state)
+{
+	int fd;
+
+	(void)state;
+	create_and_listen();
+	fd = accept_client();
+	assert_int_equal(rollcall_send(server, 0, "bye", 3), 0);
+	assert_int_equal(rollcall_close(server, 0), 0);
+	turn();
+	kernel.delivery = (struct socket_delivery){ .acked = 1, .is_pending = true };
+	send_all(fd, 3);
+	pass_slowly(30000, 1);
+	kernel.delivery.is_pending = false;
+	pass_slowly(1900, 0);
+	assert_null(find_started(IORING_OP_CLOSE, fd));
+	pass_slowly(2000, 0);
+	complete(started(IORING_OP_RECV, fd), -ECANCELED, 0);
+	complete(started(IORING_OP_ASYNC_CANCEL, -1), 1, 0);
+	turn();
+	assert_ended(fd, -ECANCELED);
+}
+
+/* Without progress for the send timeout a client is reset, whatever its state. */
+static void no_progress(void **state)
+{
+	int fd;
+
+	(void)state;
+	create_and_listen();
+	fd = accept_client();
+	assert_int_equal(rollcall_send(server, 0, many, QUEUE_BYTES), 0);
+	turn();
+	kernel.delivery = (struct socket_delivery){ .acked = 1, .is_pending = true };
+	send_all(fd, 100);
+	pass_slowly(30000, 1);
+	pass_slowly(9900, 0);
+	assert_int_equal(kernel.resets, 0);
+	pass_slowly(1500, 0);
+	assert_int_equal(kernel.resets, 1);
+	complete(started(IORING_OP_RECV, fd), -ECANCELED, 0);
+	send_all(fd, 0);
+	complete(started(IORING_OP_ASYNC_CANCEL, -1), 2, 0);
+	turn();
+	assert_ended(fd, -ETIMEDOUT);
+}
+
+/* With a send timeout of 0 it may take as long as it likes. */
+static void no_send_timeout(void **state)
+{
+	int fd;
+
+	(void)state;
+	options.send_timeout_ms = 0;
+	create_and_listen();
+	fd = accept_client();
+	kernel.delivery = (struct socket_delivery){ .acked = 1, .is_pending = true };
+	half_close(fd);
+	pass_slowly(300000, 0);
+	assert_null(find_started(IORING_OP_CLOSE, fd));
+	kernel.delivery.is_pending = false;
+	pass_slowly(2000, 0);
+	assert_ended(fd, 0);
+}
+
+/* A connection whose reset nothing has told of: the look finds it. */
+static void reset_while_it_is_looked_at(void **state)
+{
+	int fd;
+
+	(void)state;
+	create_and_listen();
+	fd = accept_client();
+	kernel.delivery = (struct socket_delivery){ .acked = 1, .is_pending = true };
+	half_close(fd);
+	kernel.delivery_error = -ECONNRESET;
+	pass_slowly(2000, 0);
+	assert_ended(fd, -ECONNRESET);
+}
+
+/* Whoever takes output is not idle, though it sends nothing; when it has all, its time begins. */
+static void not_idle_while_it_takes_output(void **state)
+{
+	(void)state;
+	options.tcp_idle_timeout_ms = 2000;
+	create_and_listen();
+	accept_client();
+	kernel.delivery = (struct socket_delivery){ .acked = 1, .is_pending = true };
+	pass_slowly(20000, 1);
+	assert_int_equal(kernel.shutdowns, 0);
+	kernel.delivery.is_pending = false;
+	pass_slowly(1900, 0);
+	assert_int_equal(kernel.shutdowns, 0);
+	pass_slowly(2000, 0);
+	assert_int_equal(kernel.shutdowns, 1);
+}
+
+/* An idle server has nothing to look at. */
+static void no_looks_without_output(void **state)
+{
+	int fd;
+
+	(void)state;
+	create_and_listen();
+	fd = accept_client();
+	receive(fd, "hi\n", 3);
+	send_all(fd, 3);
+	pass_slowly(10000, 0);
+	assert_int_equal(kernel.delivery_looks, 0);
+	assert_int_equal(timers_next(&server->core.timers), UINT64_MAX);
+}
+
+/* ---- The drain ---- */
+
+static void stop_after(unsigned ms)
+{
+	pass(ms);
+	rollcall_stop(server);
+	turn();
+}
+
+/* The receive of all that has arrived begins; nothing has. */
+static void nothing_has_arrived(int fd)
+{
+	if (!(started(IORING_OP_RECV, fd)->msg_flags & MSG_DONTWAIT)) {
+		complete(started(IORING_OP_RECV, fd), -ECANCELED, 0);
+		turn();
+	}
+	assert_true(started(IORING_OP_RECV, fd)->msg_flags & MSG_DONTWAIT);
+	complete(started(IORING_OP_RECV, fd), -EAGAIN, 0);
+	turn();
+}
+
+/* One that has only just connected may send its first message, and is answered. */
+static void first_message_in_the_drain(void **state)
+{
+	int fd;
+
+	(void)state;
+	create_and_listen();
+	fd = accept_client();
+	stop_after(200);
+	assert_false(started(IORING_OP_RECV, fd)->msg_flags & MSG_DONTWAIT);
+	pass(700);
+	receive(fd, "hi\n", 3);
+	assert_int_equal(stats_now().messages_received, 1);
+	send_all(fd, 3);
+	nothing_has_arrived(fd);
+	assert_int_equal(kernel.shutdowns, 1);
+}
+
+/* But only for its grace; one that has been there for longer has none. */
+static void silent_in_the_drain(void **state)
+{
+	int old, new;
+
+	(void)state;
+	create_and_listen();
+	old = accept_client();
+	pass(CORE_GRACE_MS);
+	new = accept_client();
+	stop_after(10);
+	nothing_has_arrived(old);
+	assert_int_equal(kernel.shutdowns, 1);
+	assert_false(started(IORING_OP_RECV, new)->msg_flags & MSG_DONTWAIT);
+	pass(CORE_GRACE_MS);
+	nothing_has_arrived(new);
+	assert_int_equal(kernel.shutdowns, 2);
+}
+
+/* The rest of a message is waited for, for half of the time. */
+static void unfinished_in_the_drain(void **state)
+{
+	int one, other;
+
+	(void)state;
+	create_and_listen();
+	one = accept_client();
+	other = accept_client();
+	receive(one, "one\nhal", 7);
+	receive(other, "one\nhal", 7);
+	send_all(one, 4);
+	send_all(other, 4);
+	stop_after(5000);
+	pass(options.drain_timeout_ms / 2 - 100);
+	receive(one, "f\n", 2);
+	assert_int_equal(stats_now().messages_received, 3);
+	send_all(one, 5);
+	nothing_has_arrived(one);
+	assert_int_equal(kernel.shutdowns, 1);
+	pass(200);
+	assert_int_equal(kernel.shutdowns, 2);
+}
+
+/* In the second half output goes on, also what a service sends in drained(). */
+static void output_in_the_drain(void **state)
+{
+	int fd;
+
+	(void)state;
+	create_and_listen();
+	fd = accept_client();
+	receive(fd, "hi\n", 3);
+	assert_int_equal(rollcall_send(server, 0, many, QUEUE_BYTES), -ENOBUFS);
+	stop_after(5000);
+	pass(options.drain_timeout_ms / 4);
+	pass(options.drain_timeout_ms / 4);
+	more_in_drained = 1;
+	send_all(fd, 3);
+	assert_int_equal(drained_count, 1);
+	assert_int_equal(kernel.shutdowns, 0);
+	send_all(fd, QUEUE_BYTES);
+	assert_int_equal(drained_count, 2);
+	assert_int_equal(kernel.shutdowns, 1);
+}
+
+int main(void)
+{
+#define TEST(test) cmocka_unit_test_setup_teardown(test, begin, scripted_end)
+	const struct CMUnitTest tests[] = {
+		TEST(drained_after_half_close),
+		TEST(last_line_behind_a_full_queue),
+		TEST(not_before_all_is_acknowledged),
+		TEST(closed_and_acknowledged),
+		TEST(no_progress),
+		TEST(no_send_timeout),
+		TEST(reset_while_it_is_looked_at),
+		TEST(not_idle_while_it_takes_output),
+		TEST(no_looks_without_output),
+		TEST(first_message_in_the_drain),
+		TEST(silent_in_the_drain),
+		TEST(unfinished_in_the_drain),
+		TEST(output_in_the_drain),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
