@@ -76,6 +76,12 @@ struct io_uring_sqe *ring_sqe(struct ring *ring)
 	return io_uring_get_sqe(&ring->uring);
 }
 
+/* After a call that did not sleep. */
+static bool is_exhausted(const struct io_uring *uring)
+{
+	return io_uring_cq_ready(uring) == 0 && io_uring_sq_ready(uring) == 0;
+}
+
 /*
  * Submits, and looks for a while, which it takes off the wait. true: there is a completion. false:
  * wait for it.
@@ -103,6 +109,7 @@ int ring_submit_and_wait(struct ring *ring, uint64_t wait_ns)
 {
 	struct __kernel_timespec wait;
 	struct io_uring_cqe *first;
+	const bool sleeps = wait_ns > 0;
 	int result;
 
 	/*
@@ -125,6 +132,7 @@ int ring_submit_and_wait(struct ring *ring, uint64_t wait_ns)
 
 	switch (result) {
 	case -ETIME:
+		break;
 	case -EINTR:
 	case -EBUSY: /* the CQ has overflowed: take completions, then submit again */
 		return 0;
@@ -134,8 +142,10 @@ int ring_submit_and_wait(struct ring *ring, uint64_t wait_ns)
 	case -EINVAL: /* a forked process has not registered it */
 		return -EEXIST;
 	default:
-		return result < 0 ? result : 0;
+		if (result < 0)
+			return result;
 	}
+	return !sleeps && is_exhausted(&ring->uring) ? -ETIME : 0;
 }
 
 bool ring_take(struct ring *ring, struct io_uring_cqe *cqe)

@@ -36,11 +36,18 @@ void ring_destroy(struct ring *ring);
 struct io_uring_sqe *ring_sqe(struct ring *ring);
 
 /*
- * Submits all SQEs and waits until a completion is there, or for wait_ns (UINT64_MAX: for ever, 0:
- * not at all), in one system call. Returns 0, also when interrupted or when nothing came; -EBADR:
- * completions were lost (io_uring_enter(2)); -EEXIST: not the thread that created the ring.
+ * Submits all SQEs and waits for a completion, at most wait_ns (0: do not wait; UINT64_MAX: no
+ * limit), in one system call. Returns 0, also when interrupted or when nothing came; -ETIME, for
+ * wait_ns 0 only: everything was submitted, and nothing was waiting; -EBADR: completions were lost
+ * (io_uring_enter(2)); -EEXIST: not the thread that created the ring.
+ *
+ * A sleep that ends by a signal or by its time limit brings nothing, whatever has arrived meanwhile.
+ * A call brings at least what RING_PASS_PIECES operations have ready, the longest waiting first
+ * (Linux 6.13; what all have, before).
  */
 int ring_submit_and_wait(struct ring *ring, uint64_t wait_ns);
+
+#define RING_PASS_PIECES 20
 
 /* Takes the oldest completion off the queue. false: there is none. */
 bool ring_take(struct ring *ring, struct io_uring_cqe *cqe);

@@ -51,6 +51,7 @@ struct rollcall_server {
 	struct timer drain_timer; /* at the end of the stage */
 	bool udp_ended;		  /* all that had come to the endpoints was answered */
 	bool unflushed;		  /* there is more to flush: the next turn does not wait */
+	uint64_t held_turns;	  /* for how many turns timers that are due have waited for input */
 };
 
 /* Fills in the SQEs that have become necessary; may end UDP clients. */

@@ -6,20 +6,27 @@
 
 #include "udp/endpoint.h"
 
-static void expire(struct sessions *sessions, struct client *client)
+static void expire(struct sessions *sessions, struct idle *idle, struct client *client)
 {
+	const struct endpoint *endpoint = container_of(client->source, struct endpoint, source);
+
+	/* Its datagrams may be waiting: the endpoint lacks a buffer, or pauses after an error. */
+	if (endpoint->state != ENDPOINT_ENDED && !endpoint->armed) {
+		idle_touch(idle, client, sessions->core->now_ns);
+		return;
+	}
 	sessions_forget(sessions, client, -ETIME);
 	core_flush_later(sessions->core, client);
 }
 
 static void on_fresh_idle(struct idle *idle, struct client *client)
 {
-	expire(container_of(idle, struct sessions, fresh), client);
+	expire(container_of(idle, struct sessions, fresh), idle, client);
 }
 
 static void on_active_idle(struct idle *idle, struct client *client)
 {
-	expire(container_of(idle, struct sessions, active), client);
+	expire(container_of(idle, struct sessions, active), idle, client);
 }
 
 static int init_idle(struct sessions *sessions)

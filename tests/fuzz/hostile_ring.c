@@ -202,7 +202,7 @@ int ring_submit_and_wait(struct ring *ring, uint64_t wait_ns)
 		turn_barren(ring, wait_ns);
 	else
 		turn_kindly(ring, wait_ns);
-	return 0;
+	return wait_ns == 0 && ring->cq_count == 0 ? -ETIME : 0;
 }
 
 bool ring_take(struct ring *ring, struct io_uring_cqe *cqe)

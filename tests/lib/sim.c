@@ -39,6 +39,8 @@ const char *const sim_fault_names[SIM_FAULTS] = {
 	[SIM_SQ_FULL] = "submission queue full",
 	[SIM_TIMEOUT_LATE] = "timeout late",
 	[SIM_TIMEOUT_EARLY] = "timeout early",
+	[SIM_TIMEOUT_EMPTY] = "timeout without what has come",
+	[SIM_PAUSE] = "process stopped for a while",
 	[SIM_UDP_LOSS] = "datagram lost",
 	[SIM_UDP_DUPLICATE] = "datagram doubled",
 	[SIM_UDP_REORDER] = "datagram overtaken",
@@ -112,6 +114,11 @@ void sim_end(struct sim *sim)
 uint64_t sim_now_ns(const struct sim *sim)
 {
 	return sim->now_ns;
+}
+
+uint64_t sim_resumed_ns(const struct sim *sim)
+{
+	return sim->resumed_ns;
 }
 
 const uint64_t *sim_fired(const struct sim *sim)

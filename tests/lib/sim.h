@@ -48,6 +48,8 @@ enum sim_fault {
 	SIM_SQ_FULL,	   /* no SQE, though the queue was submitted */
 	SIM_TIMEOUT_LATE,  /* a wait takes longer than asked */
 	SIM_TIMEOUT_EARLY, /* or ends before, by the slack of timers (prctl(2)) */
+	SIM_TIMEOUT_EMPTY, /* or ends without what has come in the meantime */
+	SIM_PAUSE,	   /* the process is stopped for a while, the people outside go on */
 	SIM_UDP_LOSS,
 	SIM_UDP_DUPLICATE,
 	SIM_UDP_REORDER,
@@ -82,6 +84,7 @@ struct sim_settings {
 	unsigned descriptors_max;		 /* open at a time */
 	unsigned halvings;			 /* so often the ring is too large for the memory */
 	size_t socket_bytes;			 /* what a connection holds in each direction */
+	unsigned pass_pieces; /* operations that one wait goes on with (Linux 6.13); 0: all */
 	bool trace;
 	bool tolerant; /* of what the server must never do: it is done as Linux does it */
 };
@@ -98,6 +101,13 @@ struct sim *sim_begin(const struct sim_settings *settings, sim_world world, void
 void sim_end(struct sim *sim);
 
 uint64_t sim_now_ns(const struct sim *sim);
+
+/* When the process went on after its last pause; 0: it had none. */
+uint64_t sim_resumed_ns(const struct sim *sim);
+
+/* When the oldest datagram arrived that waits at a socket, from an address to another; or never. */
+uint64_t sim_waiting_since_ns(const struct sim *sim, const struct address *from,
+			      const struct address *to);
 const uint64_t *sim_fired(const struct sim *sim);
 
 /* How often operations of a kind ended with an errno value; those that did not fail: with 0. */

@@ -108,7 +108,8 @@ struct ring {
 	unsigned overflow_count;
 	struct sim_group groups[RING_GROUPS_MAX];
 	struct sim_op *ops;
-	unsigned ops_end; /* ops from here on were never used */
+	unsigned ops_end;  /* ops from here on were never used */
+	unsigned ops_next; /* where a pass that is limited goes on */
 };
 
 struct sim {
@@ -129,6 +130,8 @@ struct sim {
 	struct sim_file files[SIM_FILES_MAX];
 	unsigned files_open;
 	unsigned halved;
+	unsigned pauses; /* of the process */
+	uint64_t resumed_ns;
 	unsigned countdown; /* to the failure, among its kind */
 	bool failed;
 	bool in_server;

@@ -164,3 +164,20 @@ void sim_network_end(struct sim *sim)
 		free(first);
 	}
 }
+
+uint64_t sim_waiting_since_ns(const struct sim *sim, const struct address *from,
+			      const struct address *to)
+{
+	uint64_t since_ns = SIM_NEVER;
+
+	for (int fd = 0; fd < SIM_FILES_MAX; fd++) {
+		const struct sim_datagram *one =
+			sim->files[fd].kind == SIM_DATAGRAMS ? sim->files[fd].datagrams : NULL;
+
+		for (; one; one = one->next)
+			if (address_equal(&one->from, from) && address_equal(&one->to, to) &&
+			    one->due_ns < since_ns)
+				since_ns = one->due_ns;
+	}
+	return since_ns;
+}

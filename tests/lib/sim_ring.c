@@ -18,6 +18,10 @@
 /* By so much a timeout may be off (prctl(2)). */
 #define TIMER_SLACK_NS 50000
 
+/* How often a process is stopped, and for how long at most: longer than timeouts. */
+#define PAUSES_MAX 3
+#define PAUSE_MS_MAX 100000
+
 /* Turns in which someone waits who could go on, and nothing of what was sent is received. */
 #define WAITING_MAX 300
 
@@ -249,6 +253,17 @@ static bool completes_at_once(const struct io_uring_sqe *sqe)
 	return sqe_is_send(sqe) && sqe->msg_flags & MSG_DONTWAIT;
 }
 
+/* Receives while it is submitted, if there is something to receive. */
+static bool receives_at_once(struct sim *sim, const struct io_uring_sqe *sqe)
+{
+	const struct sim_file *file;
+
+	if (sqe->opcode != IORING_OP_RECV && sqe->opcode != IORING_OP_RECVMSG)
+		return false;
+	file = sim_file(sim, sqe->fd);
+	return file->kind == SIM_STREAM ? file->connection->in.count > 0 : file->datagrams != NULL;
+}
+
 static void submit(struct sim *sim)
 {
 	struct ring *ring = sim->ring;
@@ -267,7 +282,8 @@ static void submit(struct sim *sim)
 			op->digest = sim_digest(sqe, &bytes);
 		if (sim_fails(sim, sqe->opcode))
 			fail_on_purpose(sim, op);
-		else if (!completes_at_once(sqe) && sim_chance(sim, SIM_LATE))
+		else if (!completes_at_once(sqe) && !receives_at_once(sim, sqe) &&
+			 sim_chance(sim, SIM_LATE))
 			make_late(sim, op);
 		else
 			sim_try(sim, op);
@@ -292,40 +308,86 @@ struct io_uring_sqe *ring_sqe(struct ring *ring)
 
 /* ---- Waiting ---- */
 
-/* Tries all operations that may go on, from a random one on; returns when to try others. */
+static uint64_t earliest(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* From a random one on; a limited pass goes on where the last one stopped: the longest waiting. */
+static unsigned first_of_pass(struct sim *sim)
+{
+	struct ring *ring = sim->ring;
+
+	if (sim->settings.pass_pieces > 0)
+		return ring->ops_next;
+	return ring->ops_end ? sim_random(sim, ring->ops_end) : 0;
+}
+
+/* Tries the operations that may go on, in a pass; returns when to try others. */
 static uint64_t try_all(struct sim *sim)
 {
 	struct ring *ring = sim->ring;
-	const unsigned start = ring->ops_end ? sim_random(sim, ring->ops_end) : 0;
+	const unsigned start = first_of_pass(sim), end = ring->ops_end;
+	unsigned pieces = sim->settings.pass_pieces ? sim->settings.pass_pieces : SIM_OPS_MAX;
 	uint64_t next_ns = SIM_NEVER;
 
-	for (unsigned i = 0; i < ring->ops_end; i++) {
-		struct sim_op *op = &ring->ops[(start + i) % ring->ops_end];
+	for (unsigned i = 0; i < end; i++) {
+		struct sim_op *op = &ring->ops[(start + i) % end];
+		const unsigned before = ring->cq_count + ring->overflow_count;
 
 		if (!op->used)
 			continue;
-		if (op->not_before_ns > sim->now_ns)
-			next_ns = op->not_before_ns < next_ns ? op->not_before_ns : next_ns;
-		else
-			sim_try(sim, op);
+		if (op->not_before_ns > sim->now_ns) {
+			next_ns = earliest(next_ns, op->not_before_ns);
+			continue;
+		}
+		sim_try(sim, op);
+		if (ring->cq_count + ring->overflow_count == before || --pieces > 0)
+			continue;
+		ring->ops_next = (start + i + 1) % end;
+		break;
 	}
 	if (sim->settings.tolerant)
 		sim_close_released(sim);
 	return next_ns;
 }
 
-static uint64_t earliest(uint64_t a, uint64_t b)
+/* The world acts, and datagrams arrive; returns when to go on with it. */
+static uint64_t go_on_outside(struct sim *sim)
 {
-	return a < b ? a : b;
+	uint64_t next_ns = sim->world(sim->context);
+
+	return earliest(next_ns, sim_deliver(sim));
+}
+
+/* The process is stopped, as by SIGSTOP, a frozen cgroup or a suspended virtual machine. */
+static void pause_process(struct sim *sim)
+{
+	const uint64_t end_ns = sim->now_ns + (uint64_t)sim_random(sim, PAUSE_MS_MAX) * 1000000;
+
+	sim->pauses++;
+	while (sim->now_ns < end_ns) {
+		uint64_t next_ns = earliest(go_on_outside(sim), end_ns);
+
+		sim->now_ns = next_ns > sim->now_ns ? next_ns : sim->now_ns + 1;
+	}
+	for (int fd = 0; fd < SIM_FILES_MAX; fd++)
+		if (sim->files[fd].kind == SIM_STREAM)
+			sim_excuse(sim->files[fd].connection, end_ns + 1);
+	sim->resumed_ns = sim->now_ns;
+	sim->progress = true;
 }
 
 /* Lets time pass and the world act until there is a completion, or it is late enough. */
 static void wait_until(struct sim *sim, uint64_t deadline_ns)
 {
-	for (;;) {
-		uint64_t next_ns = sim->world(sim->context);
+	bool slept = false;
 
-		next_ns = earliest(next_ns, sim_deliver(sim));
+	for (;;) {
+		uint64_t next_ns = go_on_outside(sim);
+
+		if (slept && sim->now_ns >= deadline_ns && sim_chance(sim, SIM_TIMEOUT_EMPTY))
+			return;
 		next_ns = earliest(next_ns, try_all(sim));
 		if (sim->ring->cq_count > 0 || sim->now_ns >= deadline_ns)
 			return;
@@ -334,6 +396,7 @@ static void wait_until(struct sim *sim, uint64_t deadline_ns)
 			sim_fail(sim, "the server waits for ever, and nothing will ever come");
 		if (next_ns > sim->now_ns)
 			sim->now_ns = next_ns;
+		slept = true;
 		sim->progress = true;
 	}
 }
@@ -373,7 +436,7 @@ static void check_starvation(struct sim *sim)
 	}
 }
 
-static void enter(struct sim *sim, uint64_t wait_ns)
+static int enter(struct sim *sim, uint64_t wait_ns)
 {
 	struct ring *ring = sim->ring;
 	uint64_t deadline_ns = SIM_NEVER;
@@ -384,27 +447,32 @@ static void enter(struct sim *sim, uint64_t wait_ns)
 	sim->now_ns += 1 + sim_random(sim, TURN_NS_MAX);
 	flush_overflow(ring);
 	if (sim_chance(sim, SIM_ENTER_EBUSY) || sim_chance(sim, SIM_ENTER_EAGAIN))
-		return;
+		return 0;
 	submit(sim);
+	if (sim->pauses < PAUSES_MAX && sim_chance(sim, SIM_PAUSE))
+		pause_process(sim);
 	if (sim_chance(sim, SIM_ENTER_EINTR))
-		return;
+		return 0;
 	if (wait_ns < SIM_NEVER - sim->now_ns) {
 		deadline_ns = sim->now_ns + wait_ns;
-		if (sim_chance(sim, SIM_TIMEOUT_LATE))
+		if (wait_ns > 0 && sim_chance(sim, SIM_TIMEOUT_LATE))
 			deadline_ns += sim_random(sim, 1000000);
 		else if (sim_chance(sim, SIM_TIMEOUT_EARLY))
 			deadline_ns -= min_size(wait_ns, sim_random(sim, TIMER_SLACK_NS));
 	}
 	wait_until(sim, deadline_ns);
+	return wait_ns == 0 && ring->cq_count == 0 ? -ETIME : 0;
 }
 
 int ring_submit_and_wait(struct ring *ring, uint64_t wait_ns)
 {
+	int result;
+
 	CHECK(ring == sim_current->ring);
 	sim_leave_server(sim_current);
-	enter(sim_current, wait_ns);
+	result = enter(sim_current, wait_ns);
 	sim_enter_server(sim_current);
-	return 0;
+	return result;
 }
 
 uint64_t ring_clock_ns(struct ring *ring)

@@ -62,14 +62,19 @@ static uint64_t limit_of(const struct ledger *ledger, const struct ledger_client
 
 void ledger_check_idle(const struct ledger *ledger)
 {
+	/* A client's time begins again when its endpoint cannot receive. */
+	if (sim_fired(ledger->sim)[SIM_UDP_RECEIVE_ERROR] > 0)
+		return;
 	for (unsigned i = 0; i < ledger->count; i++) {
 		const struct ledger_client *client = &ledger->clients[i];
 		const uint64_t limit_ms = limit_of(ledger, client);
+		uint64_t due_ns = client->last_ns + (limit_ms + limit_ms / 16) * 1000000;
 
-		/* A sixteenth late, and turns may be late too. */
+		/* A sixteenth late, and turns may be late too, or the process. */
+		if (due_ns < sim_resumed_ns(ledger->sim))
+			due_ns = sim_resumed_ns(ledger->sim);
 		if (!client->gone && ledger_ask(ledger, client->id).address_bytes &&
-		    sim_now_ns(ledger->sim) >
-			    client->last_ns + (limit_ms + limit_ms / 16 + 100) * 1000000)
+		    sim_now_ns(ledger->sim) > due_ns + 100000000)
 			sim_fail(ledger->sim, "UDP client %" PRIu64 " was not forgotten",
 				 client->id);
 	}
@@ -91,6 +96,12 @@ void ledger_check_gone(const struct ledger *ledger, const struct ledger_client *
 			 "client %" PRIu64 " was forgotten after %" PRIu64 " us, not %" PRIu64
 			 " ms",
 			 client->id, (client->gone_ns - client->last_ns) / 1000, limit_ms);
+	/* With limits of rates some of what waits would be dropped. */
+	if (client->reason == -ETIME && !client->numbers && ledger->options.udp_rate == 0 &&
+	    sim_waiting_since_ns(ledger->sim, &client->key.from, &client->key.to) <
+		    client->last_ns + limit_ms * 1000000)
+		sim_fail(ledger->sim, "client %" PRIu64 " was forgotten, but had sent in time",
+			 client->id);
 	if (client->reason != -ENOSPC && client->reason != -ETIME && client->reason != -ESHUTDOWN)
 		sim_fail(ledger->sim, "client %" PRIu64 " is gone: %d", client->id, client->reason);
 }

@@ -185,6 +185,7 @@ static struct sim_settings settings_of(uint64_t seed, bool trace)
 	/* When sends are late, buffers are held for long, and may run out. */
 	if (draw(&state, 8) == 0)
 		settings.chance[SIM_LATE] = 32768;
+	settings.pass_pieces = draw(&state, 2) ? 20 : 0;
 	settings.halvings = draw(&state, 8);
 	settings.descriptors_max = draw(&state, 4) ? 1000 : 24 + draw(&state, 16);
 	settings.socket_bytes = 16u << draw(&state, 13);

@@ -162,6 +162,8 @@ int ring_submit_and_wait(struct ring *ring, uint64_t wait_ns)
 	kernel.is_waited = true;
 	if (kernel.kind)
 		complete_kindly();
+	if (!kernel.wait_error && wait_ns == 0 && kernel.count == 0)
+		return -ETIME;
 	return kernel.wait_error;
 }
 

@@ -368,6 +368,51 @@ static void output_in_the_drain(void **state)
 	assert_int_equal(kernel.shutdowns, 1);
 }
 
+/* ---- Timers and input ---- */
+
+/* What has arrived before a timeout is handled before it, however many turns that takes. */
+static void input_before_timeout(void **state)
+{
+	int fd, other;
+
+	(void)state;
+	options.tcp_idle_timeout_ms = 1000;
+	create_and_listen();
+	fd = accept_client();
+	other = accept_client();
+	/* The process was stopped; what came meanwhile comes turn by turn. */
+	kernel.now_ns += 60000 * MILLISECOND_NS;
+	for (unsigned i = 0; i < 100; i++) {
+		receive(other, "m\n", 2);
+		send_all(other, 2);
+	}
+	receive(fd, "hi\n", 3);
+	send_all(fd, 3);
+	turn();
+	assert_int_equal(kernel.shutdowns, 0);
+	pass(5000);
+	assert_int_equal(kernel.shutdowns, 2);
+}
+
+/* But a client that never stops sending does not put off timers for ever. */
+static void timeout_on_a_busy_server(void **state)
+{
+	unsigned turns = 0;
+	int other;
+
+	(void)state;
+	options.tcp_idle_timeout_ms = 1000;
+	create_and_listen();
+	accept_client();
+	other = accept_client();
+	for (kernel.now_ns += 2000 * MILLISECOND_NS; kernel.shutdowns == 0; turns++) {
+		receive(other, "m\n", 2);
+		send_all(other, 2);
+		assert_in_range(turns, 0, 1000);
+	}
+	assert_in_range(turns, 100, 1000);
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, begin, scripted_end)
@@ -385,6 +430,8 @@ int main(void)
 		TEST(silent_in_the_drain),
 		TEST(unfinished_in_the_drain),
 		TEST(output_in_the_drain),
+		TEST(input_before_timeout),
+		TEST(timeout_on_a_busy_server),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
