@@ -166,8 +166,9 @@ enum rollcall_log_level {
  * count microseconds, or for payload types below 96 what RFC 3551, section 6, says. Each source of
  * an address is a client of its own. Its datagrams are counted as section A.1 says; those that come
  * twice are not delivered, nor those more than 1,024 behind the latest. received() gets what is
- * behind the header, and answers get a header of the server's own: an SSRC and sequence numbers for
- * that client, and the timestamp that came last; those to ROLLCALL_NONE have the header that came.
+ * behind the header. Answers get a header of the server's own: an SSRC and sequence numbers for
+ * that client, and the marker, payload type and timestamp that came last. Those to ROLLCALL_NONE
+ * have an SSRC of the server's too, but the sequence number that came.
  * What is not well-formed is dropped and counted.
  */
 enum rollcall_udp_sequence {
@@ -197,14 +198,16 @@ struct rollcall_options {
 
 	/*
 	 * UDP clients at a time from one IPv4 address, or from one IPv6 network of 64 bits; 1 to
-	 * 2^24, 32,768 by default.
+	 * 2^24, 32,768 by default. A client behind NAT64 (64:ff9b::/96, RFC 6052) counts by its
+	 * IPv4 address.
 	 */
 	unsigned udp_clients_per_source_max;
 
 	/*
 	 * Datagrams a second that are taken from one IPv4 address, or from one IPv6 network of 64
 	 * bits, with as many at once after a second of silence; up to 1,000,000. Others are dropped
-	 * and counted. 0, the default: no limit. All link-local neighbours are one network.
+	 * and counted. 0, the default: no limit. All link-local neighbours are one network, and
+	 * clients behind NAT64 count as above.
 	 */
 	unsigned udp_rate;
 

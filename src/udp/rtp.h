@@ -42,6 +42,15 @@ static inline bool rtp_is(uint8_t first)
 int rtp_parse(const uint8_t *data, size_t bytes, struct rtp *rtp, size_t *payload,
 	      size_t *payload_bytes);
 
+/*
+ * An SSRC for answers to this packet: the given one, unless that is the packet's own, which would
+ * be a collision or a loop to its sender (RFC 3550, section 8.2).
+ */
+static inline uint32_t rtp_other_ssrc(const struct rtp *rtp, uint32_t ssrc)
+{
+	return ssrc == rtp->ssrc ? ssrc + 1 : ssrc;
+}
+
 /* Writes a header without CSRCs, extension and padding. */
 void rtp_write(uint8_t to[static RTP_HEADER_BYTES], const struct rtp *rtp);
 

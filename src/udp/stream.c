@@ -32,7 +32,7 @@ void stream_init(struct stream *stream, const struct rtp *first, uint64_t random
 	*stream = (struct stream){
 		.ssrc = first->ssrc,
 		.clock_hz = clock_of(first->type),
-		.next.ssrc = (uint32_t)random,
+		.next.ssrc = rtp_other_ssrc(first, (uint32_t)random),
 		.next.number = (uint16_t)(random >> 32),
 	};
 }
@@ -78,6 +78,7 @@ bool stream_take(struct stream *stream, const struct rtp *rtp, uint64_t now_ns,
 				  arrival_time(now_ns, stream->clock_hz));
 	stream_report(stream, &after);
 	add_change(totals, &before, &after);
+	stream->next.marker = rtp->marker;
 	stream->next.type = rtp->type;
 	stream->next.timestamp = rtp->timestamp;
 	return sequence_delivers(verdict);

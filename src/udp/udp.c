@@ -19,6 +19,7 @@ int udp_init(struct udp *udp, struct core *core)
 	error = datagrams_init(&udp->datagrams, core);
 	if (error)
 		goto destroy_sessions;
+	ring_random(core->ring, udp->secret, sizeof(udp->secret));
 	ring_random(core->ring, secret, sizeof(secret));
 	error = limit ? rate_init(&udp->rate, limit, UDP_RATE_BUCKETS, secret) : 0;
 	if (!error)
@@ -164,6 +165,20 @@ int udp_send(struct udp *udp, struct client *client, const struct message *messa
 	return 0;
 }
 
+/*
+ * There is no state for this client: the sequence number is its own. The SSRC is ours, and the same
+ * for each of its datagrams.
+ */
+static void number_unlisted(const struct udp *udp, const struct arrival *arrival,
+			    uint8_t header[static RTP_HEADER_BYTES])
+{
+	const uint64_t hash = siphash(udp->secret, &arrival->key, sizeof(arrival->key));
+	struct rtp rtp = arrival->rtp;
+
+	rtp.ssrc = rtp_other_ssrc(&rtp, (uint32_t)hash);
+	rtp_write(header, &rtp);
+}
+
 int udp_answer(struct udp *udp, const struct message *message)
 {
 	const struct arrival *arrival = udp->unlisted;
@@ -177,9 +192,8 @@ int udp_answer(struct udp *udp, const struct message *message)
 	target = (struct datagram_target){ arrival->endpoint, &arrival->key, ROLLCALL_NONE, false };
 	if (is_too_long(target.endpoint, message->bytes + (numbered ? sizeof(header) : 0)))
 		return -EMSGSIZE;
-	/* Without a memory of the client, its own numbers have to do. */
 	if (numbered)
-		rtp_write(header, &arrival->rtp);
+		number_unlisted(udp, arrival, header);
 	if (send_behind(udp, &target, numbered ? header : NULL, message) != DATAGRAM_DROPPED)
 		core_count_sent(udp->core, NULL, message->bytes);
 	return 0;

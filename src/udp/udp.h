@@ -22,8 +22,9 @@ struct udp {
 	struct core *core;
 	struct sessions sessions;
 	struct datagrams datagrams;
-	struct rate rate;		/* if there is a limit */
-	const struct arrival *unlisted; /* what a service gets as from ROLLCALL_NONE */
+	struct rate rate;		   /* if there is a limit */
+	const struct arrival *unlisted;	   /* what a service gets as from ROLLCALL_NONE */
+	uint8_t secret[SIPHASH_KEY_BYTES]; /* for the SSRCs of answers to those */
 };
 
 /* -ENOMEM */

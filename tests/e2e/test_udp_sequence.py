@@ -127,6 +127,23 @@ def test_sources_of_one_socket(server):
     assert len(rollcall.stdout.matching("sequence :")) == 5
 
 
+def test_without_a_place(server):
+    """A client for which there is no place gets its own numbers back, but not its own source: to
+    the client that would be a collision (RFC 3550, 8.2)."""
+    rollcall = server("--udp-sequence", "rtp", "--udp-max-clients", "1")
+    with datagrams(rollcall.udp) as holder, datagrams(rollcall.udp) as sock:
+        for number in range(3):
+            holder.send(rtp.build(number, b"holder"))
+            holder.recv(100)
+        answers = []
+        for number in range(3):
+            sock.send(rtp.build(number, b"other", 0x12345678, 7 * number))
+            answers.append(rtp.parse(sock.recv(100)))
+    assert [(answer.number, answer.timestamp) for answer in answers] == [(0, 0), (1, 7), (2, 14)]
+    (source,) = {answer.ssrc for answer in answers}
+    assert source != 0x12345678
+
+
 def test_off(server):
     """By default a header is text like any other."""
     rollcall = server()
@@ -195,5 +212,6 @@ def test_scapy(server):
             assert answer.version == 2
             assert not answer.padding and not answer.extension and not answer.sync
             assert answer.payload_type == 101 and answer.timestamp == number + 7
+            assert answer.marker == marker
     assert rollcall.stop() == 0
     assert rollcall.stdout.matching(report(0, 24, (0, 0, 0, 0, 0)))

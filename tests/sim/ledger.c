@@ -302,12 +302,13 @@ static bool has_next_header(const struct ledger_answer *answer, const struct hea
 {
 	const struct ledger_client *client = answer->client;
 
-	if (header->timestamp != answer->header.timestamp)
+	/* The type with its marker; and never the source of what is answered. */
+	if (header->type != answer->header.type || header->timestamp != answer->header.timestamp ||
+	    header->ssrc == answer->header.ssrc)
 		return false;
-	/* To a stranger it is the stranger's own. */
+	/* To a stranger the number is the stranger's own. */
 	if (!client)
-		return header->ssrc == answer->header.ssrc &&
-		       header->number == answer->header.number;
+		return header->number == answer->header.number;
 	return !client->known || (header->ssrc == client->ssrc &&
 				  header->number == (uint16_t)(client->number + answer->index));
 }

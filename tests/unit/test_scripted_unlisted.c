@@ -180,7 +180,30 @@ static void source_of_the_answer(void **state)
 	assert_sent("y", "192.0.2.2", 2002);
 }
 
-/* A numbered datagram is answered with its own header, without its CSRCs and its padding. */
+/* A numbered datagram of a port is answered; returns the source of the answer. */
+static uint32_t ask_numbered(uint16_t port, const char *asked, size_t asked_bytes,
+			     const char answer[static 16])
+{
+	struct datagram_in in = datagram_from("192.0.2.2", port, "");
+	char sent[16];
+	uint32_t source;
+
+	in.data = asked;
+	in.bytes = asked_bytes;
+	receive_datagram(&in);
+	expect("none:text ");
+	copy_sending(sent, sizeof(sent));
+	assert_memory_equal(sent, answer, 8);
+	assert_memory_equal(sent + 12, answer + 12, 4);
+	memcpy(&source, sent + 8, sizeof(source));
+	complete_send(sizeof(sent));
+	return source;
+}
+
+/*
+ * A numbered datagram is answered with its own header, marker and number included, but without its
+ * CSRCs and its padding; the source is one of the server's own, which stays the same.
+ */
 static void numbered(void **state)
 {
 	static const char asked[] = "\xa1\x85\x12\x34"
@@ -190,22 +213,22 @@ static void numbered(void **state)
 				    "text\0\2";
 	static const char answer[] = "\x80\x85\x12\x34"
 				     "\x01\x02\x03\x04"
+				     "????"
+				     "text";
+	static const char marked[] = "\x80\xe0\x12\x35"
+				     "\x01\x02\x03\x04"
 				     "ssrc"
 				     "text";
-	struct datagram_in in = datagram_from("192.0.2.2", 2002, "");
-	char sent[sizeof(answer) - 1];
+	uint32_t source;
 
 	(void)state;
 	options.udp_sequence = ROLLCALL_SEQUENCE_AUTO;
 	serve_full("udp://192.0.2.9:7070");
 	is_answering = true;
-	in.data = asked;
-	in.bytes = sizeof(asked) - 1;
-	receive_datagram(&in);
-	expect("none:text ");
-	copy_sending(sent, sizeof(sent));
-	assert_memory_equal(sent, answer, sizeof(sent));
-	complete_send(sizeof(sent));
+	source = ask_numbered(2002, asked, sizeof(asked) - 1, answer);
+	assert_memory_not_equal(&source, "ssrc", sizeof(source));
+	assert_int_equal(ask_numbered(2002, marked, sizeof(marked) - 1, marked), source);
+	assert_int_not_equal(ask_numbered(2003, marked, sizeof(marked) - 1, marked), source);
 	assert_int_equal(stats_now().sequence_received, 0);
 }
 

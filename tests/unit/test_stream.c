@@ -5,6 +5,7 @@
  */
 #include "lib/test.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "lib/random.h"
@@ -34,11 +35,46 @@ static void numbers_of_answers(void **state)
 	stream_init(&stream, &rtp, 0x1234ffff89abcdef);
 	stream_number(&stream, header);
 	assert_memory_equal(header, before, sizeof(header));
-	/* The type and the time are those of what came last; its marker is its own. */
+	/* The marker, the type and the time are those of what came last. */
 	assert_true(stream_take(&stream, &rtp, 0, &totals));
 	stream_number(&stream, header);
-	header[1] |= 0x80;
 	assert_memory_equal(header, after, sizeof(header));
+}
+
+/* Each answer has the marker of its request: the last packet of a frame of video is told by it. */
+static void markers(void **state)
+{
+	struct rtp rtp = { .type = 96 };
+	uint8_t header[RTP_HEADER_BYTES];
+	struct stream stream;
+
+	(void)state;
+	stream_init(&stream, &rtp, 0);
+	for (; rtp.number < 10; rtp.number++) {
+		rtp.marker = rtp.number % 3 == 2;
+		assert_true(stream_take(&stream, &rtp, 0, &totals));
+		stream_number(&stream, header);
+		assert_int_equal(header[1], rtp.marker ? 0xe0 : 0x60);
+	}
+}
+
+/* A random source that is the client's own would be a collision. */
+static void another_source(void **state)
+{
+	static const uint32_t sources[] = { 0, 1, 0x12345678, UINT32_MAX };
+	uint8_t header[RTP_HEADER_BYTES];
+	struct stream stream;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(sources); i++) {
+		const struct rtp rtp = { .ssrc = sources[i] };
+		uint32_t own;
+
+		stream_init(&stream, &rtp, sources[i]);
+		stream_number(&stream, header);
+		memcpy(&own, header + 8, sizeof(own));
+		assert_int_not_equal(be32toh(own), sources[i]);
+	}
 }
 
 /* The clocks of RFC 3551, tables 4 and 5; what has none counts microseconds. */
@@ -229,8 +265,14 @@ static void totals_are_the_sum(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(numbers_of_answers), TEST(clocks),	 TEST(other_type),
-		TEST(long_time),	  TEST(reports), TEST(totals_are_the_sum),
+		TEST(numbers_of_answers),
+		TEST(markers),
+		TEST(another_source),
+		TEST(clocks),
+		TEST(other_type),
+		TEST(long_time),
+		TEST(reports),
+		TEST(totals_are_the_sum),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
