@@ -12,18 +12,29 @@
 /* IPv4 addresses stand where IPv6 has multicast groups, ff00::/8, which are nobody's address. */
 #define IPV4_PREFIX 0xffff000000000000
 
+/*
+ * Whether the last 32 bits of an IPv6 address are an IPv4 host's: ::ffff:0:0/96, as a socket for
+ * both families shows it (RFC 4291, section 2.5.5.2), and 64:ff9b::/96, behind a translator such as
+ * NAT64 (RFC 6052, section 2.1).
+ */
+static bool has_ipv4(const struct in6_addr *host)
+{
+	static const uint8_t translated[12] = { 0x00, 0x64, 0xff, 0x9b };
+
+	return IN6_IS_ADDR_V4MAPPED(host) || memcmp(host, translated, sizeof(translated)) == 0;
+}
+
 uint64_t sources_prefix(const struct address *address)
 {
 	const uint8_t *host = address->v6.sin6_addr.s6_addr;
 	uint64_t prefix;
-	uint32_t mapped;
+	uint32_t ipv4;
 
 	if (address->any.sa_family == AF_INET)
 		return IPV4_PREFIX | ntohl(address->v4.sin_addr.s_addr);
-	/* An IPv4 address, as a socket for both families shows it (RFC 4291, section 2.5.5.2). */
-	if (IN6_IS_ADDR_V4MAPPED(&address->v6.sin6_addr)) {
-		memcpy(&mapped, host + 12, sizeof(mapped));
-		return IPV4_PREFIX | ntohl(mapped);
+	if (has_ipv4(&address->v6.sin6_addr)) {
+		memcpy(&ipv4, host + 12, sizeof(ipv4));
+		return IPV4_PREFIX | ntohl(ipv4);
 	}
 	memcpy(&prefix, host, sizeof(prefix));
 	return be64toh(prefix);

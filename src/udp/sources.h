@@ -27,8 +27,11 @@ struct sources {
 	uint32_t clients; /* of all sources */
 };
 
-/* The source of a unicast address, as a number that no other source has. All link-local neighbours
- * are one. */
+/*
+ * The source of a unicast address, as a number that no other source has. All link-local neighbours
+ * are one. IPv4 addresses that are embedded in ::ffff:0:0/96 or 64:ff9b::/96 are sources as such;
+ * behind a translator with another prefix, which nothing tells, all hosts of a /64 are one.
+ */
 uint64_t sources_prefix(const struct address *address);
 
 /* For so many clients at most, 1 to 2^24. -ENOMEM. */

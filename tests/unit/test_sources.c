@@ -27,7 +27,7 @@ static uint64_t prefix_of(const char *host)
 	return sources_prefix(&address);
 }
 
-/* Each IPv4 address is a source, and the first 64 bits of IPv6 addresses are. */
+/* Each IPv4 address is a source, also within an IPv6 one, and the first 64 bits of others are. */
 static void prefixes(void **state)
 {
 	static const struct {
@@ -42,6 +42,13 @@ static void prefixes(void **state)
 		{ "2001:db8::1", "a001:db8::1", false },
 		{ "192.0.2.1", "::ffff:192.0.2.1", true },
 		{ "::ffff:192.0.2.2", "::ffff:192.0.2.1", false },
+		{ "192.0.2.1", "64:ff9b::192.0.2.1", true },
+		{ "::ffff:192.0.2.1", "64:ff9b::192.0.2.1", true },
+		{ "64:ff9b::192.0.2.2", "64:ff9b::192.0.2.1", false },
+		{ "192.0.2.1", "64:ff9b::1:c000:201", false },
+		{ "192.0.2.1", "64:ff9b:1::192.0.2.1", false },
+		{ "64:ff9b:1::192.0.2.2", "64:ff9b:1::192.0.2.1", true },
+		{ "64:ff9b::1:c000:201", "64:ff9b::1:c000:202", true },
 		{ "192.0.2.1", "::192.0.2.1", false },
 		{ "192.0.2.1", "::c000:201:0:0", false },
 		{ "192.0.2.1", "::c000:201:0:0:0", false },
