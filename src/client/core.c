@@ -83,6 +83,16 @@ destroy_ring:
 	return error;
 }
 
+bool core_has_buffer_space(void)
+{
+	const size_t bytes = (size_t)TCP_BUFFER_BYTES * TCP_BUFFERS_MAX +
+			     (size_t)UDP_BUFFER_BYTES * UDP_BUFFERS_MAX;
+	void *memory = memory_reserve(bytes);
+
+	memory_release(memory, bytes);
+	return memory != NULL;
+}
+
 void core_close_ring(struct core *core)
 {
 	buffers_destroy(&core->buffers[BUFFERS_UDP]);

@@ -73,6 +73,10 @@ void core_destroy(struct core *core);
  * so many times, up to CORE_HALVINGS_MAX. -ENOMEM, or as ring_create().
  */
 int core_open_ring(struct core *core, unsigned halvings);
+
+/* Whether there is address space for buffers of full size: then locked memory is short. */
+bool core_has_buffer_space(void);
+
 void core_close_ring(struct core *core);
 
 #define CORE_HALVINGS_MAX 7

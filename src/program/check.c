@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -72,16 +73,20 @@ static const char *io_uring_disabled_text(const struct kernel_facts *facts)
 
 static void print_limits(const struct kernel_facts *facts)
 {
-	char soft[32], hard[32], memlock[32];
+	char soft[32], hard[32], memlock[32], address_space[32], data[32];
 
 	limit_text(soft, facts->nofile_soft, 0);
 	limit_text(hard, facts->nofile_hard, 0);
 	limit_text(memlock, facts->memlock_bytes, 10);
+	limit_text(address_space, facts->address_space_bytes, 10);
+	limit_text(data, facts->data_bytes, 10);
 	printf("\n%-38s %s\n", "LIMIT", "VALUE");
 	printf("%-38s Linux %s\n", "kernel", facts->release);
 	printf("%-38s soft %s, hard %s: below %s TCP clients\n", "open files (RLIMIT_NOFILE)", soft,
 	       hard, hard);
 	printf("%-38s %s\n", "locked memory (RLIMIT_MEMLOCK)", memlock);
+	printf("%-38s %s\n", "address space (RLIMIT_AS)", address_space);
+	printf("%-38s %s\n", "data (RLIMIT_DATA)", data);
 	print_setting("kernel.io_uring_disabled", facts->io_uring_disabled,
 		      io_uring_disabled_text(facts));
 	print_setting("net.core.somaxconn", facts->somaxconn,
@@ -118,6 +123,8 @@ int check_run(const struct rollcall_options *options)
 		printf("rollcall can run here\n");
 		return 0;
 	}
+	if (result == -ENOMEM)
+		kernel_facts_of_memory(&facts);
 	failure_of_create(&failure, result, &facts);
 	if (failure.cure[0])
 		printf("cure: %s\n", failure.cure);

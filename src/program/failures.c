@@ -31,6 +31,26 @@ __attribute__((format(printf, 2, 3))) static void set_cure(struct failure *failu
 	va_end(arguments);
 }
 
+/* What the usual addresses, a service manager and some clients need. */
+#define DESCRIPTORS_USUAL 64
+
+static void more_descriptors(struct failure *failure, uint64_t least)
+{
+	set_cure(failure,
+		 "raise the limit to %" PRIu64 " or more: ulimit -n (shell), --ulimit nofile= "
+		 "(Docker, Podman), LimitNOFILE= (systemd)",
+		 least);
+}
+
+void failure_of_clients(struct failure *failure, const struct kernel_facts *facts)
+{
+	set_cause(failure, EX_OSERR,
+		  "no file descriptor is left for a TCP client: RLIMIT_NOFILE is %" PRIu64
+		  ", and all are in use before the first one connects",
+		  facts->nofile_hard);
+	more_descriptors(failure, facts->nofile_hard + DESCRIPTORS_USUAL);
+}
+
 /* The limits that a listening socket meets as well as a ring. */
 static void out_of_resources(struct failure *failure, int error, const char *what,
 			     const struct kernel_facts *facts)
@@ -39,8 +59,7 @@ static void out_of_resources(struct failure *failure, int error, const char *wha
 		set_cause(failure, EX_OSERR,
 			  "%s: no file descriptor is left: RLIMIT_NOFILE is %" PRIu64, what,
 			  facts->nofile_hard);
-		set_cure(failure, "raise the limit: ulimit -n (shell), --ulimit nofile= "
-				  "(Docker, Podman), LimitNOFILE= (systemd)");
+		more_descriptors(failure, DESCRIPTORS_USUAL);
 	} else if (error == -ENFILE) {
 		set_cause(failure, EX_OSERR, "%s: the whole system has no file descriptor left",
 			  what);
@@ -95,13 +114,8 @@ static void forbidden(struct failure *failure, int error, const struct kernel_fa
 	}
 }
 
-static void out_of_memory(struct failure *failure, const struct kernel_facts *facts)
+static void out_of_locked_memory(struct failure *failure, const struct kernel_facts *facts)
 {
-	if (facts->memlock_bytes == RLIM_INFINITY) {
-		set_cause(failure, EX_OSERR, "there is not enough memory to start");
-		set_cure(failure, "free some, or ask for less: --max-clients, --udp-max-clients");
-		return;
-	}
 	set_cause(failure, EX_OSERR,
 		  "there is not enough memory for the smallest rings: RLIMIT_MEMLOCK is %" PRIu64
 		  " KiB, for all processes of this user together",
@@ -110,13 +124,60 @@ static void out_of_memory(struct failure *failure, const struct kernel_facts *fa
 			  "memlock=8388608 (Docker, Podman), LimitMEMLOCK=8M (systemd)");
 }
 
+static void out_of_address_space(struct failure *failure, const char *name, uint64_t bytes,
+				 const char *letter)
+{
+	set_cause(failure, EX_OSERR,
+		  "there is not enough address space: RLIMIT_%s is %" PRIu64 " KiB", name,
+		  bytes >> 10);
+	set_cure(failure,
+		 "raise the limit: ulimit -%s unlimited (shell), Limit%s=infinity "
+		 "(systemd); or ask for less: --max-clients, --udp-max-clients",
+		 letter, name);
+}
+
+/*
+ * Below this a limit of the address space leaves none for the smallest rings either, besides the
+ * program and its libraries.
+ */
+#define ADDRESS_SPACE_LEAST ((uint64_t)64 << 20)
+
+/* -ENOMEM: where a small server can be made, locked memory is not what is short. */
+static void out_of_memory(struct failure *failure, const struct kernel_facts *facts)
+{
+	const bool is_data = facts->data_bytes < facts->address_space_bytes;
+	const uint64_t space = is_data ? facts->data_bytes : facts->address_space_bytes;
+
+	if (space != RLIM_INFINITY && (facts->small_server || space < ADDRESS_SPACE_LEAST)) {
+		out_of_address_space(failure, is_data ? "DATA" : "AS", space, is_data ? "d" : "v");
+	} else if (!facts->small_server && facts->memlock_bytes != RLIM_INFINITY) {
+		out_of_locked_memory(failure, facts);
+	} else {
+		set_cause(failure, EX_OSERR, "there is not enough memory to start");
+		set_cure(failure, "free some, or ask for less: --max-clients, --udp-max-clients; "
+				  "with vm.overcommit_memory=2 what is only reserved counts too");
+	}
+}
+
 void failure_of_create(struct failure *failure, int error, const struct kernel_facts *facts)
 {
 	switch (error) {
 	case -EPERM:
 	case -ENOSYS:
+		forbidden(failure, error, facts);
+		break;
 	case -EACCES:
-		forbidden(failure, error == -ENOSYS ? error : -EPERM, facts);
+		set_cause(failure, EX_UNAVAILABLE,
+			  "io_uring is forbidden by a security module (EACCES), as by SELinux");
+		set_cure(failure, "see the denial: ausearch -m avc (SELinux), dmesg; allow this "
+				  "program the class io_uring, or run it in another domain");
+		break;
+	case -EOPNOTSUPP:
+		set_cause(failure, EX_UNAVAILABLE,
+			  "io_uring is not supported here (EOPNOTSUPP), as on the nodes of some "
+			  "managed Kubernetes and in sandboxes");
+		set_cure(failure, "use another kind of node or runtime class, one with io_uring: "
+				  "rollcall --check tells");
 		break;
 	case -EINVAL:
 		if (!kernel_is_at_least(facts, 6, 1)) {

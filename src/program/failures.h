@@ -22,6 +22,9 @@ void failure_of_create(struct failure *failure, int error, const struct kernel_f
 void failure_of_listen(struct failure *failure, int error, const char *address,
 		       const struct kernel_facts *facts);
 
+/* For a server that has no file descriptor left for its first client. */
+void failure_of_clients(struct failure *failure, const struct kernel_facts *facts);
+
 /* For a LISTEN_FDS that holds no number. */
 void failure_of_sockets(struct failure *failure);
 

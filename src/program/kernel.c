@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "program/kernel.h"
+#include "rollcall.h"
 
 static long read_setting(const char *path)
 {
@@ -83,8 +84,24 @@ void kernel_facts_read(struct kernel_facts *facts)
 	facts->nofile_soft = limit_of(RLIMIT_NOFILE, false);
 	facts->nofile_hard = limit_of(RLIMIT_NOFILE, true);
 	facts->memlock_bytes = limit_of(RLIMIT_MEMLOCK, false);
+	facts->address_space_bytes = limit_of(RLIMIT_AS, false);
+	facts->data_bytes = limit_of(RLIMIT_DATA, false);
 	facts->somaxconn = read_setting("/proc/sys/net/core/somaxconn");
 	facts->unprivileged_port = read_setting("/proc/sys/net/ipv4/ip_unprivileged_port_start");
+}
+
+void kernel_facts_of_memory(struct kernel_facts *facts)
+{
+	struct rollcall_server *server;
+	struct rollcall_options small;
+
+	rollcall_options_defaults(&small);
+	small.tcp_clients_max = small.udp_clients_max = 1;
+	small.memory_bytes_max = 1 << 20;
+	small.send_queue_bytes = small.send_queue_bytes_max = 64 << 10;
+	facts->small_server = rollcall_create(&server, &small) == 0;
+	if (facts->small_server)
+		rollcall_destroy(server);
 }
 
 bool kernel_is_at_least(const struct kernel_facts *facts, unsigned major, unsigned minor)

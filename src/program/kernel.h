@@ -29,12 +29,22 @@ struct kernel_facts {
 	uint64_t nofile_soft;
 	uint64_t nofile_hard;
 	uint64_t memlock_bytes;
+	uint64_t address_space_bytes; /* RLIMIT_AS */
+	uint64_t data_bytes;	      /* RLIMIT_DATA */
+	/* Whether a server for one client can be made here; only kernel_facts_of_memory() knows. */
+	bool small_server;
 
 	long somaxconn;		/* net.core.somaxconn */
 	long unprivileged_port; /* net.ipv4.ip_unprivileged_port_start */
 };
 
 void kernel_facts_read(struct kernel_facts *facts);
+
+/*
+ * Finds out what is short after rollcall_create() has returned -ENOMEM: locked memory, which a small
+ * server needs too, or memory and address space for the clients, by making one.
+ */
+void kernel_facts_of_memory(struct kernel_facts *facts);
 
 /*
  * Whether the kernel's version is at least this one. Distributions backport: only for explanations.

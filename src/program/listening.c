@@ -2,7 +2,9 @@
 #include "program/listening.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "program/manager.h"
@@ -112,4 +114,27 @@ int listening_start(struct rollcall_server *server, const struct program_options
 		code = listen_on_all(&listening, "udp", &options->udp,
 				     sockets ? NULL : "localhost:7070");
 	return code;
+}
+
+static bool has_tcp(struct rollcall_server *server)
+{
+	char text[80];
+
+	/* Addresses of TCP come first. */
+	return rollcall_listening(server, 0, text, sizeof(text)) == 0 &&
+	       strncmp(text, "tcp", 3) == 0;
+}
+
+bool listening_has_room(struct rollcall_server *server, struct failure *failure)
+{
+	const int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+	struct kernel_facts facts;
+
+	if (fd >= 0)
+		close(fd);
+	if (fd >= 0 || !has_tcp(server))
+		return true;
+	kernel_facts_read(&facts);
+	failure_of_clients(failure, &facts);
+	return false;
 }

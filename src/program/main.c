@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -64,6 +65,8 @@ static int fail_to_create(struct program *program, int error)
 	struct failure failure;
 
 	kernel_facts_read(&facts);
+	if (error == -ENOMEM)
+		kernel_facts_of_memory(&facts);
 	failure_of_create(&failure, error, &facts);
 	return fail(program, &failure);
 }
@@ -139,6 +142,7 @@ static void finish_output(struct program *program)
 
 static int serve(struct program *program)
 {
+	struct failure failure;
 	int code;
 
 	signals_catch();
@@ -150,6 +154,8 @@ static int serve(struct program *program)
 		manager_init(&program->manager, &program->diagnostics);
 		code = take_signals(program);
 	}
+	if (!code && !listening_has_room(program->server, &failure))
+		code = fail(program, &failure);
 	if (!code)
 		code = run(program);
 

@@ -40,20 +40,27 @@ static void limit_clients(struct core *core)
 	core->options.tcp_clients_max = (unsigned)clients;
 }
 
+static void log_halved(struct core *core, unsigned halvings, bool has_space)
+{
+	log_write(&core->log, ROLLCALL_LOG_WARNING,
+		  "the limit of %s is small: rings of 1/%u of their size (raise it: %s)",
+		  has_space ? "locked memory" : "address space", 1u << halvings,
+		  has_space ? "ulimit -l 8192, for a container --ulimit memlock=8388608"
+			    : "ulimit -v, ulimit -d");
+}
+
 static int open_ring(struct core *core)
 {
 	unsigned halvings = 0;
 	int error = core_open_ring(core, halvings);
+	const bool has_space = error != -ENOMEM || core_has_buffer_space();
 
 	while (error == -ENOMEM && halvings < CORE_HALVINGS_MAX) {
 		ring_pause(HALVING_PAUSE_NS);
 		error = core_open_ring(core, ++halvings);
 	}
 	if (!error && halvings > 0)
-		log_write(&core->log, ROLLCALL_LOG_WARNING,
-			  "the limit of locked memory is small: rings of 1/%u of their size (raise "
-			  "it: ulimit -l 8192, for a container --ulimit memlock=8388608)",
-			  1u << halvings);
+		log_halved(core, halvings, has_space);
 	return error;
 }
 

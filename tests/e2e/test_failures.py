@@ -19,7 +19,7 @@ import pytest
 
 import network
 from client import ask, connect
-from program import WAITING, command, is_slow, needs_bare_program
+from program import WAITING, command, is_sanitized, is_slow, needs_bare_program
 
 IO_URING_SETUP = 425
 DISABLED = pathlib.Path("/proc/sys/kernel/io_uring_disabled")
@@ -222,6 +222,14 @@ def deny_io_uring(error, *, more=None):
     return install
 
 
+@pytest.mark.parametrize("error, text", [(errno.EACCES, "SELinux"),
+                                         (errno.EOPNOTSUPP, "EOPNOTSUPP")])
+def test_refused_otherwise(run, error, text):
+    """What other refusals of io_uring_setup mean."""
+    check(run(preexec=deny_io_uring(error)), 69, text, "cure: ")
+    assert run("--check", preexec=deny_io_uring(error)).returncode == 69
+
+
 @pytest.mark.parametrize("error", [errno.EPERM, errno.ENOSYS], ids=errno.errorcode.get)
 def test_denied_by_seccomp(run, error):
     """io_uring_setup fails as in Docker (EPERM) and in Podman (ENOSYS): the message says that it is
@@ -317,6 +325,45 @@ def test_no_locked_memory(run, public_program, count):
           "ulimit -l", "--ulimit memlock", "LimitMEMLOCK")
     done = run("--check", words=words, preexec=preexec)
     assert done.returncode == 69 and "cannot run here" in done.stdout
+
+
+@needs_bare_program
+@pytest.mark.parametrize("limit, name, cure", [(resource.RLIMIT_AS, "RLIMIT_AS", "ulimit -v"),
+                                               (resource.RLIMIT_DATA, "RLIMIT_DATA", "ulimit -d")])
+@pytest.mark.parametrize("count", [24 << 20, 300 << 20])
+def test_little_address_space(run, limit, name, cure, count):
+    """Too little address space beside a usual limit of locked memory: that is not the limit that is
+    named."""
+    if is_sanitized():
+        pytest.skip("a sanitizer takes terabytes of address space")
+
+    def limits():
+        resource.setrlimit(limit, (count, count))
+        limit_locked_memory(8 << 20)()
+
+    done = run(preexec=limits)
+    check(done, 71, f"{name} is {count >> 10} KiB", cure, "--max-clients")
+    assert "MEMLOCK" not in done.stderr.upper()
+    done = run("--check", preexec=limits)
+    assert done.returncode == 69 and f"{name} is {count >> 10} KiB" in done.stdout
+
+
+@needs_bare_program
+def test_no_descriptor_for_a_client(run, server):
+    """Enough descriptors to start, but none for a client: it does not start, and says how many it
+    needs. With one more it serves. UDP needs none."""
+    def limit(count):
+        return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
+
+    least = next(count for count in range(4, 20) if "for a TCP client" in run(
+        "--tcp", "127.0.0.1:0", *TCP_ONLY, preexec=limit(count)).stderr)
+    check(run("--tcp", "127.0.0.1:0", *TCP_ONLY, preexec=limit(least)), 71,
+          f"RLIMIT_NOFILE is {least}", "or more", "ulimit -n", "LimitNOFILE")
+    rollcall = server(*TCP_ONLY, preexec=limit(least + 1))
+    for _ in range(3):
+        with connect(rollcall.tcp) as sock:
+            ask(sock, b"hello\n")
+    server(*UDP_ONLY, preexec=limit(least))
 
 
 @needs_bare_program

@@ -54,7 +54,10 @@ static void create(void **state)
 		{ -EPERM, LINUX(6, 18, .io_uring_disabled = 1, .io_uring_exempt = true),
 		  EX_UNAVAILABLE, "security module", "SELinux" },
 		{ -EPERM, LINUX(6, 18, .seccomp = true), EX_UNAVAILABLE, "EPERM", allow },
-		{ -EACCES, LINUX(6, 18, .seccomp = true), EX_UNAVAILABLE, "EPERM", allow },
+		{ -EACCES, LINUX(6, 18, .seccomp = true), EX_UNAVAILABLE,
+		  "security module (EACCES)", "SELinux" },
+		{ -EOPNOTSUPP, LINUX(6, 18), EX_UNAVAILABLE, "managed Kubernetes",
+		  "runtime class" },
 		{ -ENOSYS, LINUX(6, 18, .seccomp = true), EX_UNAVAILABLE, "ENOSYS", allow },
 		{ -EPERM, LINUX(5, 19), EX_UNAVAILABLE, "security module", "dmesg" },
 		{ -ENOSYS, LINUX(5, 10), EX_UNAVAILABLE, "too old: this is Linux 5.10.7", "newer" },
@@ -63,12 +66,8 @@ static void create(void **state)
 		{ -ENOSYS, LINUX(7, 0), EX_UNAVAILABLE, "has no io_uring", "CONFIG_IO_URING" },
 		{ -EINVAL, LINUX(5, 19), EX_UNAVAILABLE, "too old", "newer" },
 		{ -EINVAL, LINUX(6, 1), EX_UNAVAILABLE, "lacks a feature", "--check" },
-		{ -ENOMEM, LINUX(6, 18, .memlock_bytes = 65536), EX_OSERR,
-		  "RLIMIT_MEMLOCK is 64 KiB", "ulimit -l" },
-		{ -ENOMEM, LINUX(6, 18, .memlock_bytes = RLIM_INFINITY), EX_OSERR,
-		  "not enough memory", "--max-clients" },
 		{ -EMFILE, LINUX(6, 18, .nofile_hard = 4711), EX_OSERR, "RLIMIT_NOFILE is 4711",
-		  "ulimit -n" },
+		  "to 64 or more: ulimit -n" },
 		{ -ENFILE, LINUX(6, 18), EX_OSERR, "whole system", "fs.file-max" },
 		{ -EIO, LINUX(6, 18), EX_OSERR, "Input/output error", "" },
 	};
@@ -80,6 +79,50 @@ static void create(void **state)
 		failure_of_create(&failure, cases[i].error, &cases[i].facts);
 		assert_failure(&failure, cases[i].exit_code, cases[i].cause, cases[i].cure);
 	}
+}
+
+/* Three limits make -ENOMEM; a small server tells them apart. */
+static void create_without_memory(void **state)
+{
+	static const uint64_t none = RLIM_INFINITY;
+	static const struct {
+		uint64_t memlock, address_space, data;
+		bool small_server;
+		const char *cause, *cure;
+	} cases[] = {
+		{ 65536, none, none, false, "RLIMIT_MEMLOCK is 64 KiB", "ulimit -l" },
+		{ 65536, 300 << 20, none, false, "RLIMIT_MEMLOCK is 64 KiB", "ulimit -l" },
+		{ 65536, none, none, true, "not enough memory to start", "--max-clients" },
+		{ none, none, none, false, "not enough memory to start", "overcommit" },
+		{ 65536, 300 << 20, none, true, "RLIMIT_AS is 307200 KiB", "ulimit -v" },
+		{ 65536, none, 300 << 20, true, "RLIMIT_DATA is 307200 KiB", "LimitDATA=" },
+		{ 65536, 300 << 20, 200 << 20, true, "RLIMIT_DATA is 204800 KiB", "ulimit -d" },
+		{ 65536, 200 << 20, 300 << 20, true, "RLIMIT_AS is 204800 KiB", "LimitAS=" },
+		{ 65536, 16 << 20, none, false, "RLIMIT_AS is 16384 KiB", "--max-clients" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct kernel_facts facts = good;
+		struct failure failure;
+
+		facts.memlock_bytes = cases[i].memlock;
+		facts.address_space_bytes = cases[i].address_space;
+		facts.data_bytes = cases[i].data;
+		facts.small_server = cases[i].small_server;
+		failure_of_create(&failure, -ENOMEM, &facts);
+		assert_failure(&failure, EX_OSERR, cases[i].cause, cases[i].cure);
+	}
+}
+
+/* The number that is needed is named. */
+static void no_room_for_clients(void **state)
+{
+	struct failure failure;
+
+	(void)state;
+	failure_of_clients(&failure, &good);
+	assert_failure(&failure, EX_OSERR, "RLIMIT_NOFILE is 4711", "to 4775 or more");
 }
 
 /* The address is quoted, without its transport's prefix. */
@@ -179,9 +222,14 @@ static void running(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(create),	    cmocka_unit_test(listening),
-		cmocka_unit_test(privileged_ports), cmocka_unit_test(adopting),
-		cmocka_unit_test(running),	    cmocka_unit_test(unknown_zone),
+		cmocka_unit_test(create_without_memory),
+		cmocka_unit_test(no_room_for_clients),
+		cmocka_unit_test(create),
+		cmocka_unit_test(listening),
+		cmocka_unit_test(privileged_ports),
+		cmocka_unit_test(adopting),
+		cmocka_unit_test(running),
+		cmocka_unit_test(unknown_zone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
