@@ -238,13 +238,13 @@ install: all
 	sed 's|@PREFIX@|$(PREFIX)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' \
 		src/rollcall.pc.in >$(DESTDIR)$(PKGCONFIGDIR)/rollcall.pc
 	sed 's|@BINDIR@|$(BINDIR)|' src/program/rollcall.service.in >$(DESTDIR)$(UNITDIR)/rollcall.service
-	install -m 644 src/program/rollcall.socket $(DESTDIR)$(UNITDIR)/
+	install -m 644 src/program/rollcall.socket src/program/rollcall-udp.socket $(DESTDIR)$(UNITDIR)/
 	[ -n "$(DESTDIR)" ] || ldconfig || :
 
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/rollcall $(DESTDIR)$(INCLUDEDIR)/rollcall.h \
 		$(DESTDIR)$(LIBDIR)/librollcall.* $(DESTDIR)$(PKGCONFIGDIR)/rollcall.pc \
-		$(DESTDIR)$(UNITDIR)/rollcall.service $(DESTDIR)$(UNITDIR)/rollcall.socket
+		$(addprefix $(DESTDIR)$(UNITDIR)/,rollcall.service rollcall.socket rollcall-udp.socket)
 
 format:
 	@$(CLANG_FORMAT) -i include/*.h $(wildcard src/*/*.[ch] tests/*/*.[ch] bench/*/*.[ch])

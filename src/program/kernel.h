@@ -41,8 +41,8 @@ struct kernel_facts {
 void kernel_facts_read(struct kernel_facts *facts);
 
 /*
- * Finds out what is short after rollcall_create() has returned -ENOMEM: locked memory, which a small
- * server needs too, or memory and address space for the clients, by making one.
+ * Finds out what is short after rollcall_create() has returned -ENOMEM: locked memory, which a
+ * small server needs too, or memory and address space for the clients, by making one.
  */
 void kernel_facts_of_memory(struct kernel_facts *facts);
 

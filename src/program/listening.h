@@ -21,8 +21,8 @@ int listening_start(struct rollcall_server *server, const struct program_options
 		    struct diagnostics *diagnostics, struct failure *failure);
 
 /*
- * Whether a descriptor is left for a TCP client, if there are to be any; if not, *failure is filled.
- * To be called when all else is open.
+ * Whether a descriptor is left for a TCP client, if there are to be any; if not, *failure is
+ * filled. To be called when all else is open.
  */
 bool listening_has_room(struct rollcall_server *server, struct failure *failure);
 

@@ -22,6 +22,7 @@ from program import DEADLINE_S, TOP, command, is_sanitized, needs_bare_program, 
 
 EX_CONFIG = 78
 UNITS = TOP / "src/program"
+SOCKET_UNITS = ("rollcall.socket", "rollcall-udp.socket")
 
 # Gives itself the descriptors as systemd would, from 3 on, and becomes the program.
 SHIM = """
@@ -375,17 +376,30 @@ def units(tmp_path):
     installed = text.replace("@BINDIR@/rollcall", program_file())
     assert program_file() in installed and "@" not in re.sub("(?m)^#.*|@[a-z-]+", "", installed)
     (tmp_path / "rollcall.service").write_text(installed)
-    (tmp_path / "rollcall.socket").write_text((UNITS / "rollcall.socket").read_text())
+    for name in SOCKET_UNITS:
+        (tmp_path / name).write_text((UNITS / name).read_text())
     return tmp_path
 
 
 def test_units_are_valid(units):
-    """systemd understands every line of both."""
-    files = [str(units / name) for name in ("rollcall.service", "rollcall.socket")]
+    """systemd understands every line of them."""
+    files = [str(units / name) for name in ("rollcall.service", *SOCKET_UNITS)]
     assert analyze("verify", "--man=no", *files) == (0, "")
     broken = units / "rollcall.service"
     broken.write_text(broken.read_text().replace("WatchdogSec", "WatchdogSek"))
     assert "WatchdogSek" in analyze("verify", "--man=no", *files)[1]
+
+
+@pytest.mark.parametrize("name", SOCKET_UNITS)
+def test_socket_options_fit(units, name):
+    """systemd sets each option of a unit on all sockets of the unit, and warns at each start if that
+    fails: options of TCP are for streams, and no unit has both kinds. All start one service."""
+    settings = re.findall(r"(?m)^(\w+)=(.*)", (units / name).read_text())
+    names = {key for key, _ in settings}
+    assert len({"ListenStream", "ListenDatagram"} & names) == 1
+    if "ListenDatagram" in names:
+        assert not {key for key in names if re.match("NoDelay|KeepAlive|Backlog|DeferAccept", key)}
+        assert ("Service", "rollcall.service") in settings
 
 
 def test_sandbox_is_tight(units):
