@@ -168,6 +168,58 @@ static void length_framing(void **state)
 	assert_string_equal(trace, "hi\n\nyou\nudp\n");
 }
 
+/* ---- More than fits -------------------------------------------------------------------------- */
+
+enum { PIECES = 200, PIECE_BYTES = 100000 };
+
+static unsigned pieces_left;
+
+/* A service that sends as long as it may, and goes on in drained() where it was refused. */
+static void send_pieces(struct rollcall_server *of, rollcall_client client, void *context)
+{
+	int error = 0;
+
+	(void)context;
+	while (pieces_left > 0 && !error) {
+		error = rollcall_send(of, client, many, PIECE_BYTES);
+		pieces_left -= !error;
+	}
+	assert_true(error == 0 || error == -ENOBUFS);
+}
+
+static void begin_pieces(struct rollcall_server *of, rollcall_client client, const void *data,
+			 size_t bytes, void *context)
+{
+	(void)data;
+	(void)bytes;
+	pieces_left = PIECES;
+	send_pieces(of, client, context);
+}
+
+static void ask_and_half_close(void)
+{
+	int fd = dial();
+
+	say(fd, "all\n");
+	shutdown(fd, SHUT_WR);
+	for (unsigned i = 0; i < PIECES; i++)
+		hear_bytes(fd, many, PIECE_BYTES);
+	hear_end(fd);
+	close(fd);
+}
+
+/* All of it arrives, though the client had ended its side before the first send was refused. */
+static void drained_after_half_close(void **state)
+{
+	(void)state;
+	service.received = begin_pieces;
+	service.drained = send_pieces;
+	create_and_listen();
+	run(ask_and_half_close);
+	assert_in_range(stats_now().sends_refused, 1, PIECES);
+	assert_string_equal(trace, "connected 0\ndisconnected 0 ended by the client\n");
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, begin, library_end)
 
 int main(void)
@@ -177,6 +229,7 @@ int main(void)
 		TEST(relay_in_place),
 		TEST(copied),
 		TEST(length_framing),
+		TEST(drained_after_half_close),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,13 +12,15 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
 import network
-from client import ask, connect, datagrams, receive_to_end
-from program import DEADLINE_S, TOP, command, is_sanitized, needs_bare_program, program_file
+from client import Background, ask, connect, datagrams, receive_to_end
+from program import (DEADLINE_S, TOP, command, is_sanitized, is_slow, needs_bare_program,
+                     program_file)
 
 EX_CONFIG = 78
 UNITS = TOP / "src/program"
@@ -286,6 +288,35 @@ def test_clients_wait_for_the_next_server(server):
             server("--log-level", "error", **activation([tcp, udp]))
             assert waiting.recv(100) == b"Received: hello\n"
             assert other.recv(100) == b"Received: hello"
+
+
+def one_request_each(address, stop, lost):
+    """Connects, asks, reads the answer and closes, again and again; notes what went wrong."""
+    while not stop.is_set():
+        with connect(address) as sock:
+            try:
+                ask(sock, b"hello\n")
+            except (OSError, AssertionError) as failure:
+                lost.append(repr(failure))
+
+
+def test_no_answer_is_lost_at_a_restart(server):
+    """While clients ask one question for each connection, servers that share the listening socket
+    take over from one another: who is accepted is answered, the others wait for the next one."""
+    stop, lost = threading.Event(), []
+    with bound() as listener:
+        current = server("--quiet", "--log-level", "warning", **activation([listener]))
+        askers = [Background(one_request_each, listener.getsockname(), stop, lost)
+                  for _ in range(4 if is_slow() else 20)]
+        for _ in range(3):
+            time.sleep(0.3)
+            following = server("--quiet", "--log-level", "warning", **activation([listener]))
+            assert current.stop() == 0
+            current = following
+        stop.set()
+        for asker in askers:
+            asker.result()
+    assert lost == []
 
 
 def test_systemds_own_tool(server, own_network):
