@@ -41,9 +41,9 @@ struct io_uring_sqe *ring_sqe(struct ring *ring);
  * wait_ns 0 only: everything was submitted, and nothing was waiting; -EBADR: completions were lost
  * (io_uring_enter(2)); -EEXIST: not the thread that created the ring.
  *
- * A sleep that ends by a signal or by its time limit brings nothing, whatever has arrived meanwhile.
- * A call brings at least what RING_PASS_PIECES operations have ready, the longest waiting first
- * (Linux 6.13; what all have, before).
+ * A sleep that ends by a signal or by its time limit brings nothing, whatever has arrived. A call
+ * brings at least what RING_PASS_PIECES operations have ready, the longest waiting first (Linux
+ * 6.13; what all have, before).
  */
 int ring_submit_and_wait(struct ring *ring, uint64_t wait_ns);
 

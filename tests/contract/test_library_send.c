@@ -225,11 +225,8 @@ static void drained_after_half_close(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(echo_in_place),
-		TEST(relay_in_place),
-		TEST(copied),
-		TEST(length_framing),
-		TEST(drained_after_half_close),
+		TEST(echo_in_place),  TEST(relay_in_place),	      TEST(copied),
+		TEST(length_framing), TEST(drained_after_half_close),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
