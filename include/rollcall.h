@@ -80,7 +80,8 @@ struct rollcall_service {
 
 	/*
 	 * The longest TCP message in bytes, without its line ending or length prefix; 0 stands for
-	 * 65,536. At most 2^30. Has no meaning for ROLLCALL_RAW and for datagrams.
+	 * 65,536. At most 2^30, and memory_bytes_max, where an unfinished message is held. Has no
+	 * meaning for ROLLCALL_RAW and for datagrams.
 	 */
 	size_t message_bytes_max;
 
@@ -311,7 +312,10 @@ static inline void rollcall_options_defaults(struct rollcall_options *options)
  *	-EINVAL		a bad option, or the kernel is older than 6.1
  *	-ENOSYS		no io_uring in this kernel, or hidden by seccomp (Podman)
  *	-EPERM		io_uring is forbidden: seccomp (Docker), kernel.io_uring_disabled (6.6)
- *	-ENOMEM		no memory, or RLIMIT_MEMLOCK too small for even the smallest rings
+ *	-EACCES		by a security module, as SELinux
+ *	-EOPNOTSUPP	seen on managed Kubernetes
+ *	-ENOMEM		no memory or address space (RLIMIT_AS, RLIMIT_DATA), or RLIMIT_MEMLOCK too
+ *			small for even the smallest rings
  *	-EMFILE		no file descriptor left; also -ENFILE
  */
 ROLLCALL_EXPORT int rollcall_create(struct rollcall_server **server,

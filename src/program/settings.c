@@ -2,6 +2,9 @@
 #include "program/settings.h"
 #include "service/services.h"
 
+/* An unfinished line is held in the memory for all clients, which has room for two at least. */
+#define MEMORY_LINES 2
+
 /* How far a queue's hard limit is above its soft one, as in the library's defaults, and its end. */
 #define SEND_QUEUE_HARD_FACTOR 4
 #define SEND_QUEUE_HARD_BYTES_MAX ((size_t)1 << 30)
@@ -9,6 +12,7 @@
 void settings_of_server(const struct program_options *options, struct diagnostics *diagnostics,
 			struct rollcall_options *library)
 {
+	const size_t lines = MEMORY_LINES * (size_t)options->line_bytes_max;
 	size_t hard = options->send_queue_bytes * SEND_QUEUE_HARD_FACTOR;
 
 	if (hard > SEND_QUEUE_HARD_BYTES_MAX)
@@ -26,6 +30,8 @@ void settings_of_server(const struct program_options *options, struct diagnostic
 		library->send_queue_bytes_max = hard;
 	if (library->memory_bytes_max < hard)
 		library->memory_bytes_max = hard;
+	if (library->memory_bytes_max < lines)
+		library->memory_bytes_max = lines;
 	library->tcp_idle_timeout_ms = options->tcp_idle_timeout_ms;
 	library->udp_idle_timeout_ms = options->udp_idle_timeout_ms;
 	library->send_timeout_ms = options->send_timeout_ms;

@@ -185,11 +185,13 @@ static void log_newest(struct rollcall_server *server, enum rollcall_transport t
 	}
 }
 
-static bool is_service(const struct rollcall_service *service)
+/* The largest message is held in the memory for all clients while it is unfinished. */
+static bool is_service(const struct rollcall_server *server, const struct rollcall_service *service)
 {
 	return service && service->size == sizeof(*service) &&
 	       service->framing <= ROLLCALL_LENGTH &&
-	       service->message_bytes_max <= MESSAGE_BYTES_MAX;
+	       service->message_bytes_max <=
+		       min_size(MESSAGE_BYTES_MAX, server->core.options.memory_bytes_max);
 }
 
 static int make_source(const struct rollcall_server *server, const struct rollcall_service *service,
@@ -197,7 +199,7 @@ static int make_source(const struct rollcall_server *server, const struct rollca
 {
 	if (server->state != SERVER_RUNNING)
 		return -ESHUTDOWN;
-	if (!is_service(service))
+	if (!is_service(server, service))
 		return -EINVAL;
 	*source = (struct source){ .service = service, .context = context };
 	source->message_bytes_max =

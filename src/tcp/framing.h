@@ -15,6 +15,9 @@
 /* A 32-bit length in network byte order stands before each message of ROLLCALL_LENGTH. */
 #define FRAMING_LENGTH_BYTES 4
 
+/* What a message has beside message_bytes_max, at most: that, or CR and LF. */
+#define FRAMING_BYTES_MAX FRAMING_LENGTH_BYTES
+
 /* The bytes of a message seen so far, and the next ones from the stream. */
 struct framing_input {
 	const uint8_t *held;

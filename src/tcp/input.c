@@ -49,6 +49,8 @@ static int hold_message(struct tcp *tcp, struct client *client, const void *data
 		room = room ? room : MESSAGE_ROOM_BYTES;
 		while (room < total)
 			room *= 2;
+		room = min_size(room, client->source->message_bytes_max + FRAMING_BYTES_MAX);
+		CHECK(total <= room);
 		if (core_memory_bytes(tcp->core) + room - input->message_room >
 		    tcp->core->options.memory_bytes_max)
 			return -ENOBUFS;

@@ -83,6 +83,18 @@ static void bad_services(void **state)
 	service.framing = (enum rollcall_framing)(ROLLCALL_LENGTH + 1);
 	assert_int_equal(rollcall_listen(server, "tcp://127.0.0.1:0", &service, NULL), -EINVAL);
 	service.framing = ROLLCALL_LENGTH;
+	service.message_bytes_max = options.memory_bytes_max + 1;
+	assert_int_equal(rollcall_listen(server, "tcp://127.0.0.1:0", &service, NULL), -EINVAL);
+	service.message_bytes_max--;
+	assert_int_equal(rollcall_listen(server, "tcp://127.0.0.1:0", &service, NULL), 0);
+}
+
+/* With memory for larger ones too a message has 2^30 bytes at most. */
+static void largest_message(void **state)
+{
+	(void)state;
+	options.memory_bytes_max = (size_t)2 << 30;
+	create();
 	service.message_bytes_max = ((size_t)1 << 30) + 1;
 	assert_int_equal(rollcall_listen(server, "tcp://127.0.0.1:0", &service, NULL), -EINVAL);
 	service.message_bytes_max--;
@@ -142,9 +154,10 @@ static void features(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LIBRARY_TEST(listening),    LIBRARY_TEST(bad_addresses),
-		LIBRARY_TEST(bad_services), LIBRARY_TEST(many_addresses),
-		LIBRARY_TEST(creation),	    LIBRARY_TEST(features),
+		LIBRARY_TEST(listening),      LIBRARY_TEST(bad_addresses),
+		LIBRARY_TEST(bad_services),   LIBRARY_TEST(largest_message),
+		LIBRARY_TEST(many_addresses), LIBRARY_TEST(creation),
+		LIBRARY_TEST(features),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

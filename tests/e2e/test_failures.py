@@ -66,7 +66,7 @@ def as_user(program, number):
     (["--max-clients", "99999999999999999999"], ["'99999999999999999999'", "16777216"]),
     (["--udp-max-clients", "1e3"], ["'1e3'"]),
     (["--line-bytes-max", "64Q"], ["'64Q'", "K, M or G"]),
-    (["--line-bytes-max", "2G"], ["'2G'"]),
+    (["--line-bytes-max", "2G"], ["'2G'", "1073741824"]),
     (["--send-queue-bytes", "1"], ["'1'", "4096"]),
     (["--idle-timeout", "soon"], ["'soon'", "--idle-timeout"]),
     (["--idle-timeout", "1.2.3"], ["'1.2.3'"]),

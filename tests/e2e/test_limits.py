@@ -138,6 +138,20 @@ def test_no_descriptor_at_run_time(server):
     old.close()
 
 
+def test_longest_line(server):
+    """A line as long as --line-bytes-max may say is taken, though the client's memory doubled for it
+    would be more than all clients have."""
+    rollcall = server("--quiet", "--service", "discard", "--framing", "lines", "--line-bytes-max",
+                      "128M", "--log-level", "debug")
+    with connect(rollcall.tcp) as sock:
+        for _ in range(128):
+            sock.sendall(b"x" * (1 << 20))
+        sock.sendall(b"\r\n")
+        sock.shutdown(socket.SHUT_WR)
+        assert sock.recv(1) == b""
+    rollcall.wait_for_log("ended by the client")
+
+
 def test_idle_timeout(server):
     """--idle-timeout ends a client that has sent nothing for so long, in good order, and no
     other."""

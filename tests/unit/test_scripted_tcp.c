@@ -218,7 +218,7 @@ static void no_memory_after_a_pause(void **state)
 	(void)state;
 	options.send_queue_bytes = 4096;
 	service.framing = ROLLCALL_LINES;
-	service.message_bytes_max = 2 * MEMORY_BYTES;
+	service.message_bytes_max = MEMORY_BYTES;
 	create_and_listen();
 	fd = accept_client();
 	for (size_t i = 0; i < MEMORY_BYTES / 2 / bytes; i++)

@@ -46,6 +46,22 @@ static void queue_limits(void **state)
 	assert_int_equal(library.memory_bytes_max, 1 << 30);
 }
 
+/* Two of the longest lines fit into the memory of all. */
+static void line_limits(void **state)
+{
+	struct rollcall_options defaults;
+
+	(void)state;
+	rollcall_options_defaults(&defaults);
+	options.send_queue_bytes = 4096;
+	options.line_bytes_max = defaults.memory_bytes_max / 2;
+	settings_of_server(&options, NULL, &library);
+	assert_int_equal(library.memory_bytes_max, defaults.memory_bytes_max);
+	options.line_bytes_max = 1 << 30;
+	settings_of_server(&options, NULL, &library);
+	assert_int_equal(library.memory_bytes_max, (uint64_t)2 << 30);
+}
+
 /* What is set for UDP reaches the library, each setting its own field. */
 static void udp(void **state)
 {
@@ -95,6 +111,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(queue_limits, set_up),
+		cmocka_unit_test_setup(line_limits, set_up),
 		cmocka_unit_test_setup(udp, set_up),
 		cmocka_unit_test_setup(services, set_up),
 	};
