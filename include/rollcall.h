@@ -234,7 +234,11 @@ struct rollcall_options {
 	 * rollcall_send() returns -ENOBUFS. */
 	size_t send_queue_bytes_max;
 
-	/* What all queues together may hold in bytes, at least 1 MiB; 256 MiB by default. */
+	/*
+	 * What all queues together may hold in bytes, 1 MiB to 2^40; 256 MiB by default. When three
+	 * quarters are in use, rollcall_send() returns -ENOMEM where it would make a client's queue
+	 * longer than 4 KiB, so that something is left for the others.
+	 */
 	size_t memory_bytes_max;
 
 	/*
@@ -414,11 +418,13 @@ ROLLCALL_EXPORT void rollcall_destroy(struct rollcall_server *server);
  * Errors:
  *	-ENOENT		the client is gone
  *	-EPIPE		it is being closed
- *	-ENOBUFS	TCP: the queue is at its hard limit, or memory at its; nothing was queued,
- *			and drained() tells when to try again
+ *	-ENOBUFS	TCP: its queue is at the hard limit, `send_queue_bytes_max`
+ *	-ENOMEM		TCP: memory is short: all queues together are near `memory_bytes_max`
  *	-EMSGSIZE	UDP: more than 65,507 bytes (65,527 over IPv6), 12 less for a client that
  *			numbers its datagrams; TCP: more than the hard limit of the queue
  *	-EINVAL		more than 2^30 bytes, or `count` above 16
+ * With any of them nothing was queued. After -ENOBUFS and -ENOMEM drained() is called when there is
+ * room again.
  */
 ROLLCALL_EXPORT int rollcall_send(struct rollcall_server *server, rollcall_client client,
 				  const void *data, size_t bytes);
@@ -592,7 +598,7 @@ struct rollcall_stats {
 	uint64_t accept_pauses;	    /* table full, or no descriptor or memory to accept with */
 	uint64_t receive_pauses;    /* a client's input paused: its queue passed the soft limit */
 	uint64_t buffers_exhausted; /* a receive found the pool of buffers dry */
-	uint64_t sends_refused;	    /* rollcall_send() returned -ENOBUFS */
+	uint64_t sends_refused;	    /* rollcall_send() returned -ENOBUFS or -ENOMEM */
 
 	/* Datagrams dropped, by the reason. */
 	uint64_t udp_full;	   /* the table of UDP clients was full */

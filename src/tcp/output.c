@@ -18,12 +18,13 @@ static bool is_queue_long(const struct core *core, const struct client *client)
 }
 
 /* The service is told when there is room: when a send has completed, or else after a while. */
-static void refuse_send(struct tcp *tcp, struct client *client)
+static int refuse_send(struct tcp *tcp, struct client *client, int error)
 {
 	client_set(client, CLIENT_WANTS_ROOM);
 	tcp->core->stats.sends_refused++;
 	if (client->tcp.queue.bytes == 0)
 		wait_for_memory(tcp, client);
+	return error;
 }
 
 int output_send(struct tcp *tcp, struct client *client, const struct message *message)
@@ -54,12 +55,11 @@ int output_send(struct tcp *tcp, struct client *client, const struct message *me
 	 * more segments than one send takes are better copied into fewer.
 	 */
 	copy = client_has(client, CLIENT_SLOW) || queue->segments >= GATHER_PIECES;
-	if (queue->bytes + bytes > core->options.send_queue_bytes_max ||
-	    (core_is_memory_scarce(core) && queue->bytes + bytes > QUEUE_BLOCK_ROOM) ||
-	    !queue_append(&core->memory, queue, parts, count, copy)) {
-		refuse_send(tcp, client);
-		return -ENOBUFS;
-	}
+	if (queue->bytes + bytes > core->options.send_queue_bytes_max)
+		return refuse_send(tcp, client, -ENOBUFS);
+	if ((core_is_memory_scarce(core) && queue->bytes + bytes > QUEUE_BLOCK_ROOM) ||
+	    !queue_append(&core->memory, queue, parts, count, copy))
+		return refuse_send(tcp, client, -ENOMEM);
 	core_count_sent(core, client, bytes);
 	if (is_queue_long(core, client) && !client_has(client, CLIENT_PAUSED)) {
 		client_set(client, CLIENT_PAUSED | CLIENT_WANTS_ROOM);

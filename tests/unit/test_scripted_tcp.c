@@ -146,12 +146,43 @@ static void scarce(void **state)
 	other = accept_client();
 	assert_int_equal(rollcall_send(server, 0, many, 800000), 0);
 	assert_int_equal(rollcall_send(server, 1, many, 100), 0);
-	assert_int_equal(rollcall_send(server, 1, many, 8000), -ENOBUFS);
+	assert_int_equal(rollcall_send(server, 1, many, 8000), -ENOMEM);
 	assert_int_equal(stats_now().sends_refused, 1);
 	turn();
 	complete(started(IORING_OP_SEND, other), 100, 0);
 	turn();
 	assert_int_equal(drained_count, 1);
+}
+
+/* A full queue of the client's own and memory that all have used up are told apart. */
+static void full_or_scarce(void **state)
+{
+	const struct queue *queue;
+	int greedy;
+
+	(void)state;
+	options.send_queue_bytes = options.send_queue_bytes_max = 900000;
+	create_and_listen();
+	greedy = accept_client();
+	queue = &server->core.table.slots[0].tcp.queue;
+	accept_client();
+	assert_int_equal(rollcall_send(server, 0, many, 800000), 0);
+	assert_int_equal(rollcall_send(server, 0, many, 100001), -ENOBUFS);
+	assert_int_equal(rollcall_send(server, 0, many, 100000), -ENOMEM);
+	assert_int_equal(rollcall_send(server, 1, many, 8000), -ENOMEM);
+	assert_int_equal(rollcall_send(server, 1, many, 900001), -EMSGSIZE);
+	assert_int_equal(stats_now().sends_refused, 3);
+	turn();
+	/* Each is told when there is room for it: once. */
+	kernel.now_ns += TCP_RETRY_NS;
+	turn();
+	assert_int_equal(drained_count, 1);
+	for (; queue->bytes > 0; turn())
+		complete(started(queue->segments > 1 ? IORING_OP_SENDMSG : IORING_OP_SEND, greedy),
+			 (int)server->core.table.slots[0].sending, 0);
+	assert_int_equal(drained_count, 2);
+	assert_int_equal(rollcall_send(server, 0, many, 100001), 0);
+	assert_int_equal(rollcall_send(server, 1, many, 8000), 0);
 }
 
 /*
@@ -167,7 +198,7 @@ static void refused_with_nothing_queued(void **state)
 	accept_client();
 	other = accept_client();
 	assert_int_equal(rollcall_send(server, 0, many, 800000), 0);
-	assert_int_equal(rollcall_send(server, 1, many, 8000), -ENOBUFS);
+	assert_int_equal(rollcall_send(server, 1, many, 8000), -ENOMEM);
 	complete(started(IORING_OP_RECV, other), -EAGAIN, 0);
 	turn();
 	assert_int_equal(drained_count, 0);
@@ -288,6 +319,7 @@ int main(void)
 		TEST(too_many_waiting),
 		TEST(half_used),
 		TEST(scarce),
+		TEST(full_or_scarce),
 		TEST(refused_with_nothing_queued),
 		TEST(no_memory_for_the_rest),
 		TEST(no_memory_after_a_pause),
