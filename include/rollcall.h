@@ -295,8 +295,9 @@ struct rollcall_options {
 	 * `text` is valid until it returns. It may call rollcall_write(), rollcall_timer_start()
 	 * and rollcall_post(), once rollcall_create() has returned.
 	 *
-	 * Of each kind of warning at most 5 lines in 60 s are written. The others are counted, and
-	 * one line tells their number at the end of that time, and when the server is destroyed.
+	 * Of each kind of warning or error at most 5 lines in 60 s are written. The others are
+	 * counted, and one line tells their number at the end of that time, and when the server is
+	 * destroyed.
 	 */
 	void (*log)(enum rollcall_log_level level, const char *text, void *context);
 	void *log_context;
@@ -312,7 +313,8 @@ static inline void rollcall_options_defaults(struct rollcall_options *options)
 
 /*
  * Makes a server in *server, owned by the caller until rollcall_destroy(). `options` is copied;
- * NULL stands for the defaults. Errors:
+ * NULL stands for the defaults. Why it failed, with the setting and its limits, goes to the log;
+ * apart from a `size` that is not set. Errors:
  *	-EINVAL		a bad option, or the kernel is older than 6.1
  *	-ENOSYS		no io_uring in this kernel, or hidden by seccomp (Podman)
  *	-EPERM		io_uring is forbidden: seccomp (Docker), kernel.io_uring_disabled (6.6)
@@ -330,7 +332,8 @@ ROLLCALL_EXPORT int rollcall_create(struct rollcall_server **server,
  * IPv4 address, an IPv6 address in brackets, or * for every address of this machine; localhost is
  * 127.0.0.1 and ::1 (RFC 6761, section 6.3). [::] takes IPv6 only. PORT 0 stands for a free one,
  * the same for all addresses of a name. `context` is passed to the callbacks. At most 64 addresses
- * a server. May be called before rollcall_run() and from callbacks. Errors:
+ * a server. May be called before rollcall_run() and from callbacks. Why it failed goes to the
+ * log, with the address. Errors:
  *	-EINVAL		malformed address, port or service
  *	-ENOENT		the name does not resolve
  *	-EADDRINUSE	the port is in use; some 20 ms also after a process with a server there

@@ -9,6 +9,13 @@
 #define SEND_QUEUE_HARD_FACTOR 4
 #define SEND_QUEUE_HARD_BYTES_MAX ((size_t)1 << 30)
 
+/* What fails is told from its result, with a cure (failures.h): once is enough. */
+static void log_library(enum rollcall_log_level level, const char *text, void *diagnostics)
+{
+	diagnostics_log(level == ROLLCALL_LOG_ERROR ? ROLLCALL_LOG_DEBUG : level, text,
+			diagnostics);
+}
+
 void settings_of_server(const struct program_options *options, struct diagnostics *diagnostics,
 			struct rollcall_options *library)
 {
@@ -40,7 +47,7 @@ void settings_of_server(const struct program_options *options, struct diagnostic
 	library->spin_us = options->spin_us;
 	library->udp_low_ports = options->udp_low_ports;
 	library->log_level = options->log_level;
-	library->log = diagnostics_log;
+	library->log = log_library;
 	library->log_context = diagnostics;
 }
 

@@ -15,6 +15,9 @@
 /* Addresses of one name. */
 #define ADDRESSES_MAX 16
 
+/* Why something cannot be listened on, in words. */
+#define WHY_BYTES 160
+
 /* How often a free port that is taken for another address of the name is changed. */
 #define PORT_TRIES 16
 
@@ -132,11 +135,32 @@ static bool is_missing(int error)
 	return error == -EADDRNOTAVAIL || error == -EAFNOSUPPORT;
 }
 
-/* Opens all addresses of a name, or none. */
+static const char *describe(int error)
+{
+	switch (error) {
+	case -ENOENT:
+		return "the name does not resolve";
+	case -ENODEV:
+		return "a link-local address needs a zone, as [fe80::1%eth0] has it";
+	case -ENOSPC:
+		return "a server listens on at most 64 addresses";
+	case -ESHUTDOWN:
+		return "the server is stopping";
+	case -EEXIST:
+		return "the server has it already";
+	case -EOPNOTSUPP:
+		return "it takes both IPv4 and IPv6 (IPV6_V6ONLY is not set)";
+	default:
+		return strerror(-error);
+	}
+}
+
+/* Opens all addresses of a name, or none, and says why. */
 static int open_all(struct rollcall_server *server, const struct address_name *name,
-		    struct address *addresses, int count, const struct source *source)
+		    struct address *addresses, int count, const struct source *source, char *why)
 {
 	const unsigned before = count_open(server);
+	char text[ADDRESS_TEXT_BYTES];
 	int error = 0, missing = 0;
 
 	for (int i = 0; i < count && !error; i++) {
@@ -148,6 +172,10 @@ static int open_all(struct rollcall_server *server, const struct address_name *n
 			error = -ENOSPC;
 		else
 			error = open_one(server, name->transport, source, &addresses[i]);
+		if (error) {
+			address_format(&addresses[i], text);
+			snprintf(why, WHY_BYTES, "%s: %s", text, describe(error));
+		}
 		if (is_missing(error)) {
 			missing = error;
 			error = 0;
@@ -186,46 +214,66 @@ static void log_newest(struct rollcall_server *server, enum rollcall_transport t
 }
 
 /* The largest message is held in the memory for all clients while it is unfinished. */
-static bool is_service(const struct rollcall_server *server, const struct rollcall_service *service)
+static int check_service(const struct rollcall_server *server,
+			 const struct rollcall_service *service, char *why)
 {
-	return service && service->size == sizeof(*service) &&
-	       service->framing <= ROLLCALL_LENGTH &&
-	       service->message_bytes_max <=
-		       min_size(MESSAGE_BYTES_MAX, server->core.options.memory_bytes_max);
+	const size_t most = min_size(MESSAGE_BYTES_MAX, server->core.options.memory_bytes_max);
+
+	if (!service)
+		snprintf(why, WHY_BYTES, "there is no service");
+	else if (service->size != sizeof(*service))
+		snprintf(why, WHY_BYTES, "the size of the service is %zu instead of %zu",
+			 service->size, sizeof(*service));
+	else if (service->framing > ROLLCALL_LENGTH)
+		snprintf(why, WHY_BYTES, "the framing of the service is %u, and must be 0 to %u",
+			 service->framing, ROLLCALL_LENGTH);
+	else if (service->message_bytes_max > most)
+		snprintf(why, WHY_BYTES,
+			 "message_bytes_max of the service is %zu, and must be at most %zu",
+			 service->message_bytes_max, most);
+	else
+		return 0;
+	return -EINVAL;
 }
 
 static int make_source(const struct rollcall_server *server, const struct rollcall_service *service,
-		       void *context, struct source *source)
+		       void *context, struct source *source, char *why)
 {
+	int error;
+
 	if (server->state != SERVER_RUNNING)
 		return -ESHUTDOWN;
-	if (!is_service(server, service))
-		return -EINVAL;
+	error = check_service(server, service, why);
+	if (error)
+		return error;
 	*source = (struct source){ .service = service, .context = context };
 	source->message_bytes_max =
 		service->message_bytes_max ? service->message_bytes_max : MESSAGE_BYTES_DEFAULT;
 	return 0;
 }
 
-int rollcall_listen(struct rollcall_server *server, const char *text,
-		    const struct rollcall_service *service, void *context)
+static int listen_on(struct rollcall_server *server, const char *text,
+		     const struct rollcall_service *service, void *context, char *why)
 {
 	const unsigned before = count_open(server);
 	struct address addresses[ADDRESSES_MAX];
 	struct address_name name;
 	struct source source;
-	int count, error = make_source(server, service, context, &source);
+	int count, error = make_source(server, service, context, &source, why);
 
-	if (!error)
-		error = address_parse(text, &name);
 	if (error)
 		return error;
+	error = address_parse(text, &name);
+	if (error) {
+		snprintf(why, WHY_BYTES, "neither tcp://HOST:PORT nor udp://HOST:PORT");
+		return error;
+	}
 	for (int tries = 0; tries < PORT_TRIES; tries++) {
 		count = socket_resolve(server->core.ring, name.host, name.port, addresses,
 				       ADDRESSES_MAX);
 		if (count < 0)
 			return count;
-		error = open_all(server, &name, addresses, count, &source);
+		error = open_all(server, &name, addresses, count, &source, why);
 		if (error != -EADDRINUSE || name.port != 0)
 			break;
 	}
@@ -234,6 +282,19 @@ int rollcall_listen(struct rollcall_server *server, const char *text,
 	server->unflushed = true;
 	log_newest(server, name.transport, count_open(server) - before);
 	return 0;
+}
+
+int rollcall_listen(struct rollcall_server *server, const char *text,
+		    const struct rollcall_service *service, void *context)
+{
+	char why[WHY_BYTES] = "";
+	int error;
+
+	error = listen_on(server, text, service, context, why);
+	if (error)
+		log_write(&server->core.log, ROLLCALL_LOG_ERROR, "cannot listen on '%.100s': %s",
+			  text, why[0] ? why : describe(error));
+	return error;
 }
 
 /* It would be closed twice. */
@@ -248,39 +309,49 @@ static bool is_ours(const struct rollcall_server *server, int fd)
 	return false;
 }
 
-static int adopt(struct rollcall_server *server, enum rollcall_transport transport,
-		 const struct source *source, int fd)
+static int adopt(struct rollcall_server *server, int fd, const struct rollcall_service *service,
+		 void *context, char *why)
 {
 	const struct core *core = &server->core;
 	const struct socket_room room = room_asked(core);
-	int error = transport == ROLLCALL_TCP
-			    ? socket_adopt_tcp(core->ring, fd, core->options.keepalive_ms)
-			    : socket_adopt_udp(core->ring, fd, &room);
-
-	return error ? error : add(server, transport, source, fd);
-}
-
-int rollcall_adopt(struct rollcall_server *server, int fd, const struct rollcall_service *service,
-		   void *context)
-{
 	struct source source;
-	int transport, error = make_source(server, service, context, &source);
+	int transport, error = make_source(server, service, context, &source, why);
 
 	if (error)
 		return error;
-	transport = socket_transport(server->core.ring, fd);
-	if (transport < 0)
+	transport = socket_transport(core->ring, fd);
+	if (transport < 0) {
+		if (transport == -EINVAL)
+			snprintf(why, WHY_BYTES, "it does not listen, or is not bound");
 		return transport;
+	}
 	if (is_ours(server, fd))
 		return -EEXIST;
 	if (count_open(server) == SERVER_ADDRESSES_MAX)
 		return -ENOSPC;
-	error = adopt(server, (enum rollcall_transport)transport, &source, fd);
+	error = transport == ROLLCALL_TCP
+			? socket_adopt_tcp(core->ring, fd, core->options.keepalive_ms)
+			: socket_adopt_udp(core->ring, fd, &room);
+	if (!error)
+		error = add(server, (enum rollcall_transport)transport, &source, fd);
 	if (error)
 		return error;
 	server->unflushed = true;
 	log_newest(server, (enum rollcall_transport)transport, 1);
 	return 0;
+}
+
+int rollcall_adopt(struct rollcall_server *server, int fd, const struct rollcall_service *service,
+		   void *context)
+{
+	char why[WHY_BYTES] = "";
+	int error;
+
+	error = adopt(server, fd, service, context, why);
+	if (error)
+		log_write(&server->core.log, ROLLCALL_LOG_ERROR, "cannot adopt descriptor %d: %s",
+			  fd, why[0] ? why : describe(error));
+	return error;
 }
 
 int rollcall_listening(struct rollcall_server *server, unsigned index, char *text, size_t bytes)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "base/log.h"
 
 #define CLIENTS_MAX (1u << 24)
 #define BYTES_MAX ((size_t)1 << 30)
@@ -37,9 +38,74 @@ void rollcall_options_init(struct rollcall_options *options, size_t size)
 	options->size = size;
 }
 
-static bool is_between(uint64_t value, uint64_t least, uint64_t most)
+/* What a setting may be. */
+static const struct limits {
+	const char *name;
+	size_t offset, bytes;
+	uint64_t least, most;
+} limits[] = {
+#define LIMITS(name, least, most)                                                                  \
+	{                                                                                          \
+#name, offsetof(struct rollcall_options, name),                                    \
+			sizeof(((struct rollcall_options *)0)->name), least, most                  \
+	}
+	LIMITS(tcp_clients_max, 1, CLIENTS_MAX),
+	LIMITS(udp_clients_max, 1, CLIENTS_MAX),
+	LIMITS(udp_clients_per_source_max, 1, CLIENTS_MAX),
+	LIMITS(udp_rate, 0, UDP_RATE_MAX),
+	LIMITS(udp_sequence, ROLLCALL_SEQUENCE_OFF, ROLLCALL_SEQUENCE_AUTO),
+	LIMITS(udp_receive_buffer_bytes, 0, BYTES_MAX - 1),
+	LIMITS(udp_send_buffer_bytes, 0, BYTES_MAX - 1),
+	LIMITS(send_queue_bytes, 4096, BYTES_MAX),
+	LIMITS(send_queue_bytes_max, 4096, BYTES_MAX),
+	LIMITS(memory_bytes_max, 1 << 20, (uint64_t)1 << 40),
+	LIMITS(tcp_idle_timeout_ms, 0, TIME_MS_MAX),
+	LIMITS(udp_idle_timeout_ms, 1, TIME_MS_MAX),
+	LIMITS(send_timeout_ms, 0, TIME_MS_MAX),
+	LIMITS(keepalive_ms, 0, KEEPALIVE_MS_MAX),
+	LIMITS(drain_timeout_ms, 0, TIME_MS_MAX),
+	LIMITS(spin_us, 0, SPIN_US_MAX),
+	LIMITS(log_level, ROLLCALL_LOG_ERROR, ROLLCALL_LOG_DEBUG),
+#undef LIMITS
+};
+
+static uint64_t value_of(const struct rollcall_options *options, const struct limits *of)
 {
-	return value >= least && value <= most;
+	const void *value = (const char *)options + of->offset;
+	uint64_t wide;
+	uint32_t narrow;
+
+	if (of->bytes == sizeof(narrow)) {
+		memcpy(&narrow, value, sizeof(narrow));
+		return narrow;
+	}
+	memcpy(&wide, value, sizeof(wide));
+	return wide;
+}
+
+/* Says which setting is out of range. */
+static int check(const struct rollcall_options *options)
+{
+	struct log log = { .write = options->log, .context = options->log_context };
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
+		const uint64_t value = value_of(options, &limits[i]);
+
+		if (value >= limits[i].least && value <= limits[i].most)
+			continue;
+		log_write(&log, ROLLCALL_LOG_ERROR,
+			  "cannot make a server: %s is %llu, and must be %llu to %llu",
+			  limits[i].name, (unsigned long long)value,
+			  (unsigned long long)limits[i].least, (unsigned long long)limits[i].most);
+		return -EINVAL;
+	}
+	if (options->send_queue_bytes_max >= options->send_queue_bytes)
+		return 0;
+	log_write(&log, ROLLCALL_LOG_ERROR,
+		  "cannot make a server: send_queue_bytes_max is %zu, and must be at least "
+		  "send_queue_bytes, which is %zu",
+		  options->send_queue_bytes_max, options->send_queue_bytes);
+	return -EINVAL;
 }
 
 int options_take(struct rollcall_options *to, const struct rollcall_options *from)
@@ -47,23 +113,10 @@ int options_take(struct rollcall_options *to, const struct rollcall_options *fro
 	*to = defaults;
 	if (!from)
 		return 0;
+	/* Its log cannot be known either. */
 	if (from->size < offsetof(struct rollcall_options, tcp_clients_max))
 		return -EINVAL;
 	memcpy(to, from, min_size(from->size, sizeof(*to)));
 	to->size = sizeof(*to);
-	if (!is_between(to->tcp_clients_max, 1, CLIENTS_MAX) ||
-	    !is_between(to->udp_clients_max, 1, CLIENTS_MAX) ||
-	    !is_between(to->udp_clients_per_source_max, 1, CLIENTS_MAX) ||
-	    to->udp_rate > UDP_RATE_MAX || to->udp_sequence > ROLLCALL_SEQUENCE_AUTO ||
-	    to->udp_receive_buffer_bytes >= BYTES_MAX || to->udp_send_buffer_bytes >= BYTES_MAX ||
-	    !is_between(to->send_queue_bytes, 4096, BYTES_MAX) ||
-	    !is_between(to->send_queue_bytes_max, to->send_queue_bytes, BYTES_MAX) ||
-	    !is_between(to->memory_bytes_max, 1 << 20, (uint64_t)1 << 40) ||
-	    !is_between(to->udp_idle_timeout_ms, 1, TIME_MS_MAX) ||
-	    !is_between(to->log_level, ROLLCALL_LOG_ERROR, ROLLCALL_LOG_DEBUG) ||
-	    to->tcp_idle_timeout_ms > TIME_MS_MAX || to->send_timeout_ms > TIME_MS_MAX ||
-	    to->keepalive_ms > KEEPALIVE_MS_MAX || to->drain_timeout_ms > TIME_MS_MAX ||
-	    to->spin_us > SPIN_US_MAX)
-		return -EINVAL;
-	return 0;
+	return check(to);
 }

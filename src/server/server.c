@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "server/options.h"
 
@@ -88,9 +89,36 @@ destroy_tcp:
 	return error;
 }
 
+/* Makes all but the options and the log. `step` tells what was tried last. */
+static int init(struct rollcall_server *server, const char **step)
+{
+	struct core *core = &server->core;
+	int error;
+
+	*step = "memory for the clients";
+	error = core_init(core);
+	if (error)
+		return error;
+	*step = "io_uring";
+	error = open_ring(core);
+	if (error)
+		goto destroy_core;
+	*step = "transports and eventfd";
+	error = init_parts(server);
+	if (!error)
+		return 0;
+	/* Its timers go with the core. */
+	log_unlimit(&core->log);
+	core_close_ring(core);
+destroy_core:
+	core_destroy(core);
+	return error;
+}
+
 int rollcall_create(struct rollcall_server **out, const struct rollcall_options *options)
 {
 	struct rollcall_server *server = calloc(1, sizeof(*server));
+	const char *step;
 	struct core *core;
 	int error;
 
@@ -105,24 +133,17 @@ int rollcall_create(struct rollcall_server **out, const struct rollcall_options 
 				  .context = core->options.log_context,
 				  .level = core->options.log_level };
 	limit_clients(core);
-	error = core_init(core);
-	if (error)
+	error = init(server, &step);
+	if (error) {
+		log_write(&core->log, ROLLCALL_LOG_ERROR, "cannot make a server: %s: %s", step,
+			  strerror(-error));
 		goto free_server;
-	error = open_ring(core);
-	if (error)
-		goto destroy_core;
-	error = init_parts(server);
-	if (error)
-		goto close_ring;
+	}
 	core->now_ns = ring_clock_ns(core->ring);
 	ring_random(core->ring, server->cookie_secret, sizeof(server->cookie_secret));
 	*out = server;
 	return 0;
 
-close_ring:
-	core_close_ring(core);
-destroy_core:
-	core_destroy(core);
 free_server:
 	free(server);
 	return error;

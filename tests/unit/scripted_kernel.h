@@ -45,6 +45,7 @@ static struct {
 	struct socket_room asked_room;			 /* for the last of them */
 	int transport;	 /* what sockets are that were made elsewhere, or an error */
 	int adopt_error; /* of taking them over */
+	int resolve_error;
 	int local_address_error;
 	int event_error;
 	unsigned peer_lookups;		 /* calls of socket_peer_address() */
@@ -224,6 +225,8 @@ int socket_resolve(struct ring *ring, const char *host, uint16_t port, struct ad
 		addresses[0] = addresses[1] = make_address("127.0.0.1", port);
 		return 2;
 	}
+	if (kernel.resolve_error)
+		return kernel.resolve_error;
 	if (strcmp(host, "localhost") != 0) {
 		addresses[0] = make_address(host, port);
 		return 1;

@@ -6,6 +6,7 @@
 #include "unit/scripted_server.h"
 
 static unsigned binds;
+static char logged[512]; /* the last error */
 static int v4_error, v6_error;
 
 static int bind_by_family(const struct address *address)
@@ -14,9 +15,19 @@ static int bind_by_family(const struct address *address)
 	return address->any.sa_family == AF_INET ? v4_error : v6_error;
 }
 
+static void log_error(enum rollcall_log_level level, const char *text, void *context)
+{
+	(void)context;
+	assert_int_equal(level, ROLLCALL_LOG_ERROR);
+	snprintf(logged, sizeof(logged), "%s", text);
+}
+
 static int begin(void **state)
 {
 	int error = scripted_begin(state);
+
+	logged[0] = '\0';
+	options.log = log_error;
 
 	binds = 0;
 	v4_error = v6_error = 0;
@@ -200,14 +211,119 @@ static void too_many_or_too_late(void **state)
 	kernel_close(fd);
 }
 
+/* The last call failed, for a reason that was logged. */
+#define assert_logged(result, error, text)                                                         \
+	do {                                                                                       \
+		logged[0] = '\0';                                                                  \
+		server->core.now_ns += LOG_PERIOD_S * UINT64_C(1000000000);                        \
+		assert_int_equal(result, error);                                                   \
+		assert_string_equal(logged, text);                                                 \
+	} while (0)
+
+/* Why an address cannot be listened on is logged, with what was asked for. */
+static void reasons_to_listen(void **state)
+{
+	const struct rollcall_service good = service;
+	char expected[128];
+
+	(void)state;
+	assert_logged(listen_on("tcp:/127.0.0.1:80"), -EINVAL,
+		      "cannot listen on 'tcp:/127.0.0.1:80': neither tcp://HOST:PORT nor "
+		      "udp://HOST:PORT");
+	v4_error = -EADDRINUSE;
+	assert_logged(listen_on("tcp://127.0.0.1:80"), -EADDRINUSE,
+		      "cannot listen on 'tcp://127.0.0.1:80': 127.0.0.1:80: Address already in "
+		      "use");
+	v4_error = 0;
+	v6_error = -EACCES;
+	assert_logged(listen_on("udp://localhost:81"), -EACCES,
+		      "cannot listen on 'udp://localhost:81': [::1]:81: Permission denied");
+	/* It was not missed, if there is another. */
+	v6_error = -EADDRNOTAVAIL;
+	assert_logged(listen_on("udp://localhost:81"), 0, "");
+	v4_error = -EADDRNOTAVAIL;
+	assert_logged(listen_on("udp://localhost:82"), -EADDRNOTAVAIL,
+		      "cannot listen on 'udp://localhost:82': [::1]:82: Cannot assign requested "
+		      "address");
+	assert_logged(listen_on("udp://[fe80::1]:82"), -ENODEV,
+		      "cannot listen on 'udp://[fe80::1]:82': [fe80::1]:82: a link-local address "
+		      "needs a zone, as [fe80::1%eth0] has it");
+	kernel.resolve_error = -ENOENT;
+	assert_logged(listen_on("tcp://nowhere:80"), -ENOENT,
+		      "cannot listen on 'tcp://nowhere:80': the name does not resolve");
+	service.size = 8;
+	snprintf(expected, sizeof(expected),
+		 "cannot listen on 'tcp://127.0.0.1:80': the size of the service is 8 instead of "
+		 "%zu",
+		 sizeof(service));
+	assert_logged(listen_on("tcp://127.0.0.1:80"), -EINVAL, expected);
+	service = good;
+	service.framing = 3;
+	assert_logged(listen_on("tcp://127.0.0.1:80"), -EINVAL,
+		      "cannot listen on 'tcp://127.0.0.1:80': the framing of the service is 3, and "
+		      "must be 0 to 2");
+	service = good;
+	service.message_bytes_max = options.memory_bytes_max + 1;
+	assert_logged(listen_on("tcp://127.0.0.1:80"), -EINVAL,
+		      "cannot listen on 'tcp://127.0.0.1:80': message_bytes_max of the service is "
+		      "268435457, and must be at most 268435456");
+	assert_logged(rollcall_listen(server, "tcp://127.0.0.1:80", NULL, NULL), -EINVAL,
+		      "cannot listen on 'tcp://127.0.0.1:80': there is no service");
+	rollcall_stop(server);
+	assert_logged(listen_on("tcp://127.0.0.1:80"), -ESHUTDOWN,
+		      "cannot listen on 'tcp://127.0.0.1:80': the server is stopping");
+}
+
+/* Nor is the name cut where it would hide the reason. */
+static void long_name(void **state)
+{
+	char text[400] = "tcp://";
+
+	(void)state;
+	memset(text + 6, 'x', 380);
+	assert_int_equal(listen_on(text), -EINVAL);
+	assert_non_null(strstr(logged, "xxx': neither tcp://HOST:PORT nor udp://HOST:PORT"));
+}
+
+/* The same for sockets of the caller's. */
+static void reasons_to_adopt(void **state)
+{
+	static const struct {
+		int transport, adopt_error, result;
+		const char *why;
+	} cases[] = {
+		{ -EINVAL, 0, -EINVAL, "it does not listen, or is not bound" },
+		{ -EBADF, 0, -EBADF, "Bad file descriptor" },
+		{ -EOPNOTSUPP, 0, -EOPNOTSUPP,
+		  "it takes both IPv4 and IPv6 (IPV6_V6ONLY is not set)" },
+		{ ROLLCALL_TCP, -EPERM, -EPERM, "Operation not permitted" },
+		{ ROLLCALL_UDP, 0, 0, NULL },
+		{ ROLLCALL_UDP, 0, -EEXIST, "the server has it already" },
+	};
+	const int fd = made_elsewhere(ROLLCALL_TCP);
+	char expected[128];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		kernel.transport = cases[i].transport;
+		kernel.adopt_error = cases[i].adopt_error;
+		expected[0] = '\0';
+		if (cases[i].why)
+			snprintf(expected, sizeof(expected), "cannot adopt descriptor %d: %s", fd,
+				 cases[i].why);
+		assert_logged(adopt(fd), cases[i].result, expected);
+	}
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, begin, scripted_end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(repeated_address), TEST(without_zone), TEST(both_families),
-		TEST(missing_family),	TEST(taken_ports),  TEST(unknown_address),
-		TEST(adopted),		TEST(not_adopted),  TEST(too_many_or_too_late),
+		TEST(repeated_address),	 TEST(without_zone), TEST(both_families),
+		TEST(missing_family),	 TEST(taken_ports),  TEST(unknown_address),
+		TEST(adopted),		 TEST(not_adopted),  TEST(too_many_or_too_late),
+		TEST(reasons_to_listen), TEST(long_name),    TEST(reasons_to_adopt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -86,13 +86,25 @@ static void accept_fails_often(void **state)
 	assert_non_null(strstr(last_warning, "45 more within 60 s: cannot accept clients now"));
 }
 
-/* Without a descriptor for the event a server is not made, and all is given back. */
+static char logged[256];
+
+static void log_error(enum rollcall_log_level level, const char *text, void *context)
+{
+	(void)context;
+	assert_int_equal(level, ROLLCALL_LOG_ERROR);
+	snprintf(logged, sizeof(logged), "%s", text);
+}
+
+/* Without a descriptor for the event a server is not made, says so, and gives all back. */
 static void no_event(void **state)
 {
 	(void)state;
+	options.log = log_error;
 	kernel.event_error = -EMFILE;
 	assert_int_equal(rollcall_create(&server, &options), -EMFILE);
 	assert_null(server);
+	assert_string_equal(logged, "cannot make a server: transports and eventfd: Too many open "
+				    "files");
 	assert_int_equal(fake_groups[BUFFERS_TCP].entries, 0);
 	assert_int_equal(fake_groups[BUFFERS_UDP].entries, 0);
 }

@@ -3,17 +3,27 @@
 #include "lib/test.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "server/options.h"
 
 static struct rollcall_options options, taken;
+static char logged[256]; /* the last error */
+
+static void log_error(enum rollcall_log_level level, const char *text, void *context)
+{
+	assert_int_equal(level, ROLLCALL_LOG_ERROR);
+	assert_ptr_equal(context, &options);
+	snprintf(logged, sizeof(logged), "%s", text);
+}
 
 static int set_up(void **state)
 {
 	(void)state;
 	rollcall_options_defaults(&options);
 	memset(&taken, 0xff, sizeof(taken));
+	logged[0] = '\0';
 	return 0;
 }
 
@@ -52,6 +62,15 @@ static void defaults(void **state)
 	assert_defaults(&taken);
 }
 
+/* A setting that is refused is logged, with its name and its value. */
+static void assert_logged(const char *name, uint64_t value, int result)
+{
+	char digits[32];
+
+	snprintf(digits, sizeof(digits), "%llu", (unsigned long long)value);
+	assert_case(name, strstr(logged, name) && strstr(logged, digits), result != 0);
+}
+
 /* A setting at its limits is taken, one beyond them is refused. */
 static void limits(void **state)
 {
@@ -73,6 +92,7 @@ static void limits(void **state)
 		{ FIELD(memory_bytes_max), 1 << 20, (uint64_t)1 << 40 },
 		{ FIELD(tcp_idle_timeout_ms), 0, INT32_MAX },
 		{ FIELD(udp_idle_timeout_ms), 1, INT32_MAX },
+		{ FIELD(send_timeout_ms), 0, INT32_MAX },
 		{ FIELD(keepalive_ms), 0, 32767000 },
 		{ FIELD(drain_timeout_ms), 0, INT32_MAX },
 		{ FIELD(spin_us), 0, 1000000 },
@@ -96,9 +116,12 @@ static void limits(void **state)
 			uint64_t value = 0;
 
 			set_up(NULL);
+			options.log = log_error;
+			options.log_context = &options;
 			memcpy((char *)&options + cases[i].offset, &tries[j].value, cases[i].bytes);
 			assert_case(cases[i].name, options_take(&taken, &options), tries[j].result);
 			memcpy(&value, (char *)&taken + cases[i].offset, cases[i].bytes);
+			assert_logged(cases[i].name, value, tries[j].result);
 			if (tries[j].result == 0)
 				assert_case(cases[i].name, value, tries[j].value);
 		}
@@ -115,6 +138,28 @@ static void hard_limit_over_soft(void **state)
 	assert_int_equal(options_take(&taken, &options), -EINVAL);
 	options.send_queue_bytes = 4096;
 	assert_int_equal(options_take(&taken, &options), 0);
+}
+
+/* The limits are logged too; only a log that cannot be known is not written to. */
+static void reasons(void **state)
+{
+	(void)state;
+	options.log = log_error;
+	options.log_context = &options;
+	options.tcp_clients_max = 0;
+	assert_int_equal(options_take(&taken, &options), -EINVAL);
+	assert_string_equal(logged, "cannot make a server: tcp_clients_max is 0, and must be 1 to "
+				    "16777216");
+	options.tcp_clients_max = 1;
+	options.send_queue_bytes = 8192;
+	options.send_queue_bytes_max = 8191;
+	assert_int_equal(options_take(&taken, &options), -EINVAL);
+	assert_string_equal(logged, "cannot make a server: send_queue_bytes_max is 8191, and must "
+				    "be at least send_queue_bytes, which is 8192");
+	logged[0] = '\0';
+	options.size = 0;
+	assert_int_equal(options_take(&taken, &options), -EINVAL);
+	assert_string_equal(logged, "");
 }
 
 /* A caller from before a setting existed gets its default, whatever lies behind his struct. */
@@ -169,6 +214,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(defaults),	    TEST(limits),	TEST(hard_limit_over_soft),
 		TEST(older_caller), TEST(newer_caller), TEST(no_size),
+		TEST(reasons),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
