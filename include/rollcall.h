@@ -33,6 +33,11 @@
 
 #ifdef __cplusplus
 extern "C" {
+#if defined(__GNUC__)
+/* Two functions have the names of the structs that they fill in, which C++ allows as well. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+#endif
 #endif
 
 #define ROLLCALL_VERSION "0.1.0"
@@ -659,6 +664,9 @@ struct rollcall_feature {
 ROLLCALL_EXPORT int rollcall_features(struct rollcall_feature *features, unsigned count);
 
 #ifdef __cplusplus
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
 }
 #endif
 
