@@ -12,9 +12,11 @@
  *	rollcall_run(server);
  *	rollcall_destroy(server);
  *
- * Threads: create a server, run it and destroy it in one and the same thread; a ring belongs to the
- * thread that made it (Linux 6.1, IORING_SETUP_SINGLE_ISSUER), also after fork(2). All callbacks
- * run in that thread, inside rollcall_run(). Only rollcall_post() may be called from other threads.
+ * Threads: a server belongs to the thread that made it, as its ring does (Linux 6.1,
+ * IORING_SETUP_SINGLE_ISSUER). All callbacks run in that thread. Only rollcall_post() may be called
+ * from other threads. In them, and in a process forked from the server's, all other functions that
+ * take a server do nothing and return -EPERM; rollcall_client_next() returns ROLLCALL_NONE and
+ * rollcall_data() NULL.
  *
  * Errors: functions return 0 or a negative errno value, unless they say otherwise.
  *
@@ -72,9 +74,9 @@ enum rollcall_framing {
 
 /*
  * A service: what to do with clients. All callbacks are optional. The struct must stay as it is for
- * as long as the server lives. In a callback every function of this header may be called, apart
- * from rollcall_run() and rollcall_destroy(), and about every client; no callback is ever called
- * from inside one of those calls.
+ * as long as the server lives. In a callback every function of this header may be called, about
+ * every client; no callback of a service is called from inside one. Only rollcall_run() and
+ * rollcall_destroy() are refused there, with -EBUSY.
  */
 struct rollcall_service {
 	/* sizeof(struct rollcall_service): tells versions apart, another size is refused. */
@@ -297,8 +299,9 @@ struct rollcall_options {
 
 	/*
 	 * Called with one line of text, without a line ending, for each event of note; or NULL.
-	 * `text` is valid until it returns. It may call rollcall_write(), rollcall_timer_start()
-	 * and rollcall_post(), once rollcall_create() has returned.
+	 * `text` is valid until it returns. It is called in the server's thread, and may call
+	 * rollcall_write(), rollcall_timer_start() and rollcall_post(), once rollcall_create() has
+	 * returned.
 	 *
 	 * Of each kind of warning or error at most 5 lines in 60 s are written. The others are
 	 * counted, and one line tells their number at the end of that time, and when the server is
@@ -394,8 +397,8 @@ ROLLCALL_EXPORT int rollcall_listening(struct rollcall_server *server, unsigned 
 				       size_t bytes);
 
 /*
- * Serves until rollcall_stop() and the drain after it, then returns 0. A negative errno value: the
- * ring failed (-EBADR: the kernel lost completions; -EEXIST: not the thread that made the server).
+ * Serves until rollcall_stop() and the drain after it, then returns 0. -EBUSY: called from a
+ * callback. Another negative errno value: the ring failed (-EBADR: the kernel lost completions).
  */
 ROLLCALL_EXPORT int rollcall_run(struct rollcall_server *server);
 
@@ -405,16 +408,18 @@ ROLLCALL_EXPORT int rollcall_run(struct rollcall_server *server);
  * and are gone, at the latest after `drain_timeout_ms`. For half of that time it also answers what
  * arrives meanwhile, and waits for the rest of messages that have begun; for a quarter, but 1 s at
  * most, it waits for the first message of a client that has connected less than 1 s ago. A second
- * call ends it at once. From another thread, post it.
+ * call ends it at once. Returns 0. From another thread, post it.
  */
-ROLLCALL_EXPORT void rollcall_stop(struct rollcall_server *server);
+ROLLCALL_EXPORT int rollcall_stop(struct rollcall_server *server);
 
 /*
  * Frees all that the server holds, after aborting the clients that are left; their disconnected()
- * is called. NULL is allowed. Not from a callback. If rollcall_run() failed, or operations do not
- * end within some seconds, memory that the kernel may still write to is left as it is.
+ * is called. NULL is allowed. If rollcall_run() failed, or operations do not end within some
+ * seconds, memory that the kernel may still write to is left as it is. -EBUSY: called from a
+ * callback; nothing is freed. A forked process gets rid of what it has of a server, sockets
+ * included, by execve(2) or by ending.
  */
-ROLLCALL_EXPORT void rollcall_destroy(struct rollcall_server *server);
+ROLLCALL_EXPORT int rollcall_destroy(struct rollcall_server *server);
 
 /* ---- Clients --------------------------------------------------------------------------------- */
 
@@ -545,8 +550,10 @@ ROLLCALL_EXPORT int rollcall_cookie_check(struct rollcall_server *server, rollca
 
 /*
  * Runs call(server, context) on the server's thread, soon, in the order of posting. May be called
- * from any thread; it must have returned before the server is destroyed. -ENOMEM. What is posted
- * after rollcall_run() has returned runs in rollcall_destroy(); what that posts in turn does not.
+ * from any thread; it must have returned before the server is destroyed. What is posted after
+ * rollcall_run() has returned runs in rollcall_destroy(); what that posts in turn does not. Errors:
+ *	-ENOMEM		no memory
+ *	-EPERM		a forked process
  */
 ROLLCALL_EXPORT int rollcall_post(struct rollcall_server *server,
 				  void (*call)(struct rollcall_server *server, void *context),
@@ -563,8 +570,8 @@ ROLLCALL_EXPORT int rollcall_timer_start(
 	void *context);
 
 /* Stops and frees a timer that has not come to its end. May be called from its own expired(). */
-ROLLCALL_EXPORT void rollcall_timer_stop(struct rollcall_server *server,
-					 struct rollcall_timer *timer);
+ROLLCALL_EXPORT int rollcall_timer_stop(struct rollcall_server *server,
+					struct rollcall_timer *timer);
 
 /*
  * A read from or a write to a file of the caller's (a pipe, a terminal, a signalfd), done by the

@@ -23,9 +23,12 @@ int rollcall_send(struct rollcall_server *server, rollcall_client id, const void
 int rollcall_sendv(struct rollcall_server *server, rollcall_client id, const struct iovec *parts,
 		   unsigned count)
 {
-	struct client *client = table_find(&server->core.table, id);
 	struct message message = { .parts = parts, .count = count };
+	struct client *client;
 
+	if (!server_is_callers(server))
+		return -EPERM;
+	client = table_find(&server->core.table, id);
 	if (!client && id != ROLLCALL_NONE)
 		return -ENOENT;
 	if (count > CORE_PARTS_MAX)
@@ -42,12 +45,22 @@ int rollcall_sendv(struct rollcall_server *server, rollcall_client id, const str
 	return udp_send(&server->udp, client, &message);
 }
 
+/* 0; -ENOENT: it is gone; -EPERM: not the server's thread. */
+static int find(struct rollcall_server *server, rollcall_client id, struct client **client)
+{
+	if (!server_is_callers(server))
+		return -EPERM;
+	*client = table_find(&server->core.table, id);
+	return *client ? 0 : -ENOENT;
+}
+
 int rollcall_close(struct rollcall_server *server, rollcall_client id)
 {
-	struct client *client = table_find(&server->core.table, id);
+	struct client *client;
+	const int error = find(server, id, &client);
 
-	if (!client)
-		return -ENOENT;
+	if (error)
+		return error;
 	if (client->transport == ROLLCALL_TCP)
 		connection_close(&server->tcp, client, -ECANCELED);
 	else
@@ -57,10 +70,11 @@ int rollcall_close(struct rollcall_server *server, rollcall_client id)
 
 int rollcall_abort(struct rollcall_server *server, rollcall_client id)
 {
-	struct client *client = table_find(&server->core.table, id);
+	struct client *client;
+	const int error = find(server, id, &client);
 
-	if (!client)
-		return -ENOENT;
+	if (error)
+		return error;
 	if (client->transport == ROLLCALL_TCP)
 		connection_abort(&server->tcp, client, -ECONNABORTED, true);
 	else
@@ -83,11 +97,12 @@ static struct address find_address(struct rollcall_server *server, const struct 
 int rollcall_client_info(struct rollcall_server *server, rollcall_client id,
 			 struct rollcall_client_info *info)
 {
-	struct client *client = table_find(&server->core.table, id);
 	struct rollcall_client_info found = { .size = sizeof(found) };
+	struct client *client;
+	const int error = find(server, id, &client);
 
-	if (!client)
-		return -ENOENT;
+	if (error)
+		return error;
 	if (info->size < offsetof(struct rollcall_client_info, address))
 		return -EINVAL;
 	found.transport = (enum rollcall_transport)client->transport;
@@ -115,65 +130,74 @@ int rollcall_client_info(struct rollcall_server *server, rollcall_client id,
 
 _Static_assert(ROLLCALL_COOKIE_BYTES == COOKIE_BYTES, "a cookie has one size");
 
-/* The address of a client, or of who is just answered without being one; of length 0: none. */
-static struct address find_peer(struct rollcall_server *server, rollcall_client id)
+/* The address of a client, or of who is just answered without being one. As find(). */
+static int find_peer(struct rollcall_server *server, rollcall_client id, struct address *address)
 {
-	struct client *client = table_find(&server->core.table, id);
+	struct client *client;
+	const int error = find(server, id, &client);
 
-	if (client)
-		return find_address(server, client);
-	return id == ROLLCALL_NONE && server->udp.unlisted ? server->udp.unlisted->from
-							   : (struct address){ 0 };
+	if (!error)
+		*address = find_address(server, client);
+	else if (error == -ENOENT && id == ROLLCALL_NONE && server->udp.unlisted)
+		*address = server->udp.unlisted->from;
+	else
+		return error;
+	return address->bytes > 0 ? 0 : -ENOENT;
 }
 
 int rollcall_cookie(struct rollcall_server *server, rollcall_client id, uint8_t *cookie)
 {
-	const struct address address = find_peer(server, id);
+	struct address address;
+	const int error = find_peer(server, id, &address);
 
-	if (address.bytes == 0)
-		return -ENOENT;
-	cookie_make(server->cookie_secret, &address, server->core.now_ns, cookie);
-	return 0;
+	if (!error)
+		cookie_make(server->cookie_secret, &address, server->core.now_ns, cookie);
+	return error;
 }
 
 int rollcall_cookie_check(struct rollcall_server *server, rollcall_client id, const uint8_t *cookie)
 {
-	const struct address address = find_peer(server, id);
+	struct address address;
+	const int error = find_peer(server, id, &address);
 
-	if (address.bytes == 0)
-		return -ENOENT;
+	if (error)
+		return error;
 	return cookie_check(server->cookie_secret, &address, server->core.now_ns, cookie) ? 0
 											  : -EACCES;
 }
 
 rollcall_client rollcall_client_next(struct rollcall_server *server, rollcall_client id)
 {
-	struct client *client = table_next(&server->core.table, id);
+	const struct client *client =
+		server_is_callers(server) ? table_next(&server->core.table, id) : NULL;
 
 	return client ? client->id : ROLLCALL_NONE;
 }
 
 int rollcall_set_data(struct rollcall_server *server, rollcall_client id, void *data)
 {
-	struct client *client = table_find(&server->core.table, id);
+	struct client *client;
+	const int error = find(server, id, &client);
 
-	if (!client)
-		return -ENOENT;
+	if (error)
+		return error;
 	client->data = data;
 	return 0;
 }
 
 void *rollcall_data(struct rollcall_server *server, rollcall_client id)
 {
-	struct client *client = table_find(&server->core.table, id);
+	struct client *client;
 
-	return client ? client->data : NULL;
+	return find(server, id, &client) ? NULL : client->data;
 }
 
 int rollcall_stats(struct rollcall_server *server, struct rollcall_stats *stats)
 {
 	struct rollcall_stats now;
 
+	if (!server_is_callers(server))
+		return -EPERM;
 	if (stats->size < offsetof(struct rollcall_stats, turns))
 		return -EINVAL;
 	for (unsigned i = 0; i < server->endpoint_count; i++)

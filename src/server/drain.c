@@ -116,12 +116,15 @@ static void drain(struct rollcall_server *server)
 	begin_stage(server, DRAIN_GRACE, 2 * half_ns - grace_ns);
 }
 
-void rollcall_stop(struct rollcall_server *server)
+int rollcall_stop(struct rollcall_server *server)
 {
+	if (!server_is_callers(server))
+		return -EPERM;
 	if (server->state == SERVER_RUNNING)
 		drain(server);
 	else if (server->state == SERVER_DRAINING)
 		server_abort(server);
+	return 0;
 }
 
 /* The UDP clients go when what had arrived from them is answered. */
@@ -156,7 +159,7 @@ bool server_is_busy(const struct rollcall_server *server)
 	return false;
 }
 
-int rollcall_run(struct rollcall_server *server)
+static int serve(struct rollcall_server *server)
 {
 	server->core.now_ns = ring_clock_ns(server->core.ring);
 	for (;;) {
@@ -173,4 +176,18 @@ int rollcall_run(struct rollcall_server *server)
 	}
 	timers_clear(&server->core.timers, &server->drain_timer);
 	return 0;
+}
+
+int rollcall_run(struct rollcall_server *server)
+{
+	int error;
+
+	if (!server_is_callers(server))
+		return -EPERM;
+	if (server->busy)
+		return -EBUSY;
+	server->busy = true;
+	error = serve(server);
+	server->busy = false;
+	return error;
 }

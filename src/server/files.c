@@ -13,6 +13,8 @@ static int add(struct rollcall_server *server, struct rollcall_io *io, bool writ
 {
 	struct files *files = &server->files;
 
+	if (!server_is_callers(server))
+		return -EPERM;
 	if (io->bytes > 1u << 30)
 		return -EINVAL;
 	if (files->cancelling)

@@ -288,12 +288,18 @@ int rollcall_listen(struct rollcall_server *server, const char *text,
 		    const struct rollcall_service *service, void *context)
 {
 	char why[WHY_BYTES] = "";
+	bool was_busy;
 	int error;
 
+	if (!server_is_callers(server))
+		return -EPERM;
+	was_busy = server->busy;
+	server->busy = true;
 	error = listen_on(server, text, service, context, why);
 	if (error)
 		log_write(&server->core.log, ROLLCALL_LOG_ERROR, "cannot listen on '%.100s': %s",
 			  text, why[0] ? why : describe(error));
+	server->busy = was_busy;
 	return error;
 }
 
@@ -345,12 +351,18 @@ int rollcall_adopt(struct rollcall_server *server, int fd, const struct rollcall
 		   void *context)
 {
 	char why[WHY_BYTES] = "";
+	bool was_busy;
 	int error;
 
+	if (!server_is_callers(server))
+		return -EPERM;
+	was_busy = server->busy;
+	server->busy = true;
 	error = adopt(server, fd, service, context, why);
 	if (error)
 		log_write(&server->core.log, ROLLCALL_LOG_ERROR, "cannot adopt descriptor %d: %s",
 			  fd, why[0] ? why : describe(error));
+	server->busy = was_busy;
 	return error;
 }
 
@@ -358,6 +370,8 @@ int rollcall_listening(struct rollcall_server *server, unsigned index, char *tex
 {
 	char line[ADDRESS_TEXT_BYTES + 4];
 
+	if (!server_is_callers(server))
+		return -EPERM;
 	if (index >= count_open(server))
 		return -ENOENT;
 	format_open(server, index, line);

@@ -96,9 +96,12 @@ static int init(struct rollcall_server *server, const char **step)
 	int error;
 
 	*step = "memory for the clients";
+	server->owner = owner_create();
+	if (!server->owner)
+		return -ENOMEM;
 	error = core_init(core);
 	if (error)
-		return error;
+		goto destroy_owner;
 	*step = "io_uring";
 	error = open_ring(core);
 	if (error)
@@ -112,6 +115,8 @@ static int init(struct rollcall_server *server, const char **step)
 	core_close_ring(core);
 destroy_core:
 	core_destroy(core);
+destroy_owner:
+	owner_destroy(server->owner);
 	return error;
 }
 
@@ -165,14 +170,10 @@ static bool settle(struct rollcall_server *server)
 	return false;
 }
 
-void rollcall_destroy(struct rollcall_server *server)
+static void destroy(struct rollcall_server *server)
 {
-	struct core *core;
+	struct core *core = &server->core;
 
-	/* Where the kernel may still write to our memory, it is better lost than used by others. */
-	if (!server || !settle(server))
-		return;
-	core = &server->core;
 	log_unlimit(&core->log);
 	posts_destroy(&server->posts, server, core->ring);
 	for (unsigned i = 0; i < server->listener_count; i++) {
@@ -188,5 +189,21 @@ void rollcall_destroy(struct rollcall_server *server)
 	tcp_destroy(&server->tcp);
 	core_close_ring(core);
 	core_destroy(core);
+	owner_destroy(server->owner);
 	free(server);
+}
+
+int rollcall_destroy(struct rollcall_server *server)
+{
+	if (!server)
+		return 0;
+	if (!server_is_callers(server))
+		return -EPERM;
+	if (server->busy)
+		return -EBUSY;
+	server->busy = true;
+	/* Where the kernel may still write to our memory, it is better lost than used by others. */
+	if (settle(server))
+		destroy(server);
+	return 0;
 }

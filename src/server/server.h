@@ -11,6 +11,7 @@
 
 #include "client/core.h"
 #include "server/files.h"
+#include "server/owner.h"
 #include "server/posts.h"
 #include "tcp/listener.h"
 #include "udp/endpoint.h"
@@ -44,6 +45,8 @@ struct rollcall_server {
 	unsigned endpoint_count;
 	struct posts posts;
 	struct files files;
+	struct owner *owner;
+	bool busy; /* in rollcall_run() or another call that calls back */
 	enum server_state state;
 	uint8_t cookie_secret[SIPHASH_KEY_BYTES];
 	enum drain_stage drain_stage;
@@ -53,6 +56,12 @@ struct rollcall_server {
 	bool unflushed;		  /* there is more to flush: the next turn does not wait */
 	uint64_t held_turns;	  /* for how many turns timers that are due have waited for input */
 };
+
+/* Whether the server may be used by the caller. false: another thread, or a forked process. */
+static inline bool server_is_callers(const struct rollcall_server *server)
+{
+	return __builtin_expect(owner_is_caller(server->owner), true);
+}
 
 /* Fills in the SQEs that have become necessary; may end UDP clients. */
 void server_flush(struct rollcall_server *server);

@@ -49,8 +49,11 @@ int rollcall_timer_start(struct rollcall_server *server, struct rollcall_timer *
 			 void *context)
 {
 	struct core *core = &server->core;
-	struct rollcall_timer *timer = malloc(sizeof(*timer));
+	struct rollcall_timer *timer;
 
+	if (!server_is_callers(server))
+		return -EPERM;
+	timer = malloc(sizeof(*timer));
 	if (!timer)
 		return -ENOMEM;
 	if (timers_reserve(&core->timers)) {
@@ -70,14 +73,17 @@ int rollcall_timer_start(struct rollcall_server *server, struct rollcall_timer *
 	return 0;
 }
 
-void rollcall_timer_stop(struct rollcall_server *server, struct rollcall_timer *timer)
+int rollcall_timer_stop(struct rollcall_server *server, struct rollcall_timer *timer)
 {
+	if (!server_is_callers(server))
+		return -EPERM;
 	if (timer->expiring) {
 		timer->stopped = true;
-		return;
+		return 0;
 	}
 	timers_clear(&server->core.timers, &timer->timer);
 	release(timer);
+	return 0;
 }
 
 void server_destroy_timers(struct rollcall_server *server)

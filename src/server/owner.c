@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/owner.h"
+
+#include <sys/mman.h>
+
+#include "base/memory.h"
+
+_Thread_local const char owner_thread __attribute__((tls_model("initial-exec")));
+
+struct owner *owner_create(void)
+{
+	struct owner *owner = memory_reserve(sizeof(*owner));
+
+	if (!owner)
+		return NULL;
+	/* Where it fails, only a forked process is not found out. */
+	madvise(owner, sizeof(*owner), MADV_WIPEONFORK);
+	owner->thread = &owner_thread;
+	return owner;
+}
+
+void owner_destroy(struct owner *owner)
+{
+	memory_release(owner, sizeof(*owner));
+}
