@@ -115,6 +115,34 @@ static void drained_after_half_close(void **state)
 	assert_ended(fd, 0);
 }
 
+/* Also after one that was refused for lack of memory, with nothing in its own queue. */
+static void drained_when_there_is_memory_again(void **state)
+{
+	const size_t fill = 60 * QUEUE_BYTES;
+	int rich, poor;
+
+	(void)state;
+	options.memory_bytes_max = 1 << 20;
+	options.send_queue_bytes = options.send_queue_bytes_max = 1 << 20;
+	create_and_listen();
+	rich = accept_client();
+	poor = accept_client();
+	while (rollcall_send(server, 0, many, QUEUE_BYTES) == 0)
+		;
+	assert_true(rollcall_send(server, 1, many, 2 * QUEUE_BYTES) < 0);
+	turn();
+	half_close(poor);
+	turn();
+	assert_null(find_started(IORING_OP_CLOSE, poor));
+	/* The other one takes its share. */
+	for (unsigned i = 0; i < 3; i++)
+		send_all(rich, fill);
+	pass(100);
+	turn();
+	assert_int_equal(drained_count, 2);
+	assert_ended(poor, 0);
+}
+
 /* A last line without its ending is answered, however full the queue was. */
 static void last_line_behind_a_full_queue(void **state)
 {
@@ -273,6 +301,12 @@ static void stop_after(unsigned ms)
 	turn();
 }
 
+/* Whether only what has arrived already is received from a client. */
+static bool is_drained(rollcall_client id)
+{
+	return client_has(table_find(&server->core.table, id), CLIENT_LAST_INPUT);
+}
+
 /* The receive of all that has arrived begins; nothing has. */
 static void nothing_has_arrived(int fd)
 {
@@ -294,9 +328,10 @@ static void first_message_in_the_drain(void **state)
 	create_and_listen();
 	fd = accept_client();
 	stop_after(200);
-	assert_false(started(IORING_OP_RECV, fd)->msg_flags & MSG_DONTWAIT);
 	pass(700);
+	assert_false(is_drained(0));
 	receive(fd, "hi\n", 3);
+	assert_true(is_drained(0));
 	assert_int_equal(stats_now().messages_received, 1);
 	send_all(fd, 3);
 	nothing_has_arrived(fd);
@@ -316,8 +351,9 @@ static void silent_in_the_drain(void **state)
 	stop_after(10);
 	nothing_has_arrived(old);
 	assert_int_equal(kernel.shutdowns, 1);
-	assert_false(started(IORING_OP_RECV, new)->msg_flags & MSG_DONTWAIT);
+	assert_false(is_drained(1));
 	pass(CORE_GRACE_MS);
+	assert_true(is_drained(1));
 	nothing_has_arrived(new);
 	assert_int_equal(kernel.shutdowns, 2);
 }
@@ -418,6 +454,7 @@ int main(void)
 #define TEST(test) cmocka_unit_test_setup_teardown(test, begin, scripted_end)
 	const struct CMUnitTest tests[] = {
 		TEST(drained_after_half_close),
+		TEST(drained_when_there_is_memory_again),
 		TEST(last_line_behind_a_full_queue),
 		TEST(not_before_all_is_acknowledged),
 		TEST(closed_and_acknowledged),
