@@ -76,7 +76,8 @@ struct ledger {
 	struct rollcall_server *server;
 	struct rollcall_options options;
 	bool stateless;
-	bool closed; /* nothing is compared any more */
+	bool closed;   /* nothing is compared any more */
+	bool stopping; /* an endpoint that has taken all that had come receives nothing more */
 
 	struct ledger_client clients[LEDGER_CLIENTS_MAX];
 	unsigned count, gone;

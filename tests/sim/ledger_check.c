@@ -98,6 +98,7 @@ void ledger_check_gone(const struct ledger *ledger, const struct ledger_client *
 			 client->id, (client->gone_ns - client->last_ns) / 1000, limit_ms);
 	/* With limits of rates some of what waits would be dropped. */
 	if (client->reason == -ETIME && !client->numbers && ledger->options.udp_rate == 0 &&
+	    !ledger->stopping &&
 	    sim_waiting_since_ns(ledger->sim, &client->key.from, &client->key.to) <
 		    client->last_ns + limit_ms * 1000000)
 		sim_fail(ledger->sim, "client %" PRIu64 " was forgotten, but had sent in time",

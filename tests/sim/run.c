@@ -83,7 +83,7 @@ static void stop(struct rollcall_server *server, void *context)
 			person_note_stop(&run->people[i]);
 		else
 			run->people[i].owed = 0;
-	run->stopped = true;
+	run->stopped = run->ledger.stopping = true;
 	/* A patient server takes all that comes, until nothing more does. */
 	if (!is_patient(run))
 		ledger_close(&run->ledger);
