@@ -62,6 +62,9 @@ int rollcall_create(struct rollcall_server **out, const struct rollcall_options 
 	core->options.tcp_clients_max =
 		(unsigned)min_size(core->options.tcp_clients_max,
 				   socket_limit_raise() - DESCRIPTORS_RESERVED);
+	server->owner = owner_create();
+	if (!server->owner)
+		return -ENOMEM;
 	*out = server;
 	return init_parts(server);
 }
