@@ -5,6 +5,7 @@
  */
 #include "contract/library.h"
 
+#include <semaphore.h>
 #include <sys/wait.h>
 
 /* ---- Not the server's thread ----------------------------------------------------------------- */
@@ -198,6 +199,14 @@ static void nest_in_call(struct rollcall_server *of, void *where)
 	try_to_nest(of, where);
 }
 
+static sem_t timer_expired;
+
+static void nest_in_timer(struct rollcall_server *of, void *where)
+{
+	try_to_nest(of, where);
+	sem_post(&timer_expired);
+}
+
 static void nest_in_done(struct rollcall_server *of, struct rollcall_io *io, int result)
 {
 	(void)io;
@@ -219,6 +228,7 @@ static void posted_end(void)
 {
 	expect(rollcall_post(server, nest_in_call, "post") == 0);
 	say_one_line();
+	sem_wait(&timer_expired);
 }
 
 /* A server is neither run nor destroyed in any of its callbacks, and goes on. */
@@ -243,10 +253,11 @@ static void nested(void **state)
 	assert_int_equal(rollcall_listen(server, "nonsense", &service, NULL), -EINVAL);
 	assert_string_equal(trace, "log" REFUSED "log" REFUSED);
 	trace[0] = '\0';
+	assert_int_equal(sem_init(&timer_expired, 0, 0), 0);
 	assert_int_equal(pipe(ends), 0);
 	io.fd = ends[1];
 	assert_int_equal(rollcall_write(server, &io), 0);
-	assert_int_equal(rollcall_timer_start(server, &timer, 0, 0, nest_in_call, "timer"), 0);
+	assert_int_equal(rollcall_timer_start(server, &timer, 0, 0, nest_in_timer, "timer"), 0);
 	run(posted_end);
 	for (size_t i = 0; i < COUNT(places); i++)
 		assert_non_null(strstr(trace, places[i]));
@@ -258,6 +269,7 @@ static void nested(void **state)
 	assert_string_equal(trace, "in destroy" REFUSED);
 	close(ends[0]);
 	close(ends[1]);
+	sem_destroy(&timer_expired);
 }
 
 /* A run that has ended is not one that goes on. */
