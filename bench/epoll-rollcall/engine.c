@@ -60,8 +60,8 @@ int rollcall_create(struct rollcall_server **out, const struct rollcall_options 
 				  .context = core->options.log_context,
 				  .level = core->options.log_level };
 	core->options.tcp_clients_max =
-		(unsigned)min_size(core->options.tcp_clients_max,
-				   socket_limit_raise() - DESCRIPTORS_RESERVED);
+		(unsigned)min_u64(core->options.tcp_clients_max,
+				  socket_limit_raise() - DESCRIPTORS_RESERVED);
 	server->owner = owner_create();
 	if (!server->owner)
 		return -ENOMEM;
@@ -132,7 +132,7 @@ static int wait_ms(const struct core *core)
 		return -1;
 	if (deadline_ns <= core->now_ns)
 		return 0;
-	return (int)min_size((deadline_ns - core->now_ns) / 1000000 + 1, INT32_MAX);
+	return (int)min_u64((deadline_ns - core->now_ns) / 1000000 + 1, INT32_MAX);
 }
 
 int rollcall_run(struct rollcall_server *server)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * base.h - what every file may need: a check that is always on, and two helpers.
+ * base.h - what every file may need: a check that is always on, and small helpers.
  */
 #ifndef BASE_BASE_H
 #define BASE_BASE_H
@@ -25,6 +25,11 @@
 	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 static inline size_t min_size(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+static inline uint64_t min_u64(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
 }

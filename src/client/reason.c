@@ -4,6 +4,16 @@
 
 #include "rollcall.h"
 
+/* In English and static, or NULL: that is strerror() in musl, but not in glibc. */
+static const char *system_text(int error)
+{
+#ifdef __GLIBC__
+	return strerrordesc_np(error);
+#else
+	return strerror(error);
+#endif
+}
+
 const char *rollcall_reason_text(int reason)
 {
 	switch (reason) {
@@ -29,6 +39,6 @@ const char *rollcall_reason_text(int reason)
 	case -ESHUTDOWN:
 		return "the server is stopping";
 	default:
-		return strerrordesc_np(-reason) ? strerrordesc_np(-reason) : "unknown error";
+		return system_text(-reason) ? system_text(-reason) : "unknown error";
 	}
 }

@@ -55,13 +55,21 @@ static bool is_in_group(gid_t wanted)
 	return found;
 }
 
-static uint64_t limit_of(int resource, bool hard)
+/* Not a function of the resource: its type is another one in each libc. */
+static void read_limits(struct kernel_facts *facts)
 {
-	struct rlimit limit;
+	const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
+	struct rlimit nofile = none, memlock = none, address_space = none, data = none;
 
-	if (getrlimit((__rlimit_resource_t)resource, &limit) < 0)
-		return RLIM_INFINITY;
-	return hard ? limit.rlim_max : limit.rlim_cur;
+	getrlimit(RLIMIT_NOFILE, &nofile);
+	getrlimit(RLIMIT_MEMLOCK, &memlock);
+	getrlimit(RLIMIT_AS, &address_space);
+	getrlimit(RLIMIT_DATA, &data);
+	facts->nofile_soft = nofile.rlim_cur;
+	facts->nofile_hard = nofile.rlim_max;
+	facts->memlock_bytes = memlock.rlim_cur;
+	facts->address_space_bytes = address_space.rlim_cur;
+	facts->data_bytes = data.rlim_cur;
 }
 
 void kernel_facts_read(struct kernel_facts *facts)
@@ -81,11 +89,7 @@ void kernel_facts_read(struct kernel_facts *facts)
 		(facts->io_uring_group >= 0 && is_in_group((gid_t)facts->io_uring_group));
 	facts->seccomp = read_status("Seccomp:", 10) == 2;
 
-	facts->nofile_soft = limit_of(RLIMIT_NOFILE, false);
-	facts->nofile_hard = limit_of(RLIMIT_NOFILE, true);
-	facts->memlock_bytes = limit_of(RLIMIT_MEMLOCK, false);
-	facts->address_space_bytes = limit_of(RLIMIT_AS, false);
-	facts->data_bytes = limit_of(RLIMIT_DATA, false);
+	read_limits(facts);
 	facts->somaxconn = read_setting("/proc/sys/net/core/somaxconn");
 	facts->unprivileged_port = read_setting("/proc/sys/net/ipv4/ip_unprivileged_port_start");
 }

@@ -20,19 +20,19 @@ void settings_of_server(const struct program_options *options, struct diagnostic
 			struct rollcall_options *library)
 {
 	const size_t lines = MEMORY_LINES * (size_t)options->line_bytes_max;
-	size_t hard = options->send_queue_bytes * SEND_QUEUE_HARD_FACTOR;
+	size_t hard = SEND_QUEUE_HARD_BYTES_MAX;
 
-	if (hard > SEND_QUEUE_HARD_BYTES_MAX)
-		hard = SEND_QUEUE_HARD_BYTES_MAX;
+	if (options->send_queue_bytes < hard / SEND_QUEUE_HARD_FACTOR)
+		hard = (size_t)options->send_queue_bytes * SEND_QUEUE_HARD_FACTOR;
 	rollcall_options_defaults(library);
 	library->tcp_clients_max = (unsigned)options->tcp_clients_max;
 	library->udp_clients_max = (unsigned)options->udp_clients_max;
 	library->udp_clients_per_source_max = (unsigned)options->udp_clients_per_source_max;
 	library->udp_rate = (unsigned)options->udp_rate;
 	library->udp_sequence = options->udp_sequence;
-	library->udp_receive_buffer_bytes = options->udp_receive_buffer_bytes;
-	library->udp_send_buffer_bytes = options->udp_send_buffer_bytes;
-	library->send_queue_bytes = options->send_queue_bytes;
+	library->udp_receive_buffer_bytes = (size_t)options->udp_receive_buffer_bytes;
+	library->udp_send_buffer_bytes = (size_t)options->udp_send_buffer_bytes;
+	library->send_queue_bytes = (size_t)options->send_queue_bytes;
 	if (library->send_queue_bytes_max < hard)
 		library->send_queue_bytes_max = hard;
 	if (library->memory_bytes_max < hard)
@@ -65,7 +65,7 @@ void settings_of_service(const struct program_options *options, struct rollcall_
 	};
 
 	*service = *services[options->service];
-	service->message_bytes_max = options->line_bytes_max;
+	service->message_bytes_max = (size_t)options->line_bytes_max;
 	if (options->framing != OPTIONS_FRAMING_OF_SERVICE)
 		service->framing = framings[options->framing];
 }

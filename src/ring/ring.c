@@ -90,7 +90,7 @@ static bool spin(struct ring *ring, uint64_t *wait_ns)
 {
 	const unsigned signs = IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW;
 	struct io_uring *uring = &ring->uring;
-	const uint64_t spin_ns = min_size(ring->spin_ns, *wait_ns);
+	const uint64_t spin_ns = min_u64(ring->spin_ns, *wait_ns);
 	uint64_t start_ns, spent_ns = 0;
 
 	/* What may fail here fails again in the wait. */
@@ -101,7 +101,7 @@ static bool spin(struct ring *ring, uint64_t *wait_ns)
 	while (!(IO_URING_READ_ONCE(*uring->sq.kflags) & signs) && spent_ns < spin_ns)
 		spent_ns = ring_clock_ns(ring) - start_ns;
 	if (*wait_ns != UINT64_MAX)
-		*wait_ns -= min_size(spent_ns, *wait_ns);
+		*wait_ns -= min_u64(spent_ns, *wait_ns);
 	return false;
 }
 

@@ -169,7 +169,7 @@ int server_turn(struct rollcall_server *server, uint64_t wait_max_ns)
 	struct core *core = &server->core;
 	const bool flushed = !server->unflushed;
 	struct io_uring_cqe cqe;
-	int error = ring_submit_and_wait(core->ring, min_size(wait_ns(server), wait_max_ns));
+	int error = ring_submit_and_wait(core->ring, min_u64(wait_ns(server), wait_max_ns));
 
 	if (error && error != -ETIME)
 		return error;

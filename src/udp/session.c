@@ -34,7 +34,7 @@ static int init_idle(struct sessions *sessions)
 	struct core *core = sessions->core;
 	const uint64_t timeout_ms = core->options.udp_idle_timeout_ms;
 	int error = idle_init(&sessions->fresh, &core->table, &core->timers,
-			      min_size(timeout_ms, SESSION_NEW_TIMEOUT_MS), on_fresh_idle);
+			      min_u64(timeout_ms, SESSION_NEW_TIMEOUT_MS), on_fresh_idle);
 
 	if (error)
 		return error;

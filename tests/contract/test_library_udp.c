@@ -169,7 +169,7 @@ static void come_from_bad_places(void)
 		const struct guard *guard = &guards[i];
 		const bool good = guard->counter == COUNTER(messages_received);
 		struct rollcall_stats before = *wait_for_server(), after;
-		size_t changed = 0;
+		uint64_t changed = 0;
 
 		spoof(guard->host,
 		      guard->port == SERVER_PORT ? ntohs(udp_address.sin_port) : guard->port,

@@ -458,7 +458,7 @@ static int enter(struct sim *sim, uint64_t wait_ns)
 		if (wait_ns > 0 && sim_chance(sim, SIM_TIMEOUT_LATE))
 			deadline_ns += sim_random(sim, 1000000);
 		else if (sim_chance(sim, SIM_TIMEOUT_EARLY))
-			deadline_ns -= min_size(wait_ns, sim_random(sim, TIMER_SLACK_NS));
+			deadline_ns -= min_u64(wait_ns, sim_random(sim, TIMER_SLACK_NS));
 	}
 	wait_until(sim, deadline_ns);
 	return wait_ns == 0 && ring->cq_count == 0 ? -ETIME : 0;

@@ -57,7 +57,7 @@ static uint64_t limit_of(const struct ledger *ledger, const struct ledger_client
 {
 	const uint64_t timeout_ms = ledger->options.udp_idle_timeout_ms;
 
-	return client->active ? timeout_ms : min_size(timeout_ms, NEW_TIMEOUT_MS);
+	return client->active ? timeout_ms : min_u64(timeout_ms, NEW_TIMEOUT_MS);
 }
 
 void ledger_check_idle(const struct ledger *ledger)

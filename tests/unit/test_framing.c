@@ -278,7 +278,8 @@ static void random_model(void **state)
 		struct receiver model = { 0 };
 		size_t bytes = make_stream(&seed, to.framing, stream);
 
-		to.message_bytes_max = model.message_bytes_max = 16 + random_below(&seed, 10);
+		to.message_bytes_max = model.message_bytes_max =
+			16 + (size_t)random_below(&seed, 10);
 		for (size_t at = 0; at < bytes;) {
 			size_t piece = 1 + (size_t)random_below(&seed, 20);
 

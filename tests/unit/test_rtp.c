@@ -165,7 +165,7 @@ static void noise(void **state)
 
 	(void)state;
 	for (int round = 0; round < ROUNDS; round++) {
-		size_t bytes = random_below(&seed, BYTES_MAX);
+		size_t bytes = (size_t)random_below(&seed, BYTES_MAX);
 		uint8_t packet[BYTES_MAX];
 
 		for (size_t i = 0; i < bytes; i++)
