@@ -33,6 +33,7 @@ static const char help[] =
 	"                         without a number): sooner answers, for a whole core\n"
 	"  --udp-low-ports        answer UDP clients with a source port below 1024\n"
 	"  -q, --quiet            no console lines on standard output\n"
+	"  --verbose              undo an earlier --quiet, such as that of the image and the unit\n"
 	"  --log-level LEVEL      error, warning, info (default) or debug\n"
 	"  --check                show the kernel's features, limits and what is used, and exit\n"
 	"  --health ADDRESS       ask a running rollcall at tcp://HOST:PORT or udp://HOST:PORT, "

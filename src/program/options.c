@@ -48,6 +48,7 @@ enum option_key {
 	OPTION_DRAIN_TIMEOUT,
 	OPTION_SPIN,
 	OPTION_UDP_LOW_PORTS,
+	OPTION_VERBOSE,
 	OPTION_LOG_LEVEL,
 	OPTION_CHECK,
 	OPTION_HEALTH,
@@ -76,6 +77,7 @@ static const struct option long_options[] = {
 	{ "spin", optional_argument, NULL, OPTION_SPIN },
 	{ "udp-low-ports", no_argument, NULL, OPTION_UDP_LOW_PORTS },
 	{ "quiet", no_argument, NULL, 'q' },
+	{ "verbose", no_argument, NULL, OPTION_VERBOSE },
 	{ "log-level", required_argument, NULL, OPTION_LOG_LEVEL },
 	{ "check", no_argument, NULL, OPTION_CHECK },
 	{ "health", required_argument, NULL, OPTION_HEALTH },
@@ -315,6 +317,9 @@ static int parse_option(struct program_options *options, int key, char **argv, c
 	switch (key) {
 	case 'q':
 		options->quiet = true;
+		return 0;
+	case OPTION_VERBOSE:
+		options->quiet = false;
 		return 0;
 	case OPTION_SPIN:
 		options->spin_us = SPIN_US_DEFAULT;

@@ -71,7 +71,7 @@ struct program_options {
 	uint64_t drain_timeout_ms;
 	uint64_t spin_us;
 	bool udp_low_ports;
-	bool quiet;
+	bool quiet; /* the last of --quiet and --verbose */
 };
 
 /* What the program does when nothing is asked for; no addresses are listed yet. */

@@ -95,7 +95,8 @@ class Server:
     def wait_until_ready(self):
         """Waits until it serves, and until its addresses are known, as far as its output is
         read."""
-        if self.stdout is not None and not {"-q", "--quiet"} & set(self.options):
+        if self.stdout is not None and (
+                "--verbose" in self.options or not {"-q", "--quiet"} & set(self.options)):
             self.wait_for(WAITING)
         if self.stderr is not None and not {"error", "warning"} & set(self.options):
             kinds = ("tcp", "udp")

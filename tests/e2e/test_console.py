@@ -97,6 +97,15 @@ def test_quiet(server, option):
     assert list(rollcall.stdout) == []
 
 
+def test_verbose(server):
+    """--verbose after --quiet: the lines are there again, as the image and the unit need it."""
+    rollcall = server("--quiet", "--verbose")
+    with connect(rollcall.tcp) as sock:
+        ask(sock, b"hello\n")
+    assert rollcall.stop() == 0
+    assert "Received: hello" in list(rollcall.stdout)
+
+
 @needs_bare_program
 def test_closed_standard_output(server, own_network):
     """With descriptor 1 closed at the start, no socket may get its number: a console line would end

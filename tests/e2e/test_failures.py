@@ -420,9 +420,9 @@ def test_help_and_version(run, options):
     assert done.returncode == 0 and done.stderr == ""
     if "h" in options[0]:
         for option in ("tcp", "udp", "service", "framing", "line-bytes-max", "max-clients",
-                       "udp-max-clients", "send-queue-bytes", "idle-timeout", "udp-idle-timeout", "send-timeout",
-                       "keepalive", "drain-timeout", "udp-low-ports", "quiet", "log-level",
-                       "check", "health", "help", "version"):
+                       "udp-max-clients", "send-queue-bytes", "idle-timeout", "udp-idle-timeout",
+                       "send-timeout", "keepalive", "drain-timeout", "udp-low-ports", "quiet",
+                       "verbose", "log-level", "check", "health", "help", "version"):
             assert "--" + option in done.stdout
     else:
         assert done.stdout.startswith("rollcall ") and done.stdout.count("\n") == 1

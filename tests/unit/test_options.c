@@ -194,6 +194,7 @@ static void help_is_complete(void **state)
 		"--drain-timeout",
 		"--udp-low-ports",
 		"--quiet",
+		"--verbose",
 		"--log-level",
 		"--check",
 		"--health",
@@ -204,6 +205,17 @@ static void help_is_complete(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(options_named) / sizeof(options_named[0]); i++)
 		assert_non_null(strstr(options_help(), options_named[i]));
+}
+
+/* The last of --quiet and --verbose counts: the image and the unit say --quiet first. */
+static void quiet_or_verbose(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("--quiet --service echo --verbose"), 0);
+	assert_false(options.quiet);
+	assert_int_equal(parse("--verbose -q"), 0);
+	assert_true(options.quiet);
+	assert_refused("--verbose=1", "'--verbose=1': --verbose takes no value");
 }
 
 /* Parsing starts afresh each time, also after a failure in the middle of a line. */
@@ -484,6 +496,7 @@ int main(void)
 		cmocka_unit_test(names),
 		cmocka_unit_test(actions),
 		cmocka_unit_test(help_is_complete),
+		cmocka_unit_test(quiet_or_verbose),
 		cmocka_unit_test(parsing_again),
 		cmocka_unit_test(unknown_options),
 		cmocka_unit_test(values_missing),
