@@ -15,17 +15,40 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 
 CFLAGS ?= -O2 -g
 LDLIBS ?= -luring
-OBJCOPY ?= objcopy
+OBJCOPY ?= $(shell $(CC) -print-prog-name=objcopy)
+ifeq ($(origin AR),default)
+AR = $(shell $(CC) -print-prog-name=ar)
+endif
 CLANG_FORMAT ?= clang-format-14
 DOCKER ?= docker
 IMAGE ?= rollcall
+
+# supported(OPTION...): those of them that the compiler has.
+supported = $(foreach option,$(1),$(shell $(CC) $(CFLAGS) $(option) -Wno-error -c -x c \
+	    /dev/null -o /dev/null 2>/dev/null && echo ' $(option)'))
+
+# HARDENING= turns it off. _FORTIFY_SOURCE needs optimization and hides calls from sanitizers; one that
+# the compiler or a distribution defines stays.
+ifeq ($(origin HARDENING),undefined)
+PREDEFINED := $(shell $(CC) $(CPPFLAGS) $(CFLAGS) -dM -E -x c /dev/null 2>/dev/null | \
+	      grep -Eo '__OPTIMIZE__|_FORTIFY_SOURCE')
+HARDENING := $(call supported,-fstack-protector-strong -fcf-protection) \
+	     $(if $(SANITIZE)$(findstring -fsanitize=,$(CFLAGS)),,$(if $(filter \
+	     __OPTIMIZE__,$(PREDEFINED)),$(if $(filter _FORTIFY_SOURCE,$(PREDEFINED)),, \
+	     -D_FORTIFY_SOURCE=2)))
+endif
+ifneq ($(strip $(HARDENING)),)
+HARDENING_LINK ?= -Wl,-z,relro,-z,now
+endif
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion
 SANITIZER := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 INCLUDES = -Iinclude -Isrc
 COMPILE = $(CC) -std=gnu11 -D_GNU_SOURCE= $(WARNINGS) -fPIC -fvisibility=hidden $(SANITIZER) \
-	  $(INCLUDES) -MMD -MP $(CPPFLAGS) $(CFLAGS)
-LINK = $(CC) $(SANITIZER) $(CFLAGS) $(LDFLAGS)
+	  $(HARDENING) $(INCLUDES) -MMD -MP $(CPPFLAGS) $(CFLAGS)
+LINK = $(CC) $(SANITIZER) $(HARDENING_LINK) $(CFLAGS) $(LDFLAGS)
+# With LTO the machine code is made here: in LTO's own form no name can be hidden from others.
+LINK_OBJECT = $(CC) $(CFLAGS) -r -nostdlib $(call supported,-flinker-output=nolto-rel)
 
 VERSION := $(shell sed -n 's/^.define ROLLCALL_VERSION "\(.*\)"/\1/p' include/rollcall.h)
 SONAME := librollcall.so.$(firstword $(subst ., ,$(VERSION)))
@@ -142,7 +165,7 @@ $(BUILD)/rollcall: $(PROGRAM_OBJECTS) $(BUILD)/librollcall.a
 
 # One object in which only the public names are left, so that no name inside meets one of a user's.
 $(BUILD)/librollcall.a: $(LIBRARY_OBJECTS)
-	$(call say,AR,$@)$(LD) -r -o $(BUILD)/librollcall.o $^ && \
+	$(call say,AR,$@)$(LINK_OBJECT) -o $(BUILD)/librollcall.o $^ && \
 		$(OBJCOPY) --localize-hidden $(BUILD)/librollcall.o && \
 		rm -f $@ && $(AR) rcs $@ $(BUILD)/librollcall.o
 
@@ -163,6 +186,8 @@ $(BUILD)/tests/lib.a: $(TEST_LIB_OBJECTS)
 $(BUILD)/objects.a $(BUILD)/tests/lib.a:
 	$(call say,AR,$@)mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
 
+# Wrapped calls must stay calls, with link-time optimization too.
+$(BUILD)/src/base/memory.o: private COMPILE += -fno-lto
 $(BUILD)/tests/unit/test_scripted_memory: private LINK += $(SIM_WRAPS)
 $(TESTS): %: %.o $(BUILD)/objects.a $(BUILD)/tests/lib.a
 	$(call say,LINK,$@)$(LINK) -o $@ $^ $(BUILD)/objects.a $(LDLIBS) -lcmocka
@@ -228,6 +253,8 @@ $(BUILD)/flags: FORCE
 	@mkdir -p $(@D); echo '$(COMPILE) $(LINK) $(LDLIBS)' | cmp -s - $@ || \
 		echo '$(COMPILE) $(LINK) $(LDLIBS)' >$@
 
+UNITS := rollcall.socket rollcall-udp.socket rollcall.service
+
 install: all
 	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR) $(INCLUDEDIR) $(PKGCONFIGDIR) $(UNITDIR))
 	install -m 755 $(BUILD)/rollcall $(DESTDIR)$(BINDIR)/
@@ -241,10 +268,15 @@ install: all
 	install -m 644 src/program/rollcall.socket src/program/rollcall-udp.socket $(DESTDIR)$(UNITDIR)/
 	[ -n "$(DESTDIR)" ] || ldconfig || :
 
+# Directories that are common to all software stay. /etc/default/rollcall is the administrator's.
 uninstall:
+	[ -n "$(DESTDIR)" ] || systemctl disable --now $(UNITS) 2>/dev/null || :
 	rm -f $(DESTDIR)$(BINDIR)/rollcall $(DESTDIR)$(INCLUDEDIR)/rollcall.h \
 		$(DESTDIR)$(LIBDIR)/librollcall.* $(DESTDIR)$(PKGCONFIGDIR)/rollcall.pc \
-		$(addprefix $(DESTDIR)$(UNITDIR)/,rollcall.service rollcall.socket rollcall-udp.socket)
+		$(addprefix $(DESTDIR)$(UNITDIR)/,$(UNITS))
+	rmdir --ignore-fail-on-non-empty $(addprefix $(DESTDIR),$(UNITDIR) $(dir $(UNITDIR)) \
+		$(PKGCONFIGDIR)) 2>/dev/null || :
+	[ -n "$(DESTDIR)" ] || ldconfig || :
 
 format:
 	@$(CLANG_FORMAT) -i include/*.h $(wildcard src/*/*.[ch] tests/*/*.[ch] bench/*/*.[ch])
@@ -268,11 +300,12 @@ help:
 	@echo 'make install    to PREFIX=$(PREFIX), under DESTDIR=; make uninstall'
 	@echo 'make format     lay out all sources with $(CLANG_FORMAT)'
 	@echo 'make clean      remove $(BUILD)/'
-	@echo 'Variables: V=1 BUILD= CC= CFLAGS= SANITIZE=address,undefined'
+	@echo 'Variables: V=1 BUILD= CC= CFLAGS= SANITIZE=address,undefined HARDENING='
 
 .PHONY: all run test tests bench bench-full bench-idle bench-test bench-tools soak fuzz fuzzers \
 	coverage test-kernels image image-test install uninstall format clean help FORCE
 .SECONDARY:
+.DELETE_ON_ERROR:
 
 -include $(patsubst %.o,%.d,$(LIBRARY_OBJECTS) $(PROGRAM_OBJECTS) $(TEST_LIB_OBJECTS) $(SIM_OBJECTS) \
 	$(FUZZ_OBJECTS) $(LOAD_OBJECTS) $(EPOLL_BARE_OBJECTS) $(EPOLL_ROLLCALL_OBJECTS) \
