@@ -92,6 +92,7 @@ run:
 test:
 	@tests/install-packages build test
 	@[ "$$(id -u)" != 0 ] || tests/install-packages image || :
+	@$(if $(filter packaging,$(PARTS)),tests/install-packages packaging || :)
 	@exec tests/run $(PARTS)
 
 bench-tools: $(BUILD)/rollcall-load $(BUILD)/epoll-bare $(BUILD)/epoll-rollcall \
