@@ -152,9 +152,10 @@ test-kernels:
 	@tests/install-packages build kernels || :
 	@exec tests/kernels/run $(KERNELS)
 
-# BASE= is what to build on, in the place of debian:trixie-slim.
+# BASE= is what to build on, in the place of debian:trixie-slim. An IMAGE without a tag gets two.
 image:
-	$(DOCKER) build $(if $(BASE),--build-arg BASE=$(BASE)) -t $(IMAGE) -f docker/Dockerfile .
+	$(DOCKER) build $(if $(BASE),--build-arg BASE=$(BASE)) -t $(IMAGE) \
+		$(if $(findstring :,$(notdir $(IMAGE))),,-t $(IMAGE):$(VERSION)) -f docker/Dockerfile .
 
 # Where no engine runs and none can be started it says so, and skips what needs one.
 image-test:

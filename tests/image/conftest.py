@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from container import IMAGE, Container
+from container import IMAGE, IMAGE_ADDRESSES, Container
 from engine import TOP, Engine, Unavailable
 
 # The clients are those of the tests from end to end.
@@ -43,13 +43,13 @@ def image(engine, base):
 
 @pytest.fixture
 def start(engine, image, network):
-    """start(*options, arguments=...) starts a container of the image and waits until it listens. It
-    is gone before the networks are."""
+    """start(*options, arguments=...) starts a container of the image and waits until it listens on
+    its addresses, as many as there are. It is gone before the networks are."""
     started = []
 
-    def begin(*options, ready=True, **settings):
+    def begin(*options, addresses=IMAGE_ADDRESSES, **settings):
         started.append(Container(engine, *options, **settings))
-        return started[-1].wait_until_ready() if ready else started[-1]
+        return started[-1].wait_until_ready(addresses)
 
     yield begin
     for one in started:

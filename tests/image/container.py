@@ -9,6 +9,7 @@ PROFILE = "docker/seccomp.json"
 DEADLINE_S = 20
 TCP_PORT = 8080
 UDP_PORT = 7070
+IMAGE_ADDRESSES = 4  # *:8080 and *:7070, each for IPv4 and IPv6
 
 
 def wait_until(condition, what, deadline_s=DEADLINE_S):
@@ -35,10 +36,10 @@ class Container:
         done = self.engine.try_("logs", self.id)
         return done.stdout + done.stderr
 
-    def wait_until_ready(self):
-        """Waits until it listens on all its addresses."""
-        wait_until(lambda: "Waiting for client..." in self.log() or
-                   not self.state(".State.Running"), "it listens")
+    def wait_until_ready(self, addresses=IMAGE_ADDRESSES):
+        """Waits until it listens on so many addresses."""
+        wait_until(lambda: self.log().count("listening on ") == addresses or
+                   not self.state(".State.Running"), f"it listens on {addresses} addresses")
         assert self.state(".State.Running"), self.log()
         return self
 

@@ -91,6 +91,8 @@ def test_up(service):
     assert any(option.startswith("no-new-privileges") for option in config["SecurityOpt"])
     limits = {limit["Name"]: limit["Soft"] for limit in config["Ulimits"]}
     assert limits["memlock"] == 8 << 20 and limits["nofile"] > 1024
+    log = config["LogConfig"]
+    assert log["Type"] == "json-file" and set(log["Config"]) == {"max-size", "max-file"}
     assert service.state(".Config.Healthcheck.Test")[:3] == ["CMD", "rollcall", "--health"]
     with connect(service.published("8080/tcp")) as sock, \
             datagrams(service.published("7070/udp")) as other:

@@ -10,7 +10,7 @@ import tarfile
 import pytest
 
 from client import ask, connect, datagrams
-from container import PROFILE
+from container import IMAGE_ADDRESSES, PROFILE, wait_until
 
 IMAGE_BYTES_MAX = 2 << 20
 # The engine puts these into each container.
@@ -66,6 +66,31 @@ def test_no_options(start):
         ask(other, b"hello")
 
 
+def converse(container):
+    """A TCP and a UDP client ask twice, and go."""
+    with connect(container.tcp) as sock, datagrams(container.udp) as other:
+        for _ in range(2):
+            ask(sock, b"hello\n")
+            ask(other, b"hello")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--service", "reply"]], ids=["bare", "options"])
+def test_quiet(start, arguments):
+    """An engine keeps the log: clients and their messages add nothing to it."""
+    container = start(arguments=arguments)
+    before = container.log()
+    converse(container)
+    assert container.log() == before
+
+
+def test_verbose(start):
+    """The console is there when it is asked for."""
+    container = start(arguments=["--verbose"])
+    converse(container)
+    wait_until(lambda: container.log().count("Received: hello\n") == 4, "four lines")
+    assert "Client ID : 0 connected .\n" in container.log()
+
+
 def test_options(start):
     """What follows the image's name are the program's options; the addresses stay."""
     container = start(arguments=["--service", "echo"])
@@ -77,7 +102,8 @@ def test_options(start):
 
 def test_own_addresses(start):
     """An entry point without the image's addresses leaves them all to the options."""
-    container = start("--entrypoint", "rollcall", arguments=["--tcp", "*:9000", "--udp", "none"])
+    container = start("--entrypoint", "rollcall", addresses=2,
+                      arguments=["--tcp", "*:9000", "--udp", "none"])
     assert "udp" not in container.log() and ":8080" not in container.log()
     with connect(container.address(9000)) as sock:
         ask(sock, b"hello\n")
@@ -99,6 +125,7 @@ def test_names(start, network):
     """The program is a static one, and resolves names all the same: its own from /etc/hosts, and
     one that only the engine's DNS knows."""
     container = start("--network", network(), "--hostname", "own-name", "--network-alias", "alias",
+                      addresses=IMAGE_ADDRESSES + 2,
                       arguments=["--tcp", "own-name:9001", "--tcp", "alias:9002"])
     for port in 9001, 9002:
         host, _ = container.tcp
