@@ -268,8 +268,8 @@ void load_open(struct load *load)
 		fail("the limit of open files is %llu, but %llu are needed",
 		     (unsigned long long)limit, (unsigned long long)files);
 	must(prctl(PR_SET_TIMERSLACK, 1), "PR_SET_TIMERSLACK");
-	load->clients = calloc(settings->clients + 1, sizeof(*load->clients));
-	due_ns = calloc(settings->clients * remembered + 1, sizeof(*due_ns));
+	load->clients = calloc((size_t)settings->clients + 1, sizeof(*load->clients));
+	due_ns = calloc((size_t)(settings->clients * remembered) + 1, sizeof(*due_ns));
 	if (!load->clients || !due_ns)
 		fail("no memory for %llu clients", (unsigned long long)settings->clients);
 	load->due_mask = remembered - 1;

@@ -195,7 +195,7 @@ static void set_formats(struct settings *settings)
 	const char *prefix = settings->answer.prefix;
 	size_t prefix_bytes = strlen(prefix), end_bytes = !settings->udp && prefix_bytes ? 1 : 0;
 	size_t header_bytes = settings->udp ? UDP_HEADER_BYTES : 0;
-	size_t message_bytes = settings->message_bytes;
+	size_t message_bytes = (size_t)settings->message_bytes;
 
 	if (message_bytes <= header_bytes + end_bytes)
 		fail_usage("--size %zu is too small: at least %zu", message_bytes,

@@ -8,7 +8,7 @@
 
 int bitset_init(struct bitset *set, uint32_t limit)
 {
-	uint64_t offsets[BITSET_LEVELS_MAX], words = limit, all = 0;
+	size_t offsets[BITSET_LEVELS_MAX], words = limit, all = 0;
 	uint64_t *memory;
 
 	*set = (struct bitset){ 0 };

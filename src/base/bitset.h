@@ -7,6 +7,7 @@
 #ifndef BASE_BITSET_H
 #define BASE_BITSET_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* Enough for any limit: the sixth level has one word. */
@@ -18,7 +19,7 @@
 struct bitset {
 	uint64_t *words[BITSET_LEVELS_MAX];
 	unsigned levels;
-	uint64_t bytes;
+	size_t bytes;
 };
 
 /* An empty set of numbers below `limit`. Pages that are never touched cost nothing. -ENOMEM. */
