@@ -47,8 +47,10 @@ INCLUDES = -Iinclude -Isrc
 COMPILE = $(CC) -std=gnu11 -D_GNU_SOURCE= $(WARNINGS) -fPIC -fvisibility=hidden $(SANITIZER) \
 	  $(HARDENING) $(INCLUDES) -MMD -MP $(CPPFLAGS) $(CFLAGS)
 LINK = $(CC) $(SANITIZER) $(HARDENING_LINK) $(CFLAGS) $(LDFLAGS)
-# With LTO the machine code is made here: in LTO's own form no name can be hidden from others.
-LINK_OBJECT = $(CC) $(CFLAGS) -r -nostdlib $(call supported,-flinker-output=nolto-rel)
+# With LTO the machine code is made here: in LTO's own form no name can be hidden from others. Groups
+# of sections end here too: of i386's there would be one in other objects, and ours be discarded.
+LINK_OBJECT = $(CC) $(CFLAGS) -r -nostdlib -Wl,--force-group-allocation \
+	      $(call supported,-flinker-output=nolto-rel)
 
 VERSION := $(shell sed -n 's/^.define ROLLCALL_VERSION "\(.*\)"/\1/p' include/rollcall.h)
 SONAME := librollcall.so.$(firstword $(subst ., ,$(VERSION)))
