@@ -104,7 +104,7 @@ static void drain(struct rollcall_server *server)
 {
 	const uint64_t now_ns = ring_clock_ns(server->core.ring),
 		       half_ns = half_of_drain_ns(server);
-	const uint64_t grace_ns = min_size(CORE_GRACE_MS * (uint64_t)1000000, half_ns / 2);
+	const uint64_t grace_ns = min_u64(CORE_GRACE_MS * (uint64_t)1000000, half_ns / 2);
 
 	server->state = SERVER_DRAINING;
 	server->unflushed = true;

@@ -73,7 +73,7 @@ static void on_timer(struct timer *timer)
 	}
 	delivery->interval_ns =
 		changed ? DELIVERY_LOOK_MS_MIN * (uint64_t)1000000
-			: min_size(2 * delivery->interval_ns, delivery->interval_ns_max);
+			: min_u64(2 * delivery->interval_ns, delivery->interval_ns_max);
 	set_timer(delivery);
 }
 
@@ -85,8 +85,8 @@ static uint64_t longest_interval_ms(const struct rollcall_options *options)
 	if (options->send_timeout_ms > 0)
 		shortest_ms = options->send_timeout_ms;
 	if (options->tcp_idle_timeout_ms > 0)
-		shortest_ms = min_size(shortest_ms, options->tcp_idle_timeout_ms);
-	part_ms = min_size(shortest_ms / 32, DELIVERY_LOOK_MS_MAX);
+		shortest_ms = min_u64(shortest_ms, options->tcp_idle_timeout_ms);
+	part_ms = min_u64(shortest_ms / 32, DELIVERY_LOOK_MS_MAX);
 	return part_ms < DELIVERY_LOOK_MS_MIN ? DELIVERY_LOOK_MS_MIN : part_ms;
 }
 
