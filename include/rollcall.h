@@ -645,6 +645,8 @@ struct rollcall_stats {
 	uint64_t sequence_reordered;
 	uint64_t sequence_late;
 	uint64_t sequence_restarts;
+
+	uint64_t tcp_resets_found; /* of TCP clients: io_uring had not reported them */
 };
 
 /*

@@ -65,6 +65,9 @@ enum {
 	CLIENT_ACTIVE = 1 << 12,     /* UDP: it has sent after an answer, or three times */
 	CLIENT_ALONE = 1 << 13,	     /* UDP: its datagrams cannot leave together */
 	CLIENT_UNACKED = 1 << 14,    /* TCP: watched until the peer has acknowledged all output */
+	CLIENT_UNCHECKED = 1 << 12,  /* TCP: its receive was not checked (tcp/liveness.h) */
+	CLIENT_SECOND = 1 << 13,     /* TCP: which list of liveness it is in, if in one */
+	CLIENT_LOST = 1 << 15,	     /* TCP: reset, but its receive has not reported it */
 };
 
 /* Where a client came from: a listener or an endpoint, and the service behind it. */
@@ -78,7 +81,7 @@ struct source {
 /* The lists that a client can be in at the same time, each with links of its own. */
 enum client_list_kind {
 	LIST_IDLE, /* by the time of its last activity, or watched for acknowledgements */
-	LIST_WAIT, /* free, or waiting for a buffer or memory */
+	LIST_WAIT, /* free, or waiting: for a buffer, for memory, or to be checked */
 	LIST_KINDS,
 };
 

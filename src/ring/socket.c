@@ -243,7 +243,7 @@ int socket_peer_address(struct ring *ring, int fd, struct address *address)
 void socket_shutdown(struct ring *ring, int fd)
 {
 	(void)ring;
-	/* It fails only when the connection is gone already; its receive says so. */
+	/* It fails only when the connection is gone already, which is noticed without it. */
 	shutdown(fd, SHUT_WR);
 }
 

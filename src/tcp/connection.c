@@ -54,10 +54,13 @@ void connection_watch(struct tcp *tcp, struct client *client)
 static void enter(struct tcp *tcp, struct client *client, enum client_state state)
 {
 	leave_time_list(tcp, client);
+	liveness_leave(&tcp->liveness, client);
 	wait_leave(tcp, client);
 	client->state = state;
 	if (state == CLIENT_FINISHING || state == CLIENT_LINGERING)
 		connection_watch(tcp, client);
+	if (state == CLIENT_LINGERING)
+		liveness_received(&tcp->liveness, client);
 	core_flush_later(tcp->core, client);
 }
 
@@ -186,9 +189,12 @@ static bool start_receive(struct tcp *tcp, struct client *client)
 	sqe->buf_group = BUFFERS_TCP;
 	sqe->user_data = op_pack(OP_TCP_RECEIVE, client->id);
 	client->in_flight |= IN_FLIGHT_RECEIVE;
-	client_clear(client, CLIENT_CANCELLED | CLIENT_MULTISHOT | CLIENT_GOT_INPUT);
-	if (!last)
+	client_clear(client, CLIENT_CANCELLED | CLIENT_MULTISHOT | CLIENT_GOT_INPUT |
+				     CLIENT_UNCHECKED | CLIENT_LOST);
+	if (!last) {
 		client_set(client, CLIENT_MULTISHOT);
+		liveness_started(&tcp->liveness, client);
+	}
 	return true;
 }
 
@@ -285,6 +291,8 @@ void connection_on_receive(struct tcp *tcp, struct client *client, const struct 
 		/* Before Linux 6.8 an EAGAIN may come with a buffer too. */
 		if (cqe->res > 0) {
 			client_set(client, CLIENT_GOT_INPUT);
+			if (client->state != CLIENT_CLOSING)
+				liveness_received(&tcp->liveness, client);
 			count_received(tcp, (size_t)cqe->res);
 			on_bytes(tcp, client, buffer, (size_t)cqe->res);
 		}
@@ -306,9 +314,12 @@ static bool wants_cancel(const struct client *client)
 		return false;
 	if (client->state == CLIENT_CLOSING)
 		return client->in_flight & (IN_FLIGHT_RECEIVE | IN_FLIGHT_SEND);
-	return client->state == CLIENT_OPEN && client->in_flight & IN_FLIGHT_RECEIVE &&
-	       client_has(client, CLIENT_MULTISHOT) &&
-	       client_has(client, CLIENT_PAUSED | CLIENT_LAST_INPUT);
+	if (!(client->in_flight & IN_FLIGHT_RECEIVE) || !client_has(client, CLIENT_MULTISHOT))
+		return false;
+	if (client->state == CLIENT_OPEN && client_has(client, CLIENT_PAUSED | CLIENT_LAST_INPUT))
+		return true;
+	/* It is started again then; of a finishing client, later. */
+	return client->state != CLIENT_FINISHING && client_has(client, CLIENT_LOST);
 }
 
 static bool start_cancel(struct tcp *tcp, struct client *client)
@@ -435,6 +446,7 @@ bool connection_flush(struct tcp *tcp, struct client *client)
 		return false;
 	if (output_is_due(client) && !output_start(tcp, client))
 		return false;
+	liveness_flush(&tcp->liveness, client);
 	if (client->state != CLIENT_CLOSING || client->in_flight != 0)
 		return true;
 	if (client->fd >= 0)

@@ -105,8 +105,10 @@ static bool start_cancel(struct listener *listener)
 	sqe->user_data = op_pack(OP_TCP_ACCEPT_CANCEL, listener->source.index);
 	listener->cancelled = true;
 	listener->cancelling = true;
-	if (!listener->closed)
-		listener->tcp->core->stats.accept_pauses++;
+	if (listener->closed)
+		return true;
+	listener->tcp->core->stats.accept_pauses++;
+	liveness_hurry(&listener->tcp->liveness);
 	return true;
 }
 
@@ -133,6 +135,7 @@ static void pause_accept(struct listener *listener, int error)
 	listener->paused = true;
 	listener->paused_at_closes = listener->tcp->closes;
 	core->stats.accept_pauses++;
+	liveness_hurry(&listener->tcp->liveness);
 	timers_set(&core->timers, &listener->retry, core->now_ns + LISTENER_RETRY_NS);
 	log_write(&core->log, ROLLCALL_LOG_WARNING,
 		  "cannot accept clients now: %s; they wait until others leave",

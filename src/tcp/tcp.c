@@ -35,7 +35,8 @@ int tcp_init(struct tcp *tcp, struct core *core)
 			       on_idle)) ||
 	    (error = idle_init(&tcp->lingering, table, timers, TCP_LINGER_MS,
 			       on_lingering_too_long)) ||
-	    (error = delivery_init(&tcp->delivery, core, on_delivery)))
+	    (error = delivery_init(&tcp->delivery, core, on_delivery)) ||
+	    (error = liveness_init(&tcp->liveness, core)))
 		return error;
 	return slab_init(&tcp->gathers, sizeof(struct gather), GATHERS);
 }

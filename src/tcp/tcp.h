@@ -8,6 +8,7 @@
 #include "client/core.h"
 #include "client/idle.h"
 #include "tcp/delivery.h"
+#include "tcp/liveness.h"
 
 /* The pieces of one send, for as long as it is in flight. */
 #define GATHER_PIECES 64
@@ -43,10 +44,11 @@ struct tcp {
 	struct idle idle;
 	struct idle lingering;	  /* all is acknowledged, the peer has to end its side */
 	struct delivery delivery; /* the peer has to acknowledge output */
-	uint64_t closes;	  /* each gives back a descriptor and some memory */
-	uint64_t turn;		  /* in which something was received last */
-	size_t turn_bytes;	  /* received in it */
-	bool grown_in_turn;	  /* the pool of buffers */
+	struct liveness liveness;
+	uint64_t closes;    /* each gives back a descriptor and some memory */
+	uint64_t turn;	    /* in which something was received last */
+	size_t turn_bytes;  /* received in it */
+	bool grown_in_turn; /* the pool of buffers */
 };
 
 /* -ENOMEM */

@@ -3,6 +3,7 @@
 
 void wait_for_buffer(struct tcp *tcp, struct client *client)
 {
+	liveness_leave(&tcp->liveness, client);
 	if (!client_has(client, CLIENT_PARKED | CLIENT_STARVED))
 		client_list_push(&tcp->core->table, &tcp->parked, client);
 	client_set(client, CLIENT_PARKED);
@@ -14,6 +15,7 @@ void wait_for_memory(struct tcp *tcp, struct client *client)
 
 	if (client_has(client, CLIENT_STARVED))
 		return;
+	liveness_leave(&tcp->liveness, client);
 	if (client_has(client, CLIENT_PARKED))
 		client_list_remove(&core->table, &tcp->parked, client);
 	client_set(client, CLIENT_STARVED);
@@ -52,6 +54,9 @@ void wait_on_timer(struct timer *timer)
 
 	while ((client = client_list_first(&tcp->core->table, &tcp->starved))) {
 		wait_leave(tcp, client);
+		/* Its receive may have brought data while it could not be noted. */
+		if (client->in_flight & IN_FLIGHT_RECEIVE)
+			liveness_received(&tcp->liveness, client);
 		core_flush_later(tcp->core, client);
 	}
 }

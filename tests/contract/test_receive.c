@@ -296,14 +296,34 @@ static void completion_queue_overflows(void **state)
 	}
 }
 
+/* Started after the reset it reports all: what had arrived, then ECONNRESET. */
+static void started_after_reset(void **state)
+{
+	struct address address;
+	struct completion end;
+
+	(void)state;
+	peer_send_all(&peer, "left", 4);
+	peer_reset(&peer);
+	for (int i = 0; i < 1000 && socket_peer_address(ring, fd, &address) == 0; i++)
+		turn();
+	assert_int_equal(socket_peer_address(ring, fd, &address), -ENOTCONN);
+	start_receive(fd, 0, RECEIVE);
+	assert_received("left");
+	end = completion_of(RECEIVE);
+	assert_int_equal(end.res, -ECONNRESET);
+	assert_false(end.flags & (IORING_CQE_F_BUFFER | IORING_CQE_F_MORE));
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(several_arrivals),	 TEST(order_of_bytes), TEST(end_of_stream),
-		TEST(half_close),	 TEST(reset_by_peer),  TEST(buffers_run_dry),
-		TEST(no_buffer_no_data), TEST(do_not_wait),    TEST(completion_queue_overflows),
+		TEST(several_arrivals),	   TEST(order_of_bytes), TEST(end_of_stream),
+		TEST(half_close),	   TEST(reset_by_peer),	 TEST(buffers_run_dry),
+		TEST(no_buffer_no_data),   TEST(do_not_wait),	 TEST(completion_queue_overflows),
+		TEST(started_after_reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -270,7 +270,8 @@ static void adopt_settings(void **state)
 	socket_close(ring, fd);
 }
 
-/* A socket without a connection has no other end, nor has one whose peer has reset. */
+/* A socket without a connection has no other end, nor has one whose peer has reset; but one whose
+ * peer has ended its side does. */
 static void no_peer(void **state)
 {
 	struct address address;
@@ -282,6 +283,12 @@ static void no_peer(void **state)
 	socket_close(ring, fd);
 	fd = connected(&peer);
 	assert_int_equal(socket_peer_address(ring, fd, &address), 0);
+	peer_shutdown(&peer);
+	turn();
+	assert_int_equal(socket_peer_address(ring, fd, &address), 0);
+	peer_close(&peer);
+	close_fd(fd);
+	fd = connected(&peer);
 	peer_reset(&peer);
 	for (int i = 0; i < 1000 && socket_peer_address(ring, fd, &address) == 0; i++)
 		turn();

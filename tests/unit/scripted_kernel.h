@@ -52,8 +52,9 @@ static struct {
 	struct socket_delivery delivery; /* of all connections */
 	int delivery_error;
 	unsigned delivery_looks;
-	unsigned shutdowns; /* calls of socket_shutdown() */
-	unsigned resets;    /* and of socket_reset_on_close() */
+	unsigned shutdowns;		   /* calls of socket_shutdown() */
+	unsigned resets;		   /* and of socket_reset_on_close() */
+	bool is_reset[SCRIPTED_FILES_MAX]; /* by descriptor */
 } kernel;
 
 static inline void kernel_begin(void)
@@ -316,6 +317,8 @@ int socket_peer_address(struct ring *ring, int fd, struct address *address)
 	(void)ring;
 	assert_true(kernel.is_open[fd]);
 	kernel.peer_lookups++;
+	if (kernel.is_reset[fd])
+		return -ENOTCONN;
 	*address = make_address("127.0.0.1", 9);
 	return 0;
 }

@@ -28,6 +28,8 @@ static int set_up(void **state)
 	tcp = (struct tcp){ .core = &core, .starved_timer = { .expired = wait_on_timer } };
 	client_list_init(&tcp.parked, LIST_WAIT);
 	client_list_init(&tcp.starved, LIST_WAIT);
+	if (liveness_init(&tcp.liveness, &core))
+		return -1;
 	for (int i = 0; i < CLIENTS; i++)
 		clients[i] = table_add(&core.table, ROLLCALL_TCP);
 	taken_count = 0;

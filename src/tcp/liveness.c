@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+#include "tcp/liveness.h"
+
+#define MS_NS 1000000
+
+static bool is_full(const struct core *core)
+{
+	return core->stats.tcp_clients_now >= core->options.tcp_clients_max;
+}
+
+/* The lists share their links with those of clients that wait for a buffer or memory. */
+static bool is_waiting(const struct client *client)
+{
+	return client_has(client, CLIENT_PARKED | CLIENT_STARVED);
+}
+
+static unsigned list_of(const struct client *client)
+{
+	return client_has(client, CLIENT_SECOND) ? 1 : 0;
+}
+
+/* For a single socket, getpeername(2) costs less than poll(2) or TCP_INFO. */
+static bool is_connected(const struct core *core, const struct client *client)
+{
+	struct address peer;
+
+	return socket_peer_address(core->ring, client->fd, &peer) != -ENOTCONN;
+}
+
+static void check(struct liveness *liveness, struct client *client)
+{
+	struct core *core = liveness->core;
+
+	if (client->in_flight & IN_FLIGHT_SEND || !(client->in_flight & IN_FLIGHT_RECEIVE) ||
+	    is_connected(core, client))
+		return;
+	client_set(client, CLIENT_LOST);
+	core->stats.tcp_resets_found++;
+	core_flush_later(core, client);
+}
+
+static void set_timer(struct liveness *liveness)
+{
+	struct core *core = liveness->core;
+	const unsigned silent_ms = is_full(core) ? LIVENESS_SILENT_FULL_MS : LIVENESS_SILENT_MS;
+
+	timers_set(&core->timers, &liveness->timer,
+		   liveness->period_ns + (uint64_t)silent_ms * MS_NS);
+}
+
+static void begin_period(struct liveness *liveness, uint64_t now_ns)
+{
+	liveness->current = !liveness->current;
+	liveness->period_ns = now_ns;
+	if (liveness->lists[!liveness->current].count > 0)
+		set_timer(liveness);
+}
+
+static void on_timer(struct timer *timer)
+{
+	struct liveness *liveness = container_of(timer, struct liveness, timer);
+	struct core *core = liveness->core;
+	struct client_list *silent = &liveness->lists[!liveness->current];
+
+	for (unsigned i = 0; i < LIVENESS_CHECKS_MAX && silent->count > 0; i++) {
+		struct client *client = client_list_first(&core->table, silent);
+
+		client_list_remove(&core->table, silent, client);
+		check(liveness, client);
+	}
+	if (silent->count > 0)
+		timers_set(&core->timers, timer,
+			   core->timers.now_ns + LIVENESS_STEP_MS * (uint64_t)MS_NS);
+	else
+		begin_period(liveness, core->timers.now_ns);
+}
+
+int liveness_init(struct liveness *liveness, struct core *core)
+{
+	*liveness = (struct liveness){ .core = core, .timer = { .expired = on_timer } };
+	client_list_init(&liveness->lists[0], LIST_WAIT);
+	client_list_init(&liveness->lists[1], LIST_WAIT);
+	return timers_reserve(&core->timers);
+}
+
+static void note(struct liveness *liveness, struct client *client)
+{
+	if (is_waiting(client))
+		return;
+	if (client_is_listed(client, LIST_WAIT)) {
+		if (list_of(client) == liveness->current)
+			return;
+		liveness_leave(liveness, client);
+	}
+	client_clear(client, CLIENT_SECOND);
+	if (liveness->current == 1)
+		client_set(client, CLIENT_SECOND);
+	client_list_push(&liveness->core->table, &liveness->lists[liveness->current], client);
+	if (liveness->timer.position == 0) {
+		liveness->period_ns = liveness->core->now_ns;
+		set_timer(liveness);
+	}
+}
+
+void liveness_started(struct liveness *liveness, struct client *client)
+{
+	client_set(client, CLIENT_UNCHECKED);
+	note(liveness, client);
+}
+
+void liveness_received(struct liveness *liveness, struct client *client)
+{
+	if (client_has(client, CLIENT_UNCHECKED))
+		core_flush_later(liveness->core, client);
+	note(liveness, client);
+}
+
+void liveness_flush(struct liveness *liveness, struct client *client)
+{
+	if (!client_has(client, CLIENT_UNCHECKED) || !client_has(client, CLIENT_GOT_INPUT))
+		return;
+	client_clear(client, CLIENT_UNCHECKED);
+	if (client->state != CLIENT_CLOSING)
+		check(liveness, client);
+}
+
+void liveness_leave(struct liveness *liveness, struct client *client)
+{
+	if (client_is_listed(client, LIST_WAIT) && !is_waiting(client))
+		client_list_remove(&liveness->core->table, &liveness->lists[list_of(client)],
+				   client);
+}
+
+void liveness_hurry(struct liveness *liveness)
+{
+	const uint64_t due_ns = liveness->period_ns + (uint64_t)LIVENESS_SILENT_FULL_MS * MS_NS;
+
+	if (liveness->timer.position > 0 && liveness->timer.deadline_ns > due_ns)
+		timers_set(&liveness->core->timers, &liveness->timer, due_ns);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * liveness.h - finds TCP connections that were reset without a completion that says so.
+ *
+ * A multishot receive waits with an edge-triggered poll. Data and an RST that both arrive before
+ * the poll is armed are one event: the receive runs once, takes the data, and runs again only if
+ * the socket has more queued, which an RST does not count as. No other event follows (Linux 6.12 to
+ * 6.18; liburing issue 1549). Kernels without a fix of 2026 also merge data and an RST that arrive
+ * later, before the wake-up is handled. A FIN is never missed: it counts as queued. A send in
+ * flight fails on a connection that was reset, so clients with one need no check.
+ *
+ * Two nets catch such connections. Each receive that was started is checked once, at the end of the
+ * turn that brings its first data; this closes the first case. And a client is checked once when it
+ * has been silent for LIVENESS_SILENT_MS to twice that. After that it costs nothing, so an idle
+ * server makes no calls and does not wake up.
+ *
+ * The receive of a lost connection is cancelled and started again: its first try returns the data
+ * that is left, then the error.
+ */
+#ifndef TCP_LIVENESS_H
+#define TCP_LIVENESS_H
+
+#include "client/core.h"
+
+#define LIVENESS_SILENT_MS 1500
+
+/* While the table is full, or no client can be accepted: others wait for the place. */
+#define LIVENESS_SILENT_FULL_MS 100
+
+/* In one run of the timer; the rest follows LIVENESS_STEP_MS later. */
+#define LIVENESS_CHECKS_MAX 256
+#define LIVENESS_STEP_MS 1
+
+_Static_assert(2 * LIVENESS_SILENT_MS + 20000 / LIVENESS_CHECKS_MAX * LIVENESS_STEP_MS < 5000,
+	       "20,000 clients that are silent are checked within 5 s");
+
+struct liveness {
+	struct core *core;
+	struct client_list lists[2]; /* noted in this period, and in the one before */
+	unsigned current;	     /* which is the first of them */
+	uint64_t period_ns;	     /* when it began */
+	struct timer timer;
+};
+
+/* -ENOMEM */
+int liveness_init(struct liveness *liveness, struct core *core);
+
+/* A receive of the client was started: it is to be checked. */
+void liveness_started(struct liveness *liveness, struct client *client);
+
+/* It has brought data. */
+void liveness_received(struct liveness *liveness, struct client *client);
+
+/* The end of a turn: checks the client if its receive has brought its first data. */
+void liveness_flush(struct liveness *liveness, struct client *client);
+
+/* The client is closing, or waits for a buffer or memory: it is not to be checked. */
+void liveness_leave(struct liveness *liveness, struct client *client);
+
+/* The table is full, or accept fails for lack of descriptors: checks earlier. */
+void liveness_hurry(struct liveness *liveness);
+
+#endif
