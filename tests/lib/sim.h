@@ -38,6 +38,8 @@ enum sim_fault {
 	SIM_SEND_ENOBUFS,
 	SIM_RECEIVE_ENOMEM,
 	SIM_RECEIVE_ECONNRESET, /* the connection breaks while it is received from */
+	SIM_RESET_UNTOLD_FIRST, /* a poll that is armed after data and a reset tells of the data */
+	SIM_RESET_UNTOLD_LATER, /* so does a wake-up that is handled after both */
 	SIM_CANCEL_LATE,    /* a cancel finds the operation running: EALREADY, and it ends later */
 	SIM_CANCEL_LOST,    /* the operation goes on in the last moment, and may be done: ENOENT */
 	SIM_CANCEL_ENOBUFS, /* a cancelled receive ends with ENOBUFS (before Linux 6.5) */

@@ -28,6 +28,7 @@ struct sim_connection {
 	bool accepted;
 	bool client_ended, server_ended;
 	bool broken; /* reset from either side */
+	uint64_t broken_ns;
 	bool broken_by_fault;
 	bool told; /* the server has had its ECONNRESET */
 	bool client_gone, server_gone;
@@ -88,6 +89,8 @@ struct sim_op {
 	bool cancelled; /* ends with ECANCELED at the next try */
 	bool running;	/* but it may also be done before */
 	bool last;	/* its next result is its last one, though it is a multishot */
+	bool woken;	/* it has waited, and then received */
+	bool deaf;	/* it waits for an event that was lost: only a cancel ends it */
 	uint64_t not_before_ns;
 	uint64_t digest; /* of what a send is to send, when it was submitted */
 };

@@ -83,6 +83,13 @@ static void free_if_done(struct sim_connection *connection)
 	free(connection);
 }
 
+static void mark_broken(struct sim_connection *connection)
+{
+	if (!connection->broken)
+		connection->broken_ns = connection->sim->now_ns;
+	connection->broken = true;
+}
+
 void sim_break(struct sim_connection *connection)
 {
 	struct sim *sim = connection->sim;
@@ -90,7 +97,7 @@ void sim_break(struct sim_connection *connection)
 	size_t kept =
 		connection->out.count ? sim_random(sim, (uint32_t)connection->out.count + 1) : 0;
 
-	connection->broken = true;
+	mark_broken(connection);
 	connection->out.count = kept;
 	sim->progress = true;
 }
@@ -147,7 +154,7 @@ int sim_stream_send(struct sim_connection *connection, const struct iovec *piece
 	connection->sent += (uint32_t)sent;
 	/* Who has gone answers with a reset. */
 	if (connection->client_gone)
-		connection->broken = true;
+		mark_broken(connection);
 	return (int)sent;
 }
 
@@ -282,7 +289,7 @@ int sim_write(struct sim_connection *connection, const void *data, size_t bytes)
 		return -EPIPE;
 	/* Data for a socket that is closed is answered with a reset. */
 	if (connection->server_gone) {
-		connection->broken = true;
+		mark_broken(connection);
 		return -EPIPE;
 	}
 	return (int)bytes_write(&connection->in, data, bytes);
@@ -304,7 +311,7 @@ void sim_shutdown(struct sim_connection *connection)
 
 void sim_reset(struct sim_connection *connection)
 {
-	connection->broken = true;
+	mark_broken(connection);
 	connection->out.count = 0;
 }
 
@@ -327,6 +334,6 @@ void sim_release(struct sim_connection *connection)
 {
 	connection->client_gone = true;
 	if (connection->out.count > 0 || !connection->client_ended)
-		connection->broken = true;
+		mark_broken(connection);
 	free_if_done(connection);
 }

@@ -25,6 +25,9 @@
 /* Turns in which someone waits who could go on, and nothing of what was sent is received. */
 #define WAITING_MAX 300
 
+/* After this time the server must have closed a connection that was reset. */
+#define DEAD_NS_MAX 5000000000
+
 /* Turns in a row in which every completion is an error, and nothing else happens. */
 #define FRUITLESS_MAX 200
 
@@ -436,6 +439,25 @@ static void check_starvation(struct sim *sim)
 	}
 }
 
+/* The kernel may forget to report a reset; the server must find it. */
+static void check_dead(struct sim *sim)
+{
+	unsigned seen = 0;
+
+	for (int fd = 0; fd < SIM_FILES_MAX && seen < sim->files_open; fd++) {
+		const struct sim_connection *connection = sim->files[fd].connection;
+
+		seen += sim->files[fd].kind != SIM_FREE;
+		if (sim->files[fd].kind != SIM_STREAM || !connection->broken || !connection->served)
+			continue;
+		if (sim->now_ns > connection->broken_ns + DEAD_NS_MAX &&
+		    sim->now_ns > connection->late_until_ns + DEAD_NS_MAX)
+			sim_fail(sim, "descriptor %d was reset %llu ms ago, and is still open", fd,
+				 (unsigned long long)(sim->now_ns - connection->broken_ns) /
+					 1000000);
+	}
+}
+
 static int enter(struct sim *sim, uint64_t wait_ns)
 {
 	struct ring *ring = sim->ring;
@@ -444,6 +466,7 @@ static int enter(struct sim *sim, uint64_t wait_ns)
 	sim_trace(sim, "turn at %llu us", (unsigned long long)(sim->now_ns / 1000));
 	check_progress(sim);
 	check_starvation(sim);
+	check_dead(sim);
 	sim->now_ns += 1 + sim_random(sim, TURN_NS_MAX);
 	flush_overflow(ring);
 	if (sim_chance(sim, SIM_ENTER_EBUSY) || sim_chance(sim, SIM_ENTER_EAGAIN))

@@ -69,6 +69,7 @@ static const struct counter counters[] = {
 	COUNTER(sequence_reordered),
 	COUNTER(sequence_late),
 	COUNTER(sequence_restarts),
+	COUNTER(tcp_resets_found),
 };
 
 static bool print_count(const char *name, uint64_t count)

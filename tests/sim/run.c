@@ -21,6 +21,9 @@
 #define FAILURE_SEED 41
 #define FAILURE_PEOPLE_MAX 8
 
+/* More than a server may take to find a connection that was reset. */
+#define QUIET_NS 6000000000
+
 /* Simulated: everybody who behaves is served by then. */
 #define LONGEST_NS 7200000000000
 
@@ -44,7 +47,8 @@ struct run {
 	unsigned people_count, people_max;
 	struct correspondent correspondents[CORRESPONDENTS_MAX];
 	unsigned correspondents_count;
-	uint64_t stop_ns; /* UINT64_MAX: when all are done */
+	uint64_t stop_ns; /* UINT64_MAX: when all are done, and a while later */
+	uint64_t quiet_ns, done_ns;
 	uint64_t stop_again_ns;
 	struct stranger stranger;
 	struct ledger ledger;
@@ -98,7 +102,9 @@ static uint64_t operate(struct run *run, bool all_done)
 {
 	const uint64_t now_ns = sim_now_ns(run->sim);
 
-	if (!run->stopping && (all_done || now_ns >= run->stop_ns)) {
+	if (all_done && run->done_ns == UINT64_MAX)
+		run->done_ns = now_ns + run->quiet_ns;
+	if (!run->stopping && (now_ns >= run->done_ns || now_ns >= run->stop_ns)) {
 		run->stopping = true;
 		CHECK(rollcall_post(run->server, stop, run) == 0);
 	}
@@ -108,7 +114,9 @@ static uint64_t operate(struct run *run, bool all_done)
 	}
 	if (now_ns > LONGEST_NS)
 		sim_fail(run->sim, "some are still not served");
-	return run->stopping ? run->stop_again_ns : run->stop_ns;
+	if (run->stopping)
+		return run->stop_again_ns;
+	return run->done_ns < run->stop_ns ? run->done_ns : run->stop_ns;
 }
 
 static uint64_t world(void *context)
@@ -181,6 +189,8 @@ static struct sim_settings settings_of(uint64_t seed, bool trace)
 	settings.sq_entries_max = 4u << draw(&state, 9);
 	settings.cq_entries_max = 2 * settings.sq_entries_max << draw(&state, 3);
 	settings.chance[SIM_EARLY_EAGAIN] = 8192u * draw(&state, 4);
+	settings.chance[SIM_RESET_UNTOLD_FIRST] = 16384u * draw(&state, 4);
+	settings.chance[SIM_RESET_UNTOLD_LATER] = 16384u * draw(&state, 4);
 	settings.chance[SIM_UDP_TOGETHER] = 16384u * draw(&state, 4);
 	/* When sends are late, buffers are held for long, and may run out. */
 	if (draw(&state, 8) == 0)
@@ -302,7 +312,9 @@ static void make_people(struct run *run)
 	stranger_make(&run->stranger, sim);
 	run->stop_ns =
 		sim_random(sim, 2) ? UINT64_MAX : sim_now_ns(sim) + sim_random(sim, 4000000000u);
-	run->stop_again_ns = UINT64_MAX;
+	/* Until then a connection that was reset must be noticed, though nothing else happens. */
+	run->quiet_ns = sim_random(sim, 2) ? QUIET_NS : 0;
+	run->done_ns = run->stop_again_ns = UINT64_MAX;
 	run->impatient = run->stop_ns != UINT64_MAX && sim_random(sim, 4) == 0;
 	if (run->impatient)
 		run->stop_again_ns = run->stop_ns + sim_random(sim, 10000000);
