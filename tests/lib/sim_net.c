@@ -166,7 +166,8 @@ int sim_stream_delivery(struct sim_connection *connection, struct socket_deliver
 		connection->told = true;
 		return -ECONNRESET;
 	}
-	delivery->is_pending = left > 0 || sim_chance(connection->sim, SIM_ACK_LATE);
+	delivery->is_pending = left > 0 || ((connection->sent > 0 || connection->server_ended) &&
+					    sim_chance(connection->sim, SIM_ACK_LATE));
 	delivery->acked = connection->sent - left;
 	return 0;
 }
