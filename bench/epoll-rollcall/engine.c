@@ -104,14 +104,15 @@ static void flush(struct rollcall_server *server)
 {
 	struct client *client;
 
+	udp_flush_unlisted(server);
 	do {
 		while ((client = core_flush_next(&server->core))) {
 			if (client->transport == ROLLCALL_TCP)
 				tcp_flush(server, client);
 			else
-				udp_flush_client(&server->udp, client);
+				udp_flush(server, client);
 		}
-		udp_flush(server);
+		udp_send_queued(server);
 	} while (server->core.flush_count > 0);
 }
 

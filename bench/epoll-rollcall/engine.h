@@ -66,6 +66,10 @@ void udp_ready(struct endpoint *endpoint);
 
 /* Does what has become necessary: sends, closes, or asks for more. */
 void tcp_flush(struct rollcall_server *server, struct client *client);
-void udp_flush(struct rollcall_server *server);
+void udp_flush(struct rollcall_server *server, struct client *client);
+
+/* Sends to those without a place in the table, and then what is queued in the ring. */
+void udp_flush_unlisted(struct rollcall_server *server);
+void udp_send_queued(struct rollcall_server *server);
 
 #endif

@@ -106,17 +106,35 @@ static unsigned send_some(struct udp *udp, unsigned from)
 	return count;
 }
 
-void udp_flush(struct rollcall_server *server)
+void udp_send_queued(struct rollcall_server *server)
 {
 	struct ring *ring = server->core.ring;
-	struct udp *udp = &server->udp;
 
-	while (udp->datagrams.first) {
-		ring->count = 0;
+	for (unsigned done = 0; done < ring->count;)
+		done += send_some(&server->udp, done);
+	ring->count = 0;
+}
+
+void udp_flush(struct rollcall_server *server, struct client *client)
+{
+	struct ring *ring = server->core.ring;
+
+	ring->room = ENGINE_BATCH;
+	if (!udp_flush_client(&server->udp, client))
+		core_flush_later(&server->core, client);
+	ring->room = 0;
+	if (ring->count == ENGINE_BATCH)
+		udp_send_queued(server);
+}
+
+void udp_flush_unlisted(struct rollcall_server *server)
+{
+	struct ring *ring = server->core.ring;
+
+	while (server->udp.datagrams.unlisted) {
 		ring->room = ENGINE_BATCH;
-		datagrams_flush(&udp->datagrams);
+		datagrams_flush_unlisted(&server->udp.datagrams);
 		ring->room = 0;
-		for (unsigned done = 0; done < ring->count;)
-			done += send_some(udp, done);
+		udp_send_queued(server);
 	}
 }

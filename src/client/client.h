@@ -11,6 +11,7 @@
 #include "client/queue.h"
 #include "rollcall.h"
 
+struct datagram;
 struct stream;
 struct tcp_input;
 struct udp_peer;
@@ -40,7 +41,8 @@ enum client_state {
 	CLIENT_CLOSING,
 };
 
-/* Operations of a TCP client in flight: at most one of each kind. */
+/* Operations in flight, at most one of each kind. Of a UDP client only a GSO batch, as a send;
+ * other datagrams are just counted. */
 enum {
 	IN_FLIGHT_RECEIVE = 1 << 0,
 	IN_FLIGHT_SEND = 1 << 1,
@@ -63,7 +65,7 @@ enum {
 	CLIENT_GOT_INPUT = 1 << 10,  /* the receive in flight, or the last one, has brought some */
 	CLIENT_STARVED = 1 << 11,    /* both its receive and its send wait for memory */
 	CLIENT_ACTIVE = 1 << 12,     /* UDP: it has sent after an answer, or three times */
-	CLIENT_ALONE = 1 << 13,	     /* UDP: its datagrams cannot leave together */
+	CLIENT_ALONE = 1 << 13,	     /* UDP: its datagrams are not sent in GSO batches */
 	CLIENT_UNACKED = 1 << 14,    /* TCP: watched until the peer has acknowledged all output */
 	CLIENT_UNCHECKED = 1 << 12,  /* TCP: its receive was not checked (tcp/liveness.h) */
 	CLIENT_SECOND = 1 << 13,     /* TCP: which list of liveness it is in, if in one */
@@ -95,7 +97,7 @@ struct client {
 	uint64_t id;
 	enum client_state state : 4;
 	enum rollcall_transport transport : 4;
-	uint8_t in_flight : 4; /* TCP: which operations */
+	uint8_t in_flight : 4; /* which operations */
 	uint8_t listed : 4;    /* in which lists, a bit each */
 	uint16_t flags;
 	uint16_t gather; /* TCP: of the send in flight, or GATHER_NONE */
@@ -111,8 +113,9 @@ struct client {
 		} tcp;
 		struct {
 			struct udp_peer *peer;
-			struct stream *stream; /* of one that numbers its datagrams */
-			uint32_t sends;	       /* in flight, or about to be */
+			struct stream *stream;	 /* of one that numbers its datagrams */
+			struct datagram *queued; /* the last of those not in flight yet */
+			uint32_t sends;		 /* of them, and in flight */
 		} udp;
 	};
 	uint32_t active_ms; /* when there was activity last, for the list that it is in */

@@ -72,9 +72,8 @@ static bool flush_clients(struct rollcall_server *server)
 	struct client *client;
 
 	while ((client = core_flush_next(&server->core))) {
-		if (client->transport == ROLLCALL_UDP) {
-			udp_flush_client(&server->udp, client);
-		} else if (!connection_flush(&server->tcp, client)) {
+		if (client->transport == ROLLCALL_UDP ? !udp_flush_client(&server->udp, client)
+						      : !connection_flush(&server->tcp, client)) {
 			core_flush_later(&server->core, client);
 			return false;
 		}
@@ -98,6 +97,9 @@ static bool flush_listeners(struct rollcall_server *server)
 static bool flush_all(struct rollcall_server *server)
 {
 	wait_end_for_buffers(&server->tcp);
+	/* Before the clients: one that was answered without a place may be a client now. */
+	if (!datagrams_flush_unlisted(&server->udp.datagrams))
+		return false;
 	/* A client that goes makes room for one that waits, who has something to do at once. */
 	do {
 		if (!flush_clients(server) || !flush_listeners(server))
@@ -106,8 +108,7 @@ static bool flush_all(struct rollcall_server *server)
 	for (unsigned i = 0; i < server->endpoint_count; i++)
 		if (!endpoint_flush(server->endpoints[i]))
 			return false;
-	return datagrams_flush(&server->udp.datagrams) &&
-	       posts_flush(&server->posts, server->core.ring) &&
+	return posts_flush(&server->posts, server->core.ring) &&
 	       files_flush(&server->files, server->core.ring);
 }
 

@@ -24,31 +24,67 @@ bool datagrams_are_busy(const struct datagrams *datagrams)
 	return datagrams->slots.used > 0;
 }
 
-static void push(struct datagrams *datagrams, struct datagram *datagram)
+/* ---- Queues: rings of datagrams, known by the last, so that both ends are at hand ---- */
+
+static void push(struct datagram **last, struct datagram *datagram)
 {
-	datagram->next = NULL;
-	if (datagrams->last)
-		datagrams->last->next = datagram;
-	else
-		datagrams->first = datagram;
-	datagrams->last = datagram;
+	datagram->next = datagram;
+	if (*last) {
+		datagram->next = (*last)->next;
+		(*last)->next = datagram;
+	}
+	*last = datagram;
+}
+
+static struct datagram *pop(struct datagram **last)
+{
+	struct datagram *first = (*last)->next;
+
+	(*last)->next = first->next;
+	if (first == *last)
+		*last = NULL;
+	return first;
+}
+
+/* Puts another queue before this one. */
+static void put_before(struct datagram **last, struct datagram *other)
+{
+	struct datagram *first;
+
+	if (!other)
+		return;
+	if (!*last) {
+		*last = other;
+		return;
+	}
+	first = other->next;
+	other->next = (*last)->next;
+	(*last)->next = first;
 }
 
 /* ---- Taking datagrams ---- */
 
-/* The last waiting slot, if one more datagram can leave with those in it; else NULL. */
-static struct datagram *find_company(struct datagrams *datagrams,
-				     const struct datagram_target *target,
-				     const struct message *message)
+/* Queues the datagram in the slot. */
+static void enqueue(struct datagrams *datagrams, struct client *client, struct datagram *datagram)
 {
-	struct datagram *last = datagrams->last;
+	if (!client) {
+		push(&datagrams->unlisted, datagram);
+		return;
+	}
+	push(&client->udp.queued, datagram);
+	core_flush_later(datagrams->core, client);
+}
+
+/* The newest that is queued for the client, if this one can be appended to it; else NULL. */
+static struct datagram *find_batch(const struct datagram_target *target,
+				   const struct message *message)
+{
+	struct datagram *last = target->client ? target->client->udp.queued : NULL;
 	const size_t bytes = message->bytes;
 
-	if (!last || last->whole || target->alone || last->client != target->client ||
-	    memcmp(&last->key, target->key, sizeof(last->key)) != 0)
-		return NULL;
-	if (bytes == 0 || bytes > last->segment_bytes || last->segments == DATAGRAM_SEGMENTS_MAX ||
-	    last->queue.bytes + bytes > DATAGRAM_BUNDLE_BYTES_MAX ||
+	if (!last || last->whole || bytes == 0 || bytes > last->segment_bytes ||
+	    last->segments == DATAGRAM_SEGMENTS_MAX ||
+	    last->queue.bytes + bytes > DATAGRAM_BATCH_BYTES_MAX ||
 	    last->queue.segments + DATAGRAM_PIECES_OF(message->count, bytes) > DATAGRAM_PIECES)
 		return NULL;
 	return last;
@@ -70,32 +106,34 @@ static struct datagram *fill_slot(struct datagrams *datagrams, const struct data
 	}
 	datagram->endpoint = target->endpoint;
 	datagram->key = *target->key;
-	datagram->client = target->client;
+	datagram->client = target->client ? target->client->id : ROLLCALL_NONE;
 	datagram->segment_bytes = (uint32_t)message->bytes;
 	datagram->segments = 1;
-	datagram->whole = target->alone;
+	datagram->whole = !target->client || client_has(target->client, CLIENT_ALONE);
+	if (target->client)
+		target->client->udp.sends++;
 	return datagram;
 }
 
-enum datagram_fate datagrams_send(struct datagrams *datagrams, const struct datagram_target *target,
-				  const struct message *message)
+bool datagrams_send(struct datagrams *datagrams, const struct datagram_target *target,
+		    const struct message *message)
 {
 	struct core *core = datagrams->core;
-	struct datagram *datagram = find_company(datagrams, target, message);
+	struct datagram *datagram = find_batch(target, message);
 
 	if (datagram &&
 	    queue_append(&core->memory, &datagram->queue, message->parts, message->count, false)) {
 		datagram->segments++;
 		datagram->whole = message->bytes < datagram->segment_bytes;
-		return DATAGRAM_JOINED;
+		return true;
 	}
 	datagram = fill_slot(datagrams, target, message);
 	if (!datagram) {
 		core->stats.udp_sends_dropped++;
-		return DATAGRAM_DROPPED;
+		return false;
 	}
-	push(datagrams, datagram);
-	return DATAGRAM_STARTED;
+	enqueue(datagrams, target->client, datagram);
+	return true;
 }
 
 /* ---- Starting to send ---- */
@@ -181,31 +219,48 @@ static void prepare_send(struct io_uring_sqe *sqe, struct datagram *datagram)
 	}
 }
 
-bool datagrams_flush(struct datagrams *datagrams)
+/* Starts the first of a queue; NULL: the submission queue is full. */
+static struct datagram *start_first(struct datagrams *datagrams, struct datagram **last)
 {
-	struct core *core = datagrams->core;
+	struct io_uring_sqe *sqe = ring_sqe(datagrams->core->ring);
+	struct datagram *datagram;
 
-	while (datagrams->first) {
-		struct datagram *datagram = datagrams->first;
-		struct io_uring_sqe *sqe = ring_sqe(core->ring);
+	if (!sqe)
+		return NULL;
+	datagram = pop(last);
+	prepare_send(sqe, datagram);
+	sqe->user_data = op_pack(OP_UDP_SEND, slab_index(&datagrams->slots, datagram));
+	return datagram;
+}
 
-		if (!sqe)
+bool datagrams_flush(struct datagrams *datagrams, struct client *client)
+{
+	while (client->udp.queued && !(client->in_flight & IN_FLIGHT_SEND)) {
+		const struct datagram *datagram = start_first(datagrams, &client->udp.queued);
+
+		if (!datagram)
 			return false;
-		prepare_send(sqe, datagram);
-		sqe->user_data = op_pack(OP_UDP_SEND, slab_index(&datagrams->slots, datagram));
-		datagrams->first = datagram->next;
+		if (datagram->segments > 1)
+			client->in_flight |= IN_FLIGHT_SEND;
 	}
-	datagrams->last = NULL;
+	return true;
+}
+
+bool datagrams_flush_unlisted(struct datagrams *datagrams)
+{
+	while (datagrams->unlisted)
+		if (!start_first(datagrams, &datagrams->unlisted))
+			return false;
 	return true;
 }
 
 /* ---- Completions ---- */
 
 /*
- * Whether datagrams may be refused only because they come together: larger than the way takes in
- * one packet, or a way without checksums in hardware (net/ipv4/udp.c, Linux 6.1).
+ * Whether the send may have failed only because it is a GSO batch: its segments are larger than the
+ * path MTU, or the path has no checksums in hardware (net/ipv4/udp.c, Linux 6.1).
  */
-static bool is_company_refused(int error)
+static bool is_batch_refused(int error)
 {
 	return error == -EINVAL || error == -EMSGSIZE || error == -EIO || error == -EOPNOTSUPP;
 }
@@ -221,15 +276,15 @@ static unsigned cut_pieces(struct iovec *pieces, size_t bytes)
 	return last + 1;
 }
 
-/* Takes a slot for each datagram of a refused one, and puts them first, in their order. */
-static unsigned send_one_by_one(struct datagrams *datagrams, struct datagram *refused)
+/* Queues each datagram of a refused batch by itself, before all others of the client. */
+static void send_one_by_one(struct datagrams *datagrams, struct client *client,
+			    struct datagram *refused)
 {
-	const struct datagram_target target = { refused->endpoint, &refused->key, refused->client,
-						true };
-	struct datagrams ahead = { .core = datagrams->core };
+	const struct datagram_target target = { refused->endpoint, &refused->key, client };
 	struct queue *queue = &refused->queue;
-	unsigned again = 0;
+	struct datagram *last = NULL;
 
+	client_set(client, CLIENT_ALONE);
 	while (queue->bytes > 0) {
 		const size_t bytes = min_size(queue->bytes, refused->segment_bytes);
 		struct message message = { .parts = refused->pieces, .bytes = bytes };
@@ -239,19 +294,12 @@ static unsigned send_one_by_one(struct datagrams *datagrams, struct datagram *re
 		message.count = cut_pieces(refused->pieces, bytes);
 		one = fill_slot(datagrams, &target, &message);
 		queue_advance(&datagrams->core->memory, queue, bytes);
-		if (!one) {
+		if (one)
+			push(&last, one);
+		else
 			datagrams->core->stats.udp_sends_dropped++;
-			continue;
-		}
-		push(&ahead, one);
-		again++;
 	}
-	if (again > 0) {
-		ahead.last->next = datagrams->first;
-		datagrams->last = datagrams->last ? datagrams->last : ahead.last;
-		datagrams->first = ahead.first;
-	}
-	return again;
+	put_before(&client->udp.queued, last);
 }
 
 /* As anywhere on its way, a datagram may be lost here. */
@@ -265,15 +313,32 @@ static void count_sent(struct rollcall_stats *stats, const struct datagram *data
 		stats->udp_send_errors += datagram->segments;
 }
 
-uint64_t datagrams_on_sent(struct datagrams *datagrams, uint64_t id, const struct io_uring_cqe *cqe,
-			   unsigned *again)
+/* What is queued behind a batch may leave now; of a refused one its datagrams come first. */
+static void on_batch_sent(struct datagrams *datagrams, struct client *client,
+			  struct datagram *datagram, int result)
+{
+	client->in_flight &= ~IN_FLIGHT_SEND & IN_FLIGHT_ALL;
+	if (is_batch_refused(result))
+		send_one_by_one(datagrams, client, datagram);
+	else
+		count_sent(&datagrams->core->stats, datagram, result);
+	if (client->udp.queued)
+		core_flush_later(datagrams->core, client);
+}
+
+struct client *datagrams_on_sent(struct datagrams *datagrams, uint64_t id,
+				 const struct io_uring_cqe *cqe)
 {
 	struct datagram *datagram = slab_at(&datagrams->slots, (uint32_t)id);
-	const uint64_t client = datagram->client;
+	struct client *client = NULL;
 
-	*again = 0;
-	if (datagram->segments > 1 && is_company_refused(cqe->res))
-		*again = send_one_by_one(datagrams, datagram);
+	if (datagram->client != ROLLCALL_NONE) {
+		client = table_find(&datagrams->core->table, datagram->client);
+		CHECK(client && client->udp.sends > 0);
+		client->udp.sends--;
+	}
+	if (datagram->segments > 1)
+		on_batch_sent(datagrams, client, datagram, cqe->res);
 	else
 		count_sent(&datagrams->core->stats, datagram, cqe->res);
 	queue_clear(&datagrams->core->memory, &datagram->queue);

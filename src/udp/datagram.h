@@ -3,9 +3,14 @@
  * datagram.h - datagrams on their way out.
  *
  * Each is an operation of its own, from a pool of slots, and all may be in flight at once. Those to
- * the same client that follow each other in a turn, and have one size, leave together (udp(7),
- * UDP_SEGMENT; Linux 4.18); the last of them may be shorter. Where the kernel refuses that, they go
- * one by one, and so do all later ones to that client.
+ * the same client that are queued in a turn one after the other, and have one size, are one GSO
+ * batch (udp(7), UDP_SEGMENT; Linux 4.18); the last of them may be shorter. If the kernel refuses a
+ * batch, its datagrams are sent one by one, and so are all later ones to that client.
+ *
+ * Datagrams to a client leave in their order. The kernel sends each while it is submitted, so that
+ * only a refused batch could be overtaken: what follows a batch stays queued until its completion,
+ * and the datagrams of a refused one are queued before it. That costs a client that fills more than
+ * one batch a turn one turn for each; the others do not wait.
  *
  * None waits for room in the socket: it would hold a buffer that all share, and leave after newer
  * ones. What finds no room is lost and counted, as anywhere on its way.
@@ -21,9 +26,9 @@
 #define DATAGRAM_IPV4_BYTES_MAX (65535 - 8 - 20)
 #define DATAGRAM_IPV6_BYTES_MAX (65535 - 8)
 
-/* So many leave together at most (Linux before 6.9; 128 since), and so many bytes. */
+/* The most datagrams of a batch (Linux before 6.9; 128 since), and the most bytes. */
 #define DATAGRAM_SEGMENTS_MAX 64
-#define DATAGRAM_BUNDLE_BYTES_MAX DATAGRAM_IPV4_BYTES_MAX
+#define DATAGRAM_BATCH_BYTES_MAX DATAGRAM_IPV4_BYTES_MAX
 
 /* The parts of a message, and a header before them. */
 #define DATAGRAM_PARTS_MAX (CORE_PARTS_MAX + 1)
@@ -39,7 +44,7 @@ _Static_assert(DATAGRAM_PIECES >= DATAGRAM_PIECES_OF(DATAGRAM_PARTS_MAX, DATAGRA
 
 struct endpoint;
 
-/* One datagram, or several that leave together. Nothing of it moves until its completion. */
+/* One datagram, or a GSO batch. Nothing of it moves until its completion. */
 struct datagram {
 	struct msghdr message;
 	struct iovec pieces[DATAGRAM_PIECES];
@@ -47,55 +52,53 @@ struct datagram {
 	_Alignas(struct cmsghdr) uint8_t
 		control[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t))];
 	struct queue queue;
-	struct datagram *next; /* waits for an SQE */
+	struct datagram *next; /* behind it in its queue; behind the last: the first */
 	struct endpoint *endpoint;
 	struct udp_key key;
 	uint64_t client; /* or ROLLCALL_NONE */
 	uint32_t segment_bytes;
 	uint16_t segments;
-	bool whole; /* none can follow: its last segment is shorter, or it leaves alone */
+	bool whole; /* none can be appended: its last segment is shorter, or it leaves alone */
 };
 
 struct datagrams {
 	struct core *core;
 	struct slab slots;
-	struct datagram *first, *last; /* wait for an SQE */
+	struct datagram *unlisted; /* the last that is queued for clients without a place */
 };
 
 /* -ENOMEM */
 int datagrams_init(struct datagrams *datagrams, struct core *core);
 void datagrams_destroy(struct datagrams *datagrams);
 
-/* What becomes of a datagram. */
-enum datagram_fate {
-	DATAGRAM_DROPPED, /* no slot or no memory was left; counted */
-	DATAGRAM_JOINED,  /* it leaves with others, in a slot of theirs */
-	DATAGRAM_STARTED, /* it is the first in a slot, whose completion will name the client */
-};
-
 /* Whom a datagram is for. */
 struct datagram_target {
 	struct endpoint *endpoint;
 	const struct udp_key *key;
-	uint64_t client; /* or ROLLCALL_NONE */
-	bool alone;	 /* not together with others */
+	struct client *client; /* NULL: it has no place in the table */
 };
 
-enum datagram_fate datagrams_send(struct datagrams *datagrams, const struct datagram_target *target,
-				  const struct message *message);
+/*
+ * Queues a datagram. To a client without a place it leaves alone, since nothing is kept that could
+ * hold back what follows a batch. false: no slot or no memory is left; counted.
+ */
+bool datagrams_send(struct datagrams *datagrams, const struct datagram_target *target,
+		    const struct message *message);
 
-/* Starts the sends of waiting datagrams. false: the submission queue is full. */
-bool datagrams_flush(struct datagrams *datagrams);
+/* Starts what is queued for a client, up to a batch. false: the submission queue is full. */
+bool datagrams_flush(struct datagrams *datagrams, struct client *client);
+
+/* The same for clients without a place. */
+bool datagrams_flush_unlisted(struct datagrams *datagrams);
 
 /*
- * The completion of a send; id is the number of the slot, which is free then. Returns its client.
- * If its datagrams could not leave together, they are to leave one by one, in *again slots; else
- * that is 0.
+ * The completion of a send; id is the number of the slot, which is free then. Returns its client,
+ * or NULL if that has no place.
  */
-uint64_t datagrams_on_sent(struct datagrams *datagrams, uint64_t id, const struct io_uring_cqe *cqe,
-			   unsigned *again);
+struct client *datagrams_on_sent(struct datagrams *datagrams, uint64_t id,
+				 const struct io_uring_cqe *cqe);
 
-/* Whether any waits or is in flight. */
+/* Whether any is queued or in flight. */
 bool datagrams_are_busy(const struct datagrams *datagrams);
 
 /* The address of the peer. */

@@ -123,8 +123,8 @@ static bool is_too_long(const struct endpoint *endpoint, size_t bytes)
 }
 
 /* Sends it behind a header, if there is one. */
-static enum datagram_fate send_behind(struct udp *udp, const struct datagram_target *target,
-				      uint8_t *header, const struct message *message)
+static bool send_behind(struct udp *udp, const struct datagram_target *target, uint8_t *header,
+			const struct message *message)
 {
 	struct iovec parts[DATAGRAM_PARTS_MAX];
 	const struct message whole = { parts, 1 + message->count,
@@ -147,20 +147,16 @@ int udp_send(struct udp *udp, struct client *client, const struct message *messa
 	struct stream *stream = client->udp.stream;
 	uint8_t header[RTP_HEADER_BYTES];
 	struct datagram_target target;
-	enum datagram_fate fate;
 
 	if (client->state != CLIENT_OPEN)
 		return -EPIPE;
-	target = (struct datagram_target){ endpoint_of(client), &client->udp.peer->key, client->id,
-					   client_has(client, CLIENT_ALONE) };
+	target = (struct datagram_target){ endpoint_of(client), &client->udp.peer->key, client };
 	/* One that is refused takes no number. */
 	if (is_too_long(target.endpoint, message->bytes + (stream ? sizeof(header) : 0)))
 		return -EMSGSIZE;
 	if (stream)
 		stream_number(stream, header);
-	fate = send_behind(udp, &target, stream ? header : NULL, message);
-	client->udp.sends += fate == DATAGRAM_STARTED;
-	if (fate != DATAGRAM_DROPPED)
+	if (send_behind(udp, &target, stream ? header : NULL, message))
 		core_count_sent(udp->core, client, message->bytes);
 	return 0;
 }
@@ -189,30 +185,21 @@ int udp_answer(struct udp *udp, const struct message *message)
 	if (!arrival)
 		return -ENOENT;
 	numbered = arrival->key.numbered;
-	target = (struct datagram_target){ arrival->endpoint, &arrival->key, ROLLCALL_NONE, false };
+	target = (struct datagram_target){ arrival->endpoint, &arrival->key, NULL };
 	if (is_too_long(target.endpoint, message->bytes + (numbered ? sizeof(header) : 0)))
 		return -EMSGSIZE;
 	if (numbered)
 		number_unlisted(udp, arrival, header);
-	if (send_behind(udp, &target, numbered ? header : NULL, message) != DATAGRAM_DROPPED)
+	if (send_behind(udp, &target, numbered ? header : NULL, message))
 		core_count_sent(udp->core, NULL, message->bytes);
 	return 0;
 }
 
 void udp_on_sent(struct udp *udp, uint64_t id, const struct io_uring_cqe *cqe)
 {
-	unsigned again;
-	const uint64_t owner = datagrams_on_sent(&udp->datagrams, id, cqe, &again);
-	struct client *client;
+	struct client *client = datagrams_on_sent(&udp->datagrams, id, cqe);
 
-	if (owner == ROLLCALL_NONE)
-		return;
-	client = table_find(&udp->core->table, owner);
-	CHECK(client && client->udp.sends > 0);
-	client->udp.sends += again - 1;
-	if (again > 0)
-		client_set(client, CLIENT_ALONE);
-	if (client->state == CLIENT_CLOSING)
+	if (client && client->state == CLIENT_CLOSING)
 		core_flush_later(udp->core, client);
 }
 
@@ -233,9 +220,11 @@ void udp_close(struct udp *udp, struct client *client, int reason)
 	core_flush_later(udp->core, client);
 }
 
-void udp_flush_client(struct udp *udp, struct client *client)
+bool udp_flush_client(struct udp *udp, struct client *client)
 {
-	CHECK(client->state == CLIENT_CLOSING);
-	if (client->udp.sends == 0)
+	if (!datagrams_flush(&udp->datagrams, client))
+		return false;
+	if (client->state == CLIENT_CLOSING && client->udp.sends == 0)
 		sessions_free(&udp->sessions, client);
+	return true;
 }

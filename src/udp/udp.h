@@ -49,7 +49,10 @@ void udp_address(const struct client *client, struct address *address);
 /* Forgets a client, once its datagrams are sent. */
 void udp_close(struct udp *udp, struct client *client, int reason);
 
-/* Frees a closing client whose datagrams are sent. */
-void udp_flush_client(struct udp *udp, struct client *client);
+/*
+ * Starts the sends of a client, and frees a closing one whose datagrams are sent. false: the
+ * submission queue is full.
+ */
+bool udp_flush_client(struct udp *udp, struct client *client);
 
 #endif

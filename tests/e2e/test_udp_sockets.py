@@ -155,6 +155,24 @@ def test_answers_larger_than_the_wire(server, wire):
             assert [sock.recv(1 << 16) for _ in messages] == messages
 
 
+@pytest.mark.parametrize("sizes", [[2000] * 70, [20000] * 8, [2000, 2000, 10, 3000, 3000, 3000] * 4],
+                         ids=["many", "large", "mixed"])
+def test_order_of_refused_batches(server, wire, sizes):
+    """Answers of one turn that are several GSO batches, all of them too large for the wire, and
+    single ones between them, arrive in the order of what they answer."""
+    rollcall = server("--udp", "10.9.0.1:0", "--service", "echo", "--udp-receive-buffer", "4M",
+                      "--udp-send-buffer", "4M")
+    messages = [noise(size, seed) for seed, size in enumerate(sizes)]
+    with client_at(wire, rollcall.udp, ("10.9.0.2", 0)) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        rollcall.signal(signal.SIGSTOP)
+        wait_until(lambda: is_stopped(rollcall), "a stopped server")
+        for message in messages:
+            sock.send(message)
+        rollcall.signal(signal.SIGCONT)
+        assert [sock.recv(1 << 16) for _ in messages] == messages
+
+
 def test_answers_to_bundles(server, wire):
     """What a client sends as one (UDP_SEGMENT) goes over the wire together, and is answered
     datagram by datagram."""

@@ -331,6 +331,29 @@ static bool is_answer(const struct ledger_answer *answer, const struct address *
 	return data[0] == 128 && has_next_header(answer, &header);
 }
 
+static struct ledger_answer *unlink_answer(struct ledger *ledger, struct ledger_answer **place)
+{
+	struct ledger_answer *answer = *place;
+
+	*place = answer->next;
+	if (!*place)
+		ledger->owed_end = place;
+	return answer;
+}
+
+/* Answers to one client leave in the order of what they answer: those before this one are lost. */
+static void forget_before(struct ledger *ledger, const struct ledger_answer *answer)
+{
+	struct ledger_answer **place = &ledger->owed;
+
+	while (*place != answer) {
+		if ((*place)->client == answer->client && is_same(&(*place)->key, &answer->key))
+			free(unlink_answer(ledger, place));
+		else
+			place = &(*place)->next;
+	}
+}
+
 void ledger_left(struct ledger *ledger, const struct address *from, const struct address *to,
 		 const void *data, size_t bytes)
 {
@@ -340,7 +363,9 @@ void ledger_left(struct ledger *ledger, const struct address *from, const struct
 		place = &(*place)->next;
 	answer = *place;
 	if (!answer)
-		sim_fail(ledger->sim, "%zu bytes leave that nobody is owed", bytes);
+		sim_fail(ledger->sim, "%zu bytes leave that are not owed, or after later ones",
+			 bytes);
+	forget_before(ledger, answer);
 	if (answer->key.numbered && answer->client && !answer->client->known) {
 		const struct header header = header_read(data);
 
@@ -348,10 +373,9 @@ void ledger_left(struct ledger *ledger, const struct address *from, const struct
 		answer->client->ssrc = header.ssrc;
 		answer->client->number = (uint16_t)(header.number - answer->index);
 	}
-	*place = answer->next;
-	if (!*place)
-		ledger->owed_end = place;
-	free(answer);
+	for (place = &ledger->owed; *place != answer;)
+		place = &(*place)->next;
+	free(unlink_answer(ledger, place));
 	ledger->left++;
 }
 

@@ -119,7 +119,7 @@ static void most_pieces(void **state)
 	assert_int_equal(left, 0);
 }
 
-/* Only answers that follow each other join: not those with another client's between them. */
+/* Those of a client join each other, whatever is answered to others between them. */
 static void clients_between(void **state)
 {
 	(void)state;
@@ -130,10 +130,34 @@ static void clients_between(void **state)
 	answer(1, 3);
 	answer(0, 3);
 	turn();
-	assert_sent("xxx", "192.0.2.1", 2001);
 	assert_int_equal(sending_segment(), 3);
-	complete_send(6);
-	assert_sent("xxx", "192.0.2.1", 2001);
+	assert_sent("xxxxxx", "192.0.2.1", 2001);
+	assert_int_equal(sending_segment(), 3);
+	assert_sent("xxxxxx", "192.0.2.2", 2002);
+	assert_false(is_sending());
+}
+
+/*
+ * What follows a batch leaves when that has left, since the kernel may refuse it; those that leave
+ * alone, and those to others, do not wait. More may join what waits.
+ */
+static void behind_a_batch(void **state)
+{
+	(void)state;
+	serve_one("udp://192.0.2.9:7070", "192.0.2.1");
+	come("192.0.2.2", 2002, "hello");
+	answer(0, 1);
+	answer(0, 3);
+	answer(0, 3);
+	answer(0, 4);
+	answer(1, 9);
+	turn();
+	assert_leaves("before it", 1, 0);
+	answer(0, 4);
+	turn();
+	assert_leaves("the batch", 6, 3);
+	assert_leaves("another client", 9, 0);
+	assert_leaves("behind it", 8, 4);
 	assert_false(is_sending());
 }
 
@@ -298,7 +322,7 @@ int main(void)
 		UDP_TEST(turns_between),   UDP_TEST(full_submission_queue),
 		UDP_TEST(control_data),	   UDP_TEST(control_data_v6),
 		UDP_TEST(no_control_data), UDP_TEST(longest),
-		UDP_TEST(no_memory),
+		UDP_TEST(no_memory),	   UDP_TEST(behind_a_batch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

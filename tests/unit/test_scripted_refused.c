@@ -152,7 +152,7 @@ static void errors_one_by_one(void **state)
 	assert_false(is_sending());
 }
 
-/* What comes later waits behind them, and joins none. */
+/* What comes later waits behind them, and joins none of them. */
 static void later_answers(void **state)
 {
 	(void)state;
@@ -163,8 +163,80 @@ static void later_answers(void **state)
 	answer(4, 4);
 	assert_sent("aaaaa", "192.0.2.1", 2001);
 	assert_sent("bbbbb", "192.0.2.1", 2001);
-	assert_sent("later", "192.0.2.1", 2001);
-	assert_sent("aaaa", "192.0.2.1", 2001);
+	assert_sent("lateraaaa", "192.0.2.1", 2001);
+	assert_false(is_sending());
+}
+
+/* Answers of a turn, with the first letter of each telling their order, of the given sizes. */
+static void answer_sizes(const size_t *sizes, size_t count)
+{
+	char text[32];
+
+	for (size_t i = 0; i < count; i++) {
+		memset(text, 'a' + (int)i, sizes[i]);
+		assert_int_equal(rollcall_send(server, 0, text, sizes[i]), 0);
+	}
+	turn();
+}
+
+/* Completes sends, batches with an error, until none is left; all answers leave in their order. */
+static void expect_in_order(const size_t *sizes, size_t count, int error)
+{
+	size_t next = 0;
+
+	while (is_sending()) {
+		const struct msghdr *message = sending();
+		const char *text = message->msg_iov[0].iov_base;
+
+		if (sending_segment() > 0 && error) {
+			complete_send(error);
+			continue;
+		}
+		assert_in_range(next, 0, count - 1);
+		assert_int_equal(text[0], 'a' + (int)next);
+		for (size_t left = sending_bytes(); left > 0; left -= sizes[next++])
+			assert_in_range(sizes[next], 0, left);
+		complete_send(1);
+	}
+	assert_int_equal(next, count);
+}
+
+/* Several batches of a turn, and single ones between them, leave in their order: refused or not. */
+static void several_batches(void **state)
+{
+	static const size_t sizes[] = { 1, 2, 3, 3, 3, 5, 5, 6, 7, 7, 2, 9, 9, 8, 9, 10 };
+
+	(void)state;
+	for (int refused = 0; refused <= 1; refused++) {
+		answer_sizes(sizes, COUNT(sizes));
+		expect_in_order(sizes, COUNT(sizes), refused ? -EINVAL : 0);
+	}
+	/* From then on all leave at once. */
+	answer_sizes(sizes, COUNT(sizes));
+	assert_int_equal(kernel.started_count, COUNT(sizes) + 2);
+	expect_in_order(sizes, COUNT(sizes), 0);
+	assert_int_equal(stats_now().udp_send_errors, 0);
+}
+
+/* Batches that are too large for the path only later, in the middle of a turn's answers. */
+static void refused_later(void **state)
+{
+	static const size_t sizes[] = { 3, 3, 4, 4, 5, 5, 6, 2 };
+
+	(void)state;
+	answer_sizes(sizes, COUNT(sizes));
+	assert_int_equal(sending_segment(), 3);
+	complete_send(6);
+	assert_int_equal(sending_segment(), 4);
+	complete_send(-EMSGSIZE);
+	for (size_t i = 2; i < COUNT(sizes); i++) {
+		assert_int_equal(*(const char *)sending()->msg_iov[0].iov_base, 'a' + (int)i);
+		assert_int_equal(sending_segment(), 0);
+		complete_send(1);
+		/* The batches that were queued before are refused as well. */
+		if (is_sending() && sending_segment() > 0)
+			complete_send(-EMSGSIZE);
+	}
 	assert_false(is_sending());
 }
 
@@ -215,16 +287,10 @@ static void refused_at_the_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(one_by_one),
-		TEST(only_that_client),
-		TEST(one_slot),
-		TEST(no_slots),
-		TEST(no_room),
-		TEST(other_errors),
-		TEST(errors_one_by_one),
-		TEST(later_answers),
-		TEST(closed_meanwhile),
-		TEST(cancelled_at_the_end),
+		TEST(one_by_one),	  TEST(only_that_client), TEST(one_slot),
+		TEST(no_slots),		  TEST(no_room),	  TEST(other_errors),
+		TEST(errors_one_by_one),  TEST(later_answers),	  TEST(several_batches),
+		TEST(refused_later),	  TEST(closed_meanwhile), TEST(cancelled_at_the_end),
 		TEST(refused_at_the_end),
 	};
 

@@ -145,18 +145,42 @@ static void answer_twice(rollcall_client client, const void *data, size_t size)
 	answer_nobody(client, data, size);
 }
 
-/* Two answers of a size leave together, but not with another's. */
-static void together(void **state)
+/* Two answers of a size leave one by one: nothing could hold back what follows a batch. */
+static void one_by_one(void **state)
 {
 	(void)state;
 	serve_full("udp://192.0.2.9:7070");
 	on_message = answer_twice;
 	come("192.0.2.2", 2002, "y");
 	expect("none:y 0 0 ");
-	assert_int_equal(sending_segment(), 1);
-	complete_send(2);
+	for (int i = 0; i < 2; i++)
+		assert_sent("y", "192.0.2.2", 2002);
 	assert_false(is_sending());
-	assert_int_equal(stats_now().udp_bundles_sent, 1);
+	assert_int_equal(stats_now().udp_bundles_sent, 0);
+}
+
+static void answer_and_make_room(rollcall_client client, const void *data, size_t size)
+{
+	assert_int_equal(rollcall_send(server, client, data, size), 0);
+	if (client == ROLLCALL_NONE)
+		assert_int_equal(rollcall_close(server, 0), 0);
+}
+
+/* One that becomes a client in the same turn gets the earlier answer first. */
+static void client_afterwards(void **state)
+{
+	const struct datagram_in in = datagram_from("192.0.2.1", 2002, "ab");
+
+	(void)state;
+	options.udp_clients_per_source_max = 1;
+	serve("udp://192.0.2.9:7070");
+	come("192.0.2.1", 2001, "x");
+	on_message = answer_and_make_room;
+	come_together(&in, 1);
+	expect("+0 0:x none:a +1 1:b -0(-125) ");
+	assert_sent("a", "192.0.2.1", 2002);
+	assert_sent("b", "192.0.2.1", 2002);
+	assert_false(is_sending());
 }
 
 /* On a wildcard address the answer leaves from the address that was asked. */
@@ -292,15 +316,11 @@ static void too_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(answered),
-		TEST(not_stateless),
-		TEST(deaf_service),
-		TEST(nobody),
-		TEST(nothing_to_answer),
-		TEST(together),
-		TEST(source_of_the_answer),
-		TEST(numbered),
-		TEST(longest),
+		TEST(answered),		 TEST(not_stateless),
+		TEST(deaf_service),	 TEST(nobody),
+		TEST(nothing_to_answer), TEST(one_by_one),
+		TEST(client_afterwards), TEST(source_of_the_answer),
+		TEST(numbered),		 TEST(longest),
 		TEST(too_many),
 	};
 
