@@ -341,7 +341,16 @@ ROLLCALL_EXPORT int rollcall_create(struct rollcall_server **server,
  * 127.0.0.1 and ::1 (RFC 6761, section 6.3). [::] takes IPv6 only. PORT 0 stands for a free one,
  * the same for all addresses of a name. `context` is passed to the callbacks. At most 64 addresses
  * a server. May be called before rollcall_run() and from callbacks. Why it failed goes to the
- * log, with the address. Errors:
+ * log, with the address.
+ *
+ * UDP: what comes from an address and port of the server's own is not answered, as two servers
+ * could answer each other without end. For * the server opens an rtnetlink(7) socket, to know this
+ * machine's addresses, which may change while it runs. Where that is forbidden (seccomp), or the
+ * socket is of another network namespace, no datagram from that port number is answered.
+ *
+ * A socket on * receives multicast only of groups that it has joined itself.
+ *
+ * Errors:
  *	-EINVAL		malformed address, port or service
  *	-ENOENT		the name does not resolve
  *	-EADDRINUSE	the port is in use; some 20 ms also after a process with a server there
@@ -621,7 +630,7 @@ struct rollcall_stats {
 	uint64_t udp_rate;	   /* the source sends more than udp_rate */
 	uint64_t udp_no_ports;	   /* source port 0: nobody can be answered there */
 	uint64_t udp_low_ports;	   /* source port below 1024 */
-	uint64_t udp_own_sources;  /* an address of this server as the source */
+	uint64_t udp_own_sources;  /* an address of this server as the source, as far as known */
 	uint64_t udp_bad_sources;  /* a broadcast or multicast source, or none */
 	uint64_t udp_loops;	   /* they began with the prefix of answers twice */
 	uint64_t udp_truncated;	   /* larger than a buffer */

@@ -212,20 +212,6 @@ uint32_t socket_drops(struct ring *ring, int fd)
 	return values[SK_MEMINFO_DROPS];
 }
 
-bool socket_is_local(struct ring *ring, const struct address *address)
-{
-	struct address own = *address;
-	int fd = socket(own.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool is_local;
-
-	(void)ring;
-	address_set_port(&own, 0);
-	is_local = fd >= 0 && bind(fd, &own.any, own.bytes) == 0;
-	if (fd >= 0)
-		close(fd);
-	return is_local;
-}
-
 int socket_local_address(struct ring *ring, int fd, struct address *address)
 {
 	(void)ring;

@@ -67,9 +67,6 @@ void socket_room(struct ring *ring, int fd, struct socket_room *room);
  */
 uint32_t socket_drops(struct ring *ring, int fd);
 
-/* Whether the address is one of this machine's: whether it could be bound to. */
-bool socket_is_local(struct ring *ring, const struct address *address);
-
 /* The address of this or of the other end. -ENOTCONN: the connection is no more. */
 int socket_local_address(struct ring *ring, int fd, struct address *address);
 int socket_peer_address(struct ring *ring, int fd, struct address *address);

@@ -84,6 +84,16 @@ bool arrival_parse(struct arrival *arrival, struct endpoint *endpoint, void *buf
 	return true;
 }
 
+/* A wildcard endpoint has every address of this machine. */
+static bool has_address(const struct endpoint *endpoint, const struct address *address)
+{
+	struct udp *udp = endpoint->udp;
+
+	if (!endpoint->wildcard)
+		return address_same_host(&endpoint->address, address);
+	return endpoint->elsewhere || own_has(&udp->own, udp->core, address);
+}
+
 /* Whether it was sent by this server, or by who pretends to be it. */
 static bool is_from_ourselves(const struct arrival *arrival)
 {
@@ -92,12 +102,9 @@ static bool is_from_ourselves(const struct arrival *arrival)
 	for (unsigned i = 0; i < *endpoint->all_count; i++) {
 		const struct endpoint *own = endpoint->all[i];
 
-		if (own->address.any.sa_family != arrival->from.any.sa_family ||
-		    address_port(&own->address) != arrival->key.port)
-			continue;
-		/* A wildcard endpoint has every address of this machine. */
-		if (own->wildcard ? socket_is_local(endpoint->udp->core->ring, &arrival->from)
-				  : address_same_host(&own->address, &arrival->from))
+		if (own->address.any.sa_family == arrival->from.any.sa_family &&
+		    address_port(&own->address) == arrival->key.port &&
+		    has_address(own, &arrival->from))
 			return true;
 	}
 	return false;

@@ -44,6 +44,10 @@ int endpoint_open(struct endpoint *endpoint, struct udp *udp, int fd)
 	endpoint->fd = fd;
 	endpoint->retry.expired = on_retry;
 	endpoint->wildcard = address_is_wildcard(&endpoint->address);
+	if (endpoint->wildcard) {
+		own_watch(&udp->own, core);
+		endpoint->elsewhere = !own_is_of(&udp->own, core, fd);
+	}
 	endpoint->drops = socket_drops(core->ring, fd);
 	arrival_lay_out(&endpoint->layout);
 	log_room(core, fd);

@@ -32,6 +32,7 @@ struct endpoint {
 	int fd;
 	enum endpoint_state state;
 	bool wildcard;	 /* datagrams come with the address that was asked */
+	bool elsewhere;	 /* in a network namespace of which the addresses are not known */
 	bool armed;	 /* the receive is in flight */
 	bool got_some;	 /* it has brought some */
 	bool cancelled;	 /* it was asked to end */

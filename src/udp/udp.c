@@ -13,6 +13,7 @@ int udp_init(struct udp *udp, struct core *core)
 	int error;
 
 	*udp = (struct udp){ .core = core };
+	own_init(&udp->own);
 	error = sessions_init(&udp->sessions, core);
 	if (error)
 		return error;
@@ -36,6 +37,7 @@ void udp_destroy(struct udp *udp)
 		rate_destroy(&udp->rate);
 	datagrams_destroy(&udp->datagrams);
 	sessions_destroy(&udp->sessions);
+	own_destroy(&udp->own, udp->core);
 }
 
 /* ---- Receiving ---- */

@@ -9,6 +9,7 @@
 #define UDP_UDP_H
 
 #include "udp/datagram.h"
+#include "udp/own.h"
 #include "udp/rate.h"
 #include "udp/session.h"
 
@@ -21,6 +22,7 @@
 struct udp {
 	struct core *core;
 	struct sessions sessions;
+	struct own own;
 	struct datagrams datagrams;
 	struct rate rate;		   /* if there is a limit */
 	const struct arrival *unlisted;	   /* what a service gets as from ROLLCALL_NONE */

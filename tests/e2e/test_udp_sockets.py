@@ -9,6 +9,7 @@ import signal
 import socket
 import struct
 import subprocess
+import time
 
 import pytest
 
@@ -134,6 +135,66 @@ def test_groups_of_others(server, wire, group):
                 sock.recv(100)
     rollcall.wait_for_lines("Received", 1)
     assert len(rollcall.stdout.matching(" connected")) == 1
+
+
+@pytest.mark.parametrize("nonlocal_bind", [0, 1])
+def test_peers_with_our_port(server, wire, nonlocal_bind):
+    """A peer may send from the port number that the server has, also where every address could be
+    bound to."""
+    for family in ("ipv4", "ipv6"):
+        setting = pathlib.Path(f"/proc/sys/net/{family}/ip_nonlocal_bind")
+        setting.write_text(str(nonlocal_bind))
+    rollcall = server("--udp", "*:0")
+    port = rollcall.udp[1]
+    with network.entered(wire):
+        scope = socket.if_nametoindex(THERE)
+    for address, bind in ((("10.9.0.1", port), ("10.9.0.2", port)),
+                          (("fe80::1", port, 0, scope), ("fe80::2", port, 0, scope))):
+        with client_at(wire, address, bind) as sock:
+            ask(sock, b"hello\n")
+
+
+def forge(source, target, port):
+    """A datagram from and to the same port, with a source of our choice."""
+    family = socket.AF_INET6 if ":" in source else socket.AF_INET
+    addresses = socket.inet_pton(family, source) + socket.inet_pton(family, target)
+    body = struct.pack(">HHHH", port, port, 8 + 6, 0) + b"hello\n"
+    if family == socket.AF_INET:
+        head = struct.pack(">BBHHHBBH8s", 0x45, 0, 20 + len(body), 0, 0, 64, socket.IPPROTO_UDP, 0,
+                           addresses)
+    else:
+        pseudo = addresses + struct.pack(">II", len(body), socket.IPPROTO_UDP) + body
+        total = sum(struct.unpack(f">{len(pseudo) // 2}H", pseudo))
+        total = (total & 0xffff) + (total >> 16)
+        checksum = 0xffff & ~((total & 0xffff) + (total >> 16)) or 0xffff
+        body = body[:6] + struct.pack(">H", checksum) + body[8:]
+        head = struct.pack(">IHBB32s", 6 << 28, len(body), socket.IPPROTO_UDP, 64, addresses)
+    with socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        raw.sendto(head + body, (target, 0))
+
+
+@pytest.mark.parametrize("target, foreign, added, routed, inside", [
+    ("10.9.0.1", ["10.9.0.50", "10.9.0.51"], "10.9.0.60/24", "192.0.2.0/24", "192.0.2.7"),
+    ("fd09::1", ["fd09::50", "fd09::51"], "fd09::60/64", "2001:db8:5::/64", "2001:db8:5::7")])
+def test_own_addresses_change(server, wire, target, foreign, added, routed, inside):
+    """Addresses and local routes that are added while the server runs are its own: what comes from
+    there, and from its port, is not answered. What comes from others is."""
+    network.ip("address", "add", "fd09::1/64", "dev", HERE, "nodad")
+    rollcall = server("--udp", "*:0")
+    port = rollcall.udp[1]
+    forge(foreign[0], target, port)
+    rollcall.wait_for_lines(" connected", 1)
+    family = "-6" if ":" in target else "-4"
+    network.ip(family, "address", "add", added, "dev", HERE, *["nodad"] * (family == "-6"))
+    network.ip(family, "route", "add", "local", routed, "dev", "lo")
+    time.sleep(0.2)  # They are looked at ten times a second.
+    forge(added.split("/")[0], target, port)
+    forge(inside, target, port)
+    forge(foreign[1], target, port)
+    rollcall.wait_for_lines(" connected", 2)
+    rollcall.stop()
+    assert rollcall.stderr.matching("UDP: 2 dropped: an address of this server as the source")
+    assert len(rollcall.stdout.matching(" connected")) == 2
 
 
 def is_stopped(rollcall):

@@ -7,6 +7,7 @@
 
 #include "fuzz/hostile.h"
 #include "ring/ring.h"
+#include "ring/addresses.h"
 #include "ring/socket.h"
 
 #define HOSTILE_FILES_MAX 1024

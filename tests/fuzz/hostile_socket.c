@@ -95,10 +95,36 @@ uint32_t socket_drops(struct ring *ring, int fd)
 	return UINT32_MAX;
 }
 
-bool socket_is_local(struct ring *ring, const struct address *address)
+int addresses_watch(struct ring *ring)
 {
 	(void)ring;
-	return address_is_loopback(address);
+	return hostile_open();
+}
+
+bool addresses_changed(struct ring *ring, int watch)
+{
+	(void)ring;
+	hostile_file(watch);
+	return true;
+}
+
+int addresses_read(struct ring *ring, int watch, struct ranges *to)
+{
+	const struct address loopback = {
+		.v4 = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) },
+	};
+
+	(void)ring;
+	hostile_file(watch);
+	return ranges_add(to, &loopback, 8);
+}
+
+bool addresses_are_of(struct ring *ring, int watch, int fd)
+{
+	(void)ring;
+	hostile_file(watch);
+	hostile_file(fd);
+	return true;
 }
 
 int socket_local_address(struct ring *ring, int fd, struct address *address)

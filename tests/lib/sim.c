@@ -55,6 +55,7 @@ const char *const sim_fault_names[SIM_FAULTS] = {
 	[SIM_UDP_SEND_ERROR] = "datagram: send fails",
 	[SIM_UDP_SEND_FULL] = "datagram: no room to send",
 	[SIM_UDP_RECEIVE_ERROR] = "datagram: receive fails",
+	[SIM_ADDRESSES_CHANGED] = "addresses changed",
 };
 
 struct sim *sim_current;

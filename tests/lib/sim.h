@@ -64,6 +64,7 @@ enum sim_fault {
 	SIM_UDP_SEND_ERROR,
 	SIM_UDP_SEND_FULL, /* no room in the socket: EAGAIN */
 	SIM_UDP_RECEIVE_ERROR,
+	SIM_ADDRESSES_CHANGED, /* a notice of it, though they are as they were */
 	SIM_FAULTS,
 };
 

@@ -7,6 +7,7 @@
 
 #include "lib/sim.h"
 #include "lib/sqe.h"
+#include "ring/addresses.h"
 #include "ring/ring.h"
 #include "ring/socket.h"
 

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "lib/sqe.h"
+#include "ring/addresses.h"
 #include "ring/socket.h"
 
 #define SCRIPTED_FILES_MAX 20000
@@ -38,11 +39,19 @@ static struct {
 	bool is_open[SCRIPTED_FILES_MAX]; /* by descriptor; none is used twice */
 	struct address addresses[SCRIPTED_FILES_MAX];
 	int files_count;
-	int (*bind)(const struct address *address);	 /* 0, or the error; NULL: always 0 */
-	bool (*is_local)(const struct address *address); /* NULL: none is */
-	uint32_t drops[SCRIPTED_FILES_MAX];		 /* by descriptor */
-	struct socket_room room;			 /* of UDP sockets */
-	struct socket_room asked_room;			 /* for the last of them */
+	int (*bind)(const struct address *address); /* 0, or the error; NULL: always 0 */
+	struct {
+		const char *host;
+		unsigned bits, scope;
+	} own[4];			    /* the machine's addresses; an empty one ends them */
+	bool own_changed;		    /* for the next addresses_changed() */
+	int own_error;			    /* of addresses_read() */
+	int watch_error;		    /* of addresses_watch() */
+	bool elsewhere;			    /* sockets are in another network namespace */
+	unsigned own_checks, own_reads;	    /* calls of them */
+	uint32_t drops[SCRIPTED_FILES_MAX]; /* by descriptor */
+	struct socket_room room;	    /* of UDP sockets */
+	struct socket_room asked_room;	    /* for the last of them */
 	int transport;	 /* what sockets are that were made elsewhere, or an error */
 	int adopt_error; /* of taking them over */
 	int resolve_error;
@@ -217,6 +226,14 @@ static inline struct address make_address(const char *host, uint16_t port)
 	return address;
 }
 
+/* The machine has this prefix only. */
+static inline void set_own(const char *host, unsigned bits)
+{
+	memset(kernel.own, 0, sizeof(kernel.own));
+	kernel.own[0].host = host;
+	kernel.own[0].bits = bits;
+}
+
 int socket_resolve(struct ring *ring, const char *host, uint16_t port, struct address *addresses,
 		   unsigned max)
 {
@@ -299,10 +316,45 @@ uint32_t socket_drops(struct ring *ring, int fd)
 	return kernel.drops[fd];
 }
 
-bool socket_is_local(struct ring *ring, const struct address *address)
+int addresses_watch(struct ring *ring)
 {
 	(void)ring;
-	return kernel.is_local && kernel.is_local(address);
+	return kernel.watch_error ? kernel.watch_error : kernel_open();
+}
+
+bool addresses_changed(struct ring *ring, int watch)
+{
+	const bool changed = kernel.own_changed;
+
+	(void)ring;
+	assert_true(kernel.is_open[watch]);
+	kernel.own_checks++;
+	kernel.own_changed = false;
+	return changed;
+}
+
+int addresses_read(struct ring *ring, int watch, struct ranges *to)
+{
+	int error = kernel.own_error;
+
+	(void)ring;
+	assert_true(kernel.is_open[watch]);
+	kernel.own_reads++;
+	for (unsigned i = 0; kernel.own[i].host && !error; i++) {
+		struct address address = make_address(kernel.own[i].host, 0);
+
+		if (address.any.sa_family == AF_INET6)
+			address.v6.sin6_scope_id = kernel.own[i].scope;
+		error = ranges_add(to, &address, kernel.own[i].bits);
+	}
+	return error;
+}
+
+bool addresses_are_of(struct ring *ring, int watch, int fd)
+{
+	(void)ring;
+	assert_true(kernel.is_open[watch] && kernel.is_open[fd]);
+	return !kernel.elsewhere;
 }
 
 int socket_local_address(struct ring *ring, int fd, struct address *address)
