@@ -218,9 +218,9 @@ static void walk(void **state)
  */
 static void walk_over_free_slots(void **state)
 {
-	enum { CLIENTS = 1 << 16, PAGE_SLOTS = 32 };
+	enum { CLIENTS = 1 << 16, PAGE_BYTES = 4096 };
 	static const uint64_t staying[] = { 5, 30001, CLIENTS - 1 };
-	const size_t page_bytes = PAGE_SLOTS * sizeof(struct client);
+	const size_t slot_bytes = sizeof(struct client);
 	uint64_t id;
 
 	(void)state;
@@ -230,13 +230,15 @@ static void walk_over_free_slots(void **state)
 	for (id = 0; id < CLIENTS; id++)
 		if (id != staying[0] && id != staying[1] && id != staying[2])
 			remove_id(id);
-	for (id = 0; id < CLIENTS; id += PAGE_SLOTS) {
+	for (size_t at = 0; at < CLIENTS * slot_bytes; at += PAGE_BYTES) {
 		bool stays = false;
 
 		for (size_t i = 0; i < COUNT(staying); i++)
-			stays |= staying[i] / PAGE_SLOTS * PAGE_SLOTS == id;
+			stays |= staying[i] * slot_bytes < at + PAGE_BYTES &&
+				 (staying[i] + 1) * slot_bytes > at;
 		if (!stays)
-			assert_int_equal(mprotect(&table.slots[id], page_bytes, PROT_NONE), 0);
+			assert_int_equal(mprotect((char *)table.slots + at, PAGE_BYTES, PROT_NONE),
+					 0);
 	}
 	assert_int_equal(next(ROLLCALL_NONE), staying[0]);
 	assert_int_equal(next(staying[0]), staying[1]);
