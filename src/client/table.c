@@ -91,7 +91,7 @@ void client_list_push(struct table *table, struct client_list *list, struct clie
 	uint32_t slot = table_slot(table, client);
 
 	CHECK(!client_is_listed(client, list->kind));
-	client->listed |= 1u << list->kind & LISTS_ALL;
+	client->listed = (client->listed | 1u << list->kind) & LISTS_ALL;
 	*link = (struct client_link){ .previous = list->tail, .next = SLOT_NONE };
 	if (list->tail == SLOT_NONE)
 		list->head = slot;
@@ -106,7 +106,7 @@ void client_list_remove(struct table *table, struct client_list *list, struct cl
 	struct client_link link = client->links[list->kind];
 
 	CHECK(client_is_listed(client, list->kind) && list->count > 0);
-	client->listed &= ~(1u << list->kind) & LISTS_ALL;
+	client->listed = client->listed & ~(1u << list->kind) & LISTS_ALL;
 	if (link.previous == SLOT_NONE)
 		list->head = link.next;
 	else
