@@ -118,7 +118,18 @@ void client_list_remove(struct table *table, struct client_list *list, struct cl
 	list->count--;
 }
 
+static struct client *client_at(const struct table *table, uint32_t slot)
+{
+	return slot == SLOT_NONE ? NULL : &table->slots[slot];
+}
+
 struct client *client_list_first(const struct table *table, const struct client_list *list)
 {
-	return list->head == SLOT_NONE ? NULL : &table->slots[list->head];
+	return client_at(table, list->head);
+}
+
+struct client *client_list_next(const struct table *table, const struct client_list *list,
+				const struct client *client)
+{
+	return client_at(table, client->links[list->kind].next);
 }

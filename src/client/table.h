@@ -59,6 +59,10 @@ void client_list_remove(struct table *table, struct client_list *list, struct cl
 /* The client that has been in the list for longest; NULL: it is empty. */
 struct client *client_list_first(const struct table *table, const struct client_list *list);
 
+/* The one behind it in the list; NULL: it is the last. */
+struct client *client_list_next(const struct table *table, const struct client_list *list,
+				const struct client *client);
+
 static inline uint32_t table_slot(const struct table *table, const struct client *client)
 {
 	return (uint32_t)(client - table->slots);

@@ -48,12 +48,31 @@ static void set_timer(struct delivery *delivery)
 		timers_set(&core->timers, &delivery->timer, core->now_ns + delivery->interval_ns);
 }
 
+/*
+ * After a pause of the process: what was sent when it went on is too new to be acknowledged, so the
+ * time in which nobody looked does not count.
+ */
+static void make_up_for(struct delivery *delivery, uint64_t late_ns)
+{
+	const uint32_t now_ms = milliseconds(delivery->core->now_ns);
+	struct table *table = &delivery->core->table;
+	struct client *client = client_list_first(table, &delivery->list);
+
+	for (; client; client = client_list_next(table, &delivery->list, client))
+		client->active_ms +=
+			(uint32_t)min_size(milliseconds(late_ns), now_ms - client->active_ms);
+}
+
 static void on_timer(struct timer *timer)
 {
 	struct delivery *delivery = container_of(timer, struct delivery, timer);
 	struct table *table = &delivery->core->table;
+	const uint64_t late_ns = delivery->core->now_ns - timer->deadline_ns;
 	uint32_t count = delivery->list.count / 4;
 	bool changed = false;
+
+	if (late_ns > delivery->interval_ns)
+		make_up_for(delivery, late_ns);
 
 	if (count < DELIVERY_CLIENTS_MIN)
 		count = (uint32_t)min_size(delivery->list.count, DELIVERY_CLIENTS_MIN);

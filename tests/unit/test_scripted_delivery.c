@@ -227,6 +227,31 @@ static void no_progress(void **state)
 	assert_ended(fd, -ETIMEDOUT);
 }
 
+/* The time in which the process was stopped does not count, nor for one that came just after. */
+static void stopped_process(void **state)
+{
+	int first, second;
+
+	(void)state;
+	create_and_listen();
+	first = accept_client();
+	second = accept_client();
+	kernel.delivery = (struct socket_delivery){ .acked = 1, .is_pending = true };
+	half_close(first);
+	pass_slowly(500, 0);
+	kernel.now_ns += 60000 * MILLISECOND_NS;
+	half_close(second);
+	turn();
+	pass_slowly(9000, 0);
+	assert_int_equal(kernel.resets, 0);
+	pass_slowly(2500, 0);
+	assert_int_equal(kernel.resets, 2);
+	complete(started(IORING_OP_CLOSE, first), 0, 0);
+	complete(started(IORING_OP_CLOSE, second), 0, 0);
+	turn();
+	assert_int_equal(disconnected_reason, -ETIMEDOUT);
+}
+
 /* With a send timeout of 0 it may take as long as it likes. */
 static void no_send_timeout(void **state)
 {
@@ -459,6 +484,7 @@ int main(void)
 		TEST(not_before_all_is_acknowledged),
 		TEST(closed_and_acknowledged),
 		TEST(no_progress),
+		TEST(stopped_process),
 		TEST(no_send_timeout),
 		TEST(reset_while_it_is_looked_at),
 		TEST(not_idle_while_it_takes_output),
