@@ -173,10 +173,11 @@ enum rollcall_log_level {
  * type, a sequence number of 16 bits, a timestamp, and the number of the source (SSRC). Timestamps
  * count microseconds, or for payload types below 96 what RFC 3551, section 6, says. Each source of
  * an address is a client of its own. Its datagrams are counted as section A.1 says; those that come
- * twice are not delivered, nor those more than 1,024 behind the latest. received() gets what is
- * behind the header. Answers get a header of the server's own: an SSRC and sequence numbers for
- * that client, and the marker, payload type and timestamp that came last. Those to ROLLCALL_NONE
- * have an SSRC of the server's too, but the sequence number that came.
+ * twice are not delivered, nor those more than 1,024 behind the latest. A sender that begins again
+ * costs one datagram; that it is no copy of what came before is told by its timestamps. received()
+ * gets what is behind the header. Answers get a header of the server's own: an SSRC and sequence
+ * numbers for that client, and the marker, payload type and timestamp that came last. Those to
+ * ROLLCALL_NONE have an SSRC of the server's too, but the sequence number that came.
  * What is not well-formed is dropped and counted.
  */
 enum rollcall_udp_sequence {
@@ -486,8 +487,10 @@ struct rollcall_sequence {
 	uint64_t duplicates; /* came again; not delivered */
 	uint64_t reordered;  /* came after a higher number, but are delivered (RFC 4737) */
 	uint64_t late;	     /* came too late to tell; not delivered */
-	uint64_t restarts;   /* the numbers jumped, and went on from there */
-	uint64_t jitter_us;  /* of the interarrival times (RFC 3550, A.8), in microseconds */
+	uint64_t restarts;   /* the numbers jumped, or began again, and went on from there */
+	/* Of the interarrival times (RFC 3550, A.8), in microseconds; between datagrams whose
+	 * payload types have different clocks it is not measured. */
+	uint64_t jitter_us;
 };
 
 struct rollcall_client_info {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "udp/sequence.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* No number. */
@@ -84,17 +85,19 @@ static uint64_t expected(const struct sequence *sequence)
 	return sequence->state == SEQUENCE_VALID ? sequence->highest - sequence->base + 1 : 0;
 }
 
-/* Begins the window, with this number as all that is known. */
-static void begin(struct sequence *sequence, uint16_t number, enum sequence_state state)
+/* Begins the window, with this datagram as all that is known. */
+static void begin(struct sequence *sequence, const struct sequence_datagram *datagram,
+		  enum sequence_state state)
 {
 	sequence->span_past += span(sequence);
 	sequence->expected_past += expected(sequence);
 	sequence->state = state;
-	sequence->highest = SEQUENCE_MODULUS + number;
+	sequence->highest = SEQUENCE_MODULUS + datagram->number;
 	sequence->lowest = sequence->highest;
 	sequence->base = sequence->highest;
 	sequence->awaited = NONE;
-	sequence->timed = false;
+	sequence->last.clock_hz = 0;
+	sequence->latest = datagram->timestamp;
 	memset(sequence->seen, 0, sizeof(sequence->seen));
 	mark(sequence, sequence->highest);
 }
@@ -104,13 +107,15 @@ static uint32_t after(uint16_t number)
 	return (uint16_t)(number + 1);
 }
 
-static enum sequence_verdict on_probation(struct sequence *sequence, uint16_t number)
+static enum sequence_verdict on_probation(struct sequence *sequence,
+					  const struct sequence_datagram *datagram)
 {
+	const uint16_t number = datagram->number;
 	const bool sequential = number == sequence->awaited;
 	enum sequence_verdict verdict = place(sequence, number);
 
 	if (is_astray(verdict)) {
-		begin(sequence, number, SEQUENCE_PROBATION);
+		begin(sequence, datagram, SEQUENCE_PROBATION);
 		verdict = SEQUENCE_NEW;
 	}
 	sequence->awaited = after(number);
@@ -122,20 +127,23 @@ static enum sequence_verdict on_probation(struct sequence *sequence, uint16_t nu
 	return verdict;
 }
 
-static enum sequence_verdict when_valid(struct sequence *sequence, uint16_t number)
+static enum sequence_verdict when_valid(struct sequence *sequence,
+					const struct sequence_datagram *datagram, bool copy)
 {
+	const uint16_t number = datagram->number;
 	const bool sequential = number == sequence->awaited;
 	enum sequence_verdict verdict = place(sequence, number);
 
 	if (verdict == SEQUENCE_NEW)
 		sequence->awaited = NONE;
-	if (sequence_delivers(verdict) || behind(sequence, number) < SEQUENCE_MISORDER_MAX)
+	if (sequence_delivers(verdict) ||
+	    (copy && behind(sequence, number) < SEQUENCE_MISORDER_MAX))
 		return verdict;
 	if (!sequential) {
 		sequence->awaited = after(number);
 		return verdict;
 	}
-	begin(sequence, number, SEQUENCE_VALID);
+	begin(sequence, datagram, SEQUENCE_VALID);
 	return SEQUENCE_RESTARTED;
 }
 
@@ -167,39 +175,68 @@ static void count(struct sequence *sequence, enum sequence_verdict verdict)
 	}
 }
 
-/* J += (|D| - J) / 16, rounded, with J kept times 16 (RFC 3550, section A.8). 64 bits, since 16
- * times the largest difference takes 36. */
-static void measure_jitter(struct sequence *sequence, uint32_t transit)
-{
-	uint32_t difference = transit - sequence->transit;
+/* ---- Times ---- */
 
-	if (difference > INT32_MAX)
-		difference = -difference;
-	if (sequence->timed)
-		sequence->jitter += difference - (sequence->jitter + 8) / 16;
-	sequence->transit = transit;
-	sequence->timed = true;
+static struct sequence_transit transit_of(const struct sequence_datagram *datagram)
+{
+	const uint64_t us = datagram->arrival_us, hz = datagram->clock_hz;
+	const uint64_t ticks = us / 1000000 * hz + us % 1000000 * hz / 1000000;
+
+	return (struct sequence_transit){ (uint32_t)ticks - datagram->timestamp, (uint32_t)hz };
 }
 
-enum sequence_verdict sequence_update(struct sequence *sequence, uint16_t number,
-				      uint32_t timestamp, uint32_t arrival)
+/* By how much they differ, in microseconds (RFC 3550, section 6.4.1: D); 0: not by one clock. */
+static uint64_t difference_us(struct sequence_transit one, struct sequence_transit other)
 {
+	const int64_t ticks = (int32_t)(one.ticks - other.ticks);
+
+	return one.clock_hz == other.clock_hz ? (uint64_t)llabs(ticks) * 1000000 / one.clock_hz : 0;
+}
+
+/* Whether the timestamp is later than all of this clock. */
+static bool is_latest(const struct sequence *sequence, uint32_t timestamp)
+{
+	return (int32_t)(timestamp - sequence->latest) > 0;
+}
+
+/* J += (|D| - J) / 16, rounded, with J kept times 16 (RFC 3550, section A.8). */
+static void measure(struct sequence *sequence, struct sequence_transit transit)
+{
+	if (sequence->last.clock_hz == transit.clock_hz)
+		sequence->jitter_us +=
+			difference_us(transit, sequence->last) - (sequence->jitter_us + 8) / 16;
+	sequence->last = transit;
+}
+
+enum sequence_verdict sequence_update(struct sequence *sequence,
+				      const struct sequence_datagram *datagram)
+{
+	const struct sequence_transit transit = transit_of(datagram);
+	const bool near = difference_us(transit, sequence->highest_transit) <= SEQUENCE_COPY_US;
+	const bool latest = is_latest(sequence, datagram->timestamp);
+	/* It may be one, if its number was seen. */
+	const bool copy = near && !latest;
 	enum sequence_verdict verdict = SEQUENCE_NEW;
 
 	switch (sequence->state) {
 	case SEQUENCE_EMPTY:
-		begin(sequence, number, SEQUENCE_PROBATION);
-		sequence->awaited = after(number);
+		begin(sequence, datagram, SEQUENCE_PROBATION);
+		sequence->awaited = after(datagram->number);
 		break;
 	case SEQUENCE_PROBATION:
-		verdict = on_probation(sequence, number);
+		verdict = on_probation(sequence, datagram);
 		break;
 	case SEQUENCE_VALID:
-		verdict = when_valid(sequence, number);
+		verdict = when_valid(sequence, datagram, copy);
 	}
 	count(sequence, verdict);
-	if (!is_astray(verdict))
-		measure_jitter(sequence, arrival - timestamp);
+	if (verdict == SEQUENCE_NEW || verdict == SEQUENCE_RESTARTED)
+		sequence->highest_transit = transit;
+	/* With a new number another clock may begin. */
+	if (sequence_delivers(verdict) && (near ? latest : verdict != SEQUENCE_REORDERED))
+		sequence->latest = datagram->timestamp;
+	if (sequence_delivers(verdict) || (verdict == SEQUENCE_DUPLICATE && copy))
+		measure(sequence, transit);
 	return verdict;
 }
 
@@ -225,7 +262,7 @@ uint64_t sequence_lost_unique(const struct sequence *sequence)
 	return sequence->span_past + span(sequence) - sequence->delivered;
 }
 
-uint32_t sequence_jitter(const struct sequence *sequence)
+uint64_t sequence_jitter_us(const struct sequence *sequence)
 {
-	return (uint32_t)(sequence->jitter / 16);
+	return sequence->jitter_us / 16;
 }

@@ -18,15 +18,24 @@
  * What is not delivered may be the first datagram of a sender that has restarted. It has, if the
  * number after it comes before the old numbers go on: that one is delivered, and the window begins
  * anew with it. So a restart costs one datagram; dropping it is right for what is more frequent, a
- * stray or a copy. Up to 99 behind nothing is taken for a restart (A.1).
+ * stray or a copy.
  *
- * Two things differ from A.1:
+ * Up to 99 behind, where A.1 takes everything as valid, the two must also be no copies. A copy has
+ * the timestamp of its original, so that timestamp is not later than all of that clock, and by it
+ * the copy is under way for at most SEQUENCE_COPY_US longer than the highest number was. So a
+ * sender is followed if it begins again with a clock that runs on, or with another one, or plays
+ * the same packets again after a second. A network that sends whole trains twice within a second
+ * causes no restart. A peer that can forge the addresses and the SSRC can cause one, as anywhere
+ * else with two numbers in sequence: numbers are no protection against replay.
+ *
+ * Three things differ from A.1:
  * - A new sender is on probation until two datagrams came in sequence (MIN_SEQUENTIAL). A.1 drops
  *   what comes before; here it is delivered, or the first request of every client would be lost.
  *   As in A.1, only the second of the two is the first that is counted as received and expected. A
  *   jump on probation begins anew at once.
  * - A.1 takes two numbers in sequence, 100 or more behind, for a restart also if they were only
  *   late, or if the old numbers go on between them.
+ * - A.1 has no duplicates, so that a sender that restarts fewer than 100 behind needs no restart.
  *
  * Pure computation: no I/O, no clock.
  */
@@ -42,8 +51,12 @@
 /* So far ahead begins a jump (A.1: MAX_DROPOUT). */
 #define SEQUENCE_DROPOUT_MAX 3000
 
-/* Fewer behind are only out of order, even if seen (A.1: MAX_MISORDER). */
+/* Fewer behind are only out of order, unless seen and no copies (A.1: MAX_MISORDER). */
 #define SEQUENCE_MISORDER_MAX 100
+
+/* A copy is under way for at most this much longer: when TCP first takes a segment for lost (RFC
+ * 6298, section 2.1). */
+#define SEQUENCE_COPY_US 1000000
 
 #define SEQUENCE_WINDOW 1024
 _Static_assert(SEQUENCE_WINDOW >= SEQUENCE_MISORDER_MAX,
@@ -66,6 +79,12 @@ enum sequence_verdict {
  */
 enum sequence_state { SEQUENCE_EMPTY, SEQUENCE_PROBATION, SEQUENCE_VALID };
 
+/* How long a datagram was under way, but for a constant: arrival less timestamp, modulo 2^32. */
+struct sequence_transit {
+	uint32_t ticks;
+	uint32_t clock_hz; /* 0: none is known since the window began */
+};
+
 /*
  * Zeroed before the first datagram. Numbers in it are extended to 64 bits; the first cycle begins
  * at SEQUENCE_MODULUS, so that there is something below it. The counters never begin anew: a
@@ -86,22 +105,28 @@ struct sequence {
 	uint64_t late;
 	uint64_t jumps;
 
-	uint64_t jitter; /* times 16 */
-	uint32_t transit;
+	uint64_t jitter_us; /* times 16 */
+
+	struct sequence_transit last;		 /* of those measured */
+	struct sequence_transit highest_transit; /* of the highest number */
+	uint32_t latest;			 /* timestamp of its clock */
 	uint32_t awaited; /* the next number in sequence, on probation or after a jump */
 	uint32_t restarts;
 	enum sequence_state state;
-	bool timed; /* transit is that of the datagram before, by the same clock */
 };
 
 _Static_assert(sizeof(struct sequence) <= 256, "a client may have one");
 
-/*
- * Takes the next datagram. Both times in the same unit, from any begin, going round at 2^32: the
- * header's timestamp, and when it arrived.
- */
-enum sequence_verdict sequence_update(struct sequence *sequence, uint16_t number,
-				      uint32_t timestamp, uint32_t arrival);
+struct sequence_datagram {
+	uint16_t number;
+	uint32_t timestamp; /* wraps at 2^32 */
+	uint32_t clock_hz;  /* its ticks a second */
+	uint64_t arrival_us;
+};
+
+/* Takes the next datagram. */
+enum sequence_verdict sequence_update(struct sequence *sequence,
+				      const struct sequence_datagram *datagram);
 
 static inline bool sequence_delivers(enum sequence_verdict verdict)
 {
@@ -121,7 +146,10 @@ int64_t sequence_lost(const struct sequence *sequence);
 /* Numbers between the lowest and the highest delivered that never were. */
 uint64_t sequence_lost_unique(const struct sequence *sequence);
 
-/* How much the time under way varies, in the unit of the timestamps (RFC 3550, section A.8). */
-uint32_t sequence_jitter(const struct sequence *sequence);
+/*
+ * How much the time under way varies, in microseconds (RFC 3550, section A.8). Between timestamps
+ * of different clocks it is not measured.
+ */
+uint64_t sequence_jitter_us(const struct sequence *sequence);
 
 #endif

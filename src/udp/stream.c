@@ -21,17 +21,10 @@ static uint32_t clock_of(uint8_t type)
 	return assigned[type];
 }
 
-/* In ticks of the clock; it goes round at 2^32, as timestamps do. */
-static uint32_t arrival_time(uint64_t now_ns, uint32_t hz)
-{
-	return (uint32_t)(now_ns / 1000000000 * hz + now_ns % 1000000000 * hz / 1000000000);
-}
-
 void stream_init(struct stream *stream, const struct rtp *first, uint64_t random)
 {
 	*stream = (struct stream){
 		.ssrc = first->ssrc,
-		.clock_hz = clock_of(first->type),
 		.next.ssrc = rtp_other_ssrc(first, (uint32_t)random),
 		.next.number = (uint16_t)(random >> 32),
 	};
@@ -50,7 +43,7 @@ void stream_report(const struct stream *stream, struct rollcall_sequence *report
 		.reordered = sequence->reordered,
 		.late = sequence->late + sequence->jumps,
 		.restarts = sequence->restarts,
-		.jitter_us = (uint64_t)sequence_jitter(sequence) * 1000000 / stream->clock_hz,
+		.jitter_us = sequence_jitter_us(sequence),
 	};
 }
 
@@ -70,12 +63,17 @@ static void add_change(struct rollcall_stats *totals, const struct rollcall_sequ
 bool stream_take(struct stream *stream, const struct rtp *rtp, uint64_t now_ns,
 		 struct rollcall_stats *totals)
 {
+	const struct sequence_datagram datagram = {
+		.number = rtp->number,
+		.timestamp = rtp->timestamp,
+		.clock_hz = clock_of(rtp->type),
+		.arrival_us = now_ns / 1000,
+	};
 	struct rollcall_sequence before, after;
 	enum sequence_verdict verdict;
 
 	stream_report(stream, &before);
-	verdict = sequence_update(&stream->sequence, rtp->number, rtp->timestamp,
-				  arrival_time(now_ns, stream->clock_hz));
+	verdict = sequence_update(&stream->sequence, &datagram);
 	stream_report(stream, &after);
 	add_change(totals, &before, &after);
 	stream->next.marker = rtp->marker;

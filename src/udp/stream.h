@@ -13,7 +13,6 @@ struct stream {
 	struct sequence sequence; /* of what comes */
 	struct rtp next;	  /* the header of the next answer */
 	uint32_t ssrc;		  /* the client's */
-	uint32_t clock_hz;	  /* of its timestamps: as of the first datagram (RFC 7160) */
 };
 
 /*
@@ -32,7 +31,7 @@ bool stream_take(struct stream *stream, const struct rtp *rtp, uint64_t now_ns,
 /* Writes the header of the next answer. */
 void stream_number(struct stream *stream, uint8_t to[static RTP_HEADER_BYTES]);
 
-/* What is known of it. The jitter is in microseconds for the payload types whose clock is known. */
+/* What is known of it. */
 void stream_report(const struct stream *stream, struct rollcall_sequence *report);
 
 #endif

@@ -76,6 +76,26 @@ def test_reports(server, mode):
         assert len(rollcall.stdout.matching(line)) == 1, rollcall.output()
 
 
+def test_begins_again(server):
+    """A sender that begins again with the same numbers, port and SSRC loses one datagram, however
+    few it has sent; if it sends the very same packets again at once, they are copies."""
+    rollcall = server("--udp-sequence", "rtp")
+    for client, count in enumerate((5, 40, 99, 150)):
+        with datagrams(rollcall.udp) as sock:
+            for base, answers in ((0, count), (500000000, count - 1), (1000000000, count - 1)):
+                packets = [rtp.build(n, b"%d" % n, 7, base + 20 * n) for n in range(count)]
+                for packet in packets:
+                    sock.send(packet)
+                payloads = [rtp.parse(sock.recv(100)).payload for _ in range(answers)]
+                assert payloads[-1] == b"Received: %d" % (count - 1)
+            for packet in packets[2:][-50:]:
+                sock.send(packet)
+            assert is_silent(sock, 0.05)
+        assert len(rollcall.stdout.matching(f"^Client ID : {client} connected")) == 1
+    assert rollcall.stop() == 0
+    assert len(rollcall.stdout.matching(" 2 restarts")) == 4, rollcall.output()
+
+
 def test_with_netcat(server):
     """What a person can do in a shell: number datagrams with printf, and read the answers."""
     rollcall = server("--udp-sequence", "auto")

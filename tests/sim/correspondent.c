@@ -54,7 +54,7 @@ static uint16_t next_number(struct correspondent *who)
 {
 	struct sim *sim = who->sim;
 
-	switch (sim_random(sim, 32)) {
+	switch (sim_random(sim, 34)) {
 	case 0: /* lost */
 		who->next = (uint16_t)(who->next + 1 + sim_random(sim, 5));
 		break;
@@ -76,8 +76,31 @@ static uint16_t next_number(struct correspondent *who)
 	case 6: /* another one at the same address */
 		who->ssrc++;
 		break;
+	case 7: /* begins anew a little behind, with another clock */
+		who->next = (uint16_t)(who->next - 1 - sim_random(sim, 20));
+		who->clock_us += sim_random(sim, UINT32_MAX);
+		break;
+	case 8: /* plays some letters' headers again, from the next one on */
+		who->again_end = who->sent - 1;
+		who->again =
+			who->again_end - (unsigned)min_size(who->again_end, sim_random(sim, 20));
+		break;
 	}
 	return who->next++;
+}
+
+/* The number and the timestamp of the letter that is being sent: new ones, or those of before. */
+static void number_letter(struct correspondent *who)
+{
+	const unsigned letter = who->sent - 1;
+
+	if (who->again < who->again_end) {
+		who->numbers[letter] = who->numbers[who->again];
+		who->timestamps[letter] = who->timestamps[who->again++];
+		return;
+	}
+	who->numbers[letter] = next_number(who);
+	who->timestamps[letter] = (uint32_t)(sim_now_ns(who->sim) / 1000) + who->clock_us;
 }
 
 static void put_number(uint8_t *to, uint32_t number, size_t bytes)
@@ -99,8 +122,9 @@ static size_t write_header(struct correspondent *who, uint8_t to[static 64])
 	memset(to, 0x55, 64);
 	to[0] = (uint8_t)(128 + sources + (words ? 16 : 0));
 	to[1] = (uint8_t)(sim_random(sim, 4) ? 96 : 224 + sim_random(sim, 32));
-	put_number(to + 2, next_number(who), 2);
-	put_number(to + 4, (uint32_t)(sim_now_ns(sim) / 1000), 4);
+	number_letter(who);
+	put_number(to + 2, who->numbers[who->sent - 1], 2);
+	put_number(to + 4, who->timestamps[who->sent - 1], 4);
 	put_number(to + 8, who->ssrc, 4);
 	if (words == 0)
 		return bytes;

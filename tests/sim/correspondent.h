@@ -18,7 +18,11 @@ struct correspondent {
 	uint64_t long_pause_ns; /* some wait for so long now and then */
 	bool numbered;
 	uint32_t ssrc;
-	uint16_t next; /* the number of the next letter */
+	uint16_t next;				     /* the number of the next letter */
+	uint32_t clock_us;			     /* its timestamps are so much ahead */
+	uint16_t numbers[CORRESPONDENT_LETTERS_MAX]; /* of the letters sent, and their timestamps */
+	uint32_t timestamps[CORRESPONDENT_LETTERS_MAX];
+	unsigned again, again_end; /* these letters' are used again */
 	unsigned answers[CORRESPONDENT_LETTERS_MAX];
 	uint64_t next_ns;
 	bool done;
@@ -29,7 +33,7 @@ void correspondent_make(struct correspondent *who, struct sim *sim, unsigned num
 
 /*
  * Its letters begin with headers, some of which are malformed, with numbers that are lost, come
- * twice, overtake others, begin anew, and go round.
+ * twice, overtake others, begin anew with the same or other timestamps, and go round.
  */
 void correspondent_number(struct correspondent *who);
 

@@ -97,7 +97,9 @@ static struct ledger_client *add_client(struct ledger *ledger, rollcall_client i
 static void take(struct ledger *ledger, struct ledger_client *client,
 		 const struct ledger_part *part)
 {
-	bool wanted = !client->numbers || numbers_take(client->numbers, part->header.number);
+	bool wanted =
+		!client->numbers || numbers_take(client->numbers, part->header.number,
+						 part->header.timestamp, ledger->taken_ns / 1000);
 
 	client->active |= client->answered || client->delivered + 1 >= ACTIVE_DATAGRAMS;
 	client->last_ns = ledger->taken_ns;

@@ -17,11 +17,15 @@
 
 struct numbers {
 	int64_t all[NUMBERS_MAX]; /* those delivered, made to count on where 16 bits go round */
+	uint32_t timestamps[NUMBERS_MAX]; /* theirs */
 	size_t count;
+	size_t clock_first; /* from there on the timestamps are of one clock */
 	int64_t highest;
-	int64_t first;	 /* of those that are expected */
-	int32_t awaited; /* it would begin the expected ones, or begin all anew; -1: none */
-	bool valid;	 /* two have come in sequence */
+	uint32_t highest_timestamp;
+	uint64_t highest_us; /* when it came */
+	int64_t first;	     /* of those that are expected */
+	int32_t awaited;     /* it would begin the expected ones, or begin all anew; -1: none */
+	bool valid;	     /* two have come in sequence */
 
 	/* As in struct rollcall_sequence; of lost and expected, those before it all began anew. */
 	uint64_t received, expected, lost, duplicates, reordered, late, restarts;
@@ -33,8 +37,8 @@ struct numbers {
 		.awaited = -1                                                                      \
 	}
 
-/* Takes the next. Returns whether it is to be delivered. */
-bool numbers_take(struct numbers *numbers, uint16_t number);
+/* Takes the next, whose timestamp counts microseconds. Returns whether it is to be delivered. */
+bool numbers_take(struct numbers *numbers, uint16_t number, uint32_t timestamp, uint64_t now_us);
 
 /* The whole of it. */
 uint64_t numbers_expected(const struct numbers *numbers);

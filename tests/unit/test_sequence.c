@@ -18,9 +18,12 @@ static struct sequence sequence;
 /* Verdicts as letters: new, reordered, restart, duplicate, late, jump. */
 static const char letters[] = "nrRdlj";
 
+/* Without times: none can be told from a copy by them. */
 static char feed(uint16_t number)
 {
-	return letters[sequence_update(&sequence, number, 0, 0)];
+	const struct sequence_datagram datagram = { .number = number, .clock_hz = 1000000 };
+
+	return letters[sequence_update(&sequence, &datagram)];
 }
 
 /* ---- Scenarios ---- */
@@ -190,7 +193,7 @@ static void empty(void **state)
 	assert_int_equal(sequence_expected(&sequence), 0);
 	assert_int_equal(sequence_lost(&sequence), 0);
 	assert_int_equal(sequence_lost_unique(&sequence), 0);
-	assert_int_equal(sequence_jitter(&sequence), 0);
+	assert_int_equal(sequence_jitter_us(&sequence), 0);
 }
 
 /* The extended number counts the cycles, also beyond 32 bits, and begins anew at a restart. */
@@ -309,12 +312,172 @@ static void networks(void **state)
 	over_a_network(0, 1000, 1000, 99);
 }
 
+/* ---- Copies, and senders that begin again ---- */
+
+#define HZ 8000
+#define PACE_US 20000
+
+/* Number n of a sender of HZ ticks, one each PACE_US; timestamps from `base` on. */
+static char feed_at(uint16_t number, uint32_t base, unsigned n, uint64_t arrival_us)
+{
+	const struct sequence_datagram datagram = {
+		.number = number,
+		.timestamp = base + n * (HZ / 1000 * (PACE_US / 1000)),
+		.clock_hz = HZ,
+		.arrival_us = arrival_us,
+	};
+
+	return letters[sequence_update(&sequence, &datagram)];
+}
+
+/* A run at its pace; returns when the next would arrive. */
+static uint64_t feed_run(unsigned count, uint32_t base, uint64_t begin_us, const char *verdicts)
+{
+	for (unsigned n = 0; n < count; n++) {
+		const char expected = verdicts[n < strlen(verdicts) ? n : strlen(verdicts) - 1];
+
+		assert_int_equal(feed_at((uint16_t)n, base, n, begin_us + n * PACE_US), expected);
+	}
+	return begin_us + count * PACE_US;
+}
+
+/*
+ * A sender that begins again fewer than 100 behind costs one datagram: with a clock of any other
+ * time, with one that has run on, or with the same timestamps after more than a second.
+ */
+static void begins_again(void **state)
+{
+	static const struct {
+		const char *name;
+		uint32_t base;
+		uint64_t pause_us;
+	} cases[] = {
+		{ "earlier", 5000 - 1000000u, 0 },	{ "later", 5000 + 1000000, 0 },
+		{ "half round", 5000 + (1u << 31), 0 }, { "runs on", 5000 + 100 * 160, 0 },
+		{ "the same, later", 5000, 1100000 },	{ "much later", 5000, 100000000 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++)
+		for (unsigned count = 3; count < 100; count += 16) {
+			uint64_t at_us = 77;
+
+			sequence = (struct sequence){ 0 };
+			at_us = feed_run(count, 5000, at_us, "n") + cases[i].pause_us;
+			at_us = feed_run(count, cases[i].base, at_us, "dRn") + 2000000;
+			assert_case(cases[i].name, sequence_jitter_us(&sequence), 0);
+			/* Its first number is known no more. */
+			feed_run(count, cases[i].base, at_us, "rdRn");
+			assert_case(cases[i].name, sequence.restarts, 2);
+			assert_case(cases[i].name, sequence.duplicates, 2);
+			assert_case(cases[i].name, sequence_lost_unique(&sequence), 0);
+		}
+}
+
+/* Sends a train at its pace, whose copies come `late` numbers later. */
+static void feed_train_twice(unsigned count, unsigned late)
+{
+	for (unsigned n = 0; n < count + late; n++) {
+		if (n < count)
+			assert_int_equal(feed_at((uint16_t)n, 5000, n, n * PACE_US), 'n');
+		if (n >= late)
+			assert_int_equal(feed_at((uint16_t)(n - late), 5000, n - late, n * PACE_US),
+					 'd');
+	}
+}
+
+/* The network sends all of a train twice, up to a second apart: copies, and nothing else. */
+static void copied_trains(void **state)
+{
+	(void)state;
+	for (unsigned count = 2; count < 500; count += 31)
+		for (unsigned late = 0; late <= SEQUENCE_COPY_US / PACE_US; late++) {
+			sequence = (struct sequence){ 0 };
+			feed_train_twice(count, late);
+			assert_int_equal(sequence.restarts, 0);
+			assert_int_equal(feed_at((uint16_t)count, 5000, count, 1000 * PACE_US),
+					 'n');
+			assert_int_equal(sequence_lost_unique(&sequence), 0);
+		}
+}
+
+/* A burst of one timestamp, all of which comes again at once. */
+static void copied_burst(void **state)
+{
+	(void)state;
+	sequence = (struct sequence){ 0 };
+	for (unsigned i = 0; i < 160; i++)
+		assert_int_equal(feed_at((uint16_t)(i % 80), 5000, 0, i), i < 80 ? 'n' : 'd');
+	assert_int_equal(sequence.restarts, 0);
+}
+
+/*
+ * A clock that jumps at a new number is another one, and timestamps of the one before tell nothing
+ * then, wherever they are; so a train that is sent twice after it is still copies.
+ */
+static void clock_jumps(void **state)
+{
+	static const uint32_t bases[] = { 0, 1300000000, 2300000000, 4200000000, 100 };
+	uint64_t at_us = 0;
+
+	(void)state;
+	sequence = (struct sequence){ 0 };
+	for (size_t i = 0; i < COUNT(bases); i++)
+		for (unsigned n = 0; n < 60; n++, at_us += PACE_US) {
+			const uint16_t number = (uint16_t)(30 * i + n % 30);
+
+			assert_int_equal(feed_at(number, bases[i], n % 30, at_us),
+					 n < 30 ? 'n' : 'd');
+		}
+	assert_int_equal(sequence.restarts, 0);
+}
+
+/* Video shows frames in another order than it sends them: their timestamps go back and forth. */
+static void other_order_of_frames(void **state)
+{
+	static const unsigned shown[] = { 0, 4, 2, 1, 3, 8, 6, 5, 7 };
+
+	(void)state;
+	sequence = (struct sequence){ 0 };
+	for (unsigned copied = 0; copied <= 1; copied++)
+		for (uint16_t i = 0; i < COUNT(shown); i++)
+			assert_int_equal(feed_at(i, 0, shown[i], (i + copied * 9) * PACE_US),
+					 copied ? 'd' : 'n');
+	assert_int_equal(sequence.restarts, 0);
+}
+
+/* One that is no copy is not yet a restart, nor are two that do not follow each other. */
+static void not_twice(void **state)
+{
+	(void)state;
+	sequence = (struct sequence){ 0 };
+	feed_run(20, 5000, 0, "n");
+	assert_int_equal(feed_at(3, 900000, 0, 20 * PACE_US), 'd');
+	assert_int_equal(feed_at(20, 5000, 20, 20 * PACE_US), 'n');
+	assert_int_equal(feed_at(4, 900000, 1, 21 * PACE_US), 'd');
+	assert_int_equal(feed_at(6, 900000, 2, 21 * PACE_US), 'd');
+	/* What is no copy says nothing of the way. */
+	assert_int_equal(sequence_jitter_us(&sequence), 0);
+	/* What follows is a copy: no restart either. */
+	assert_int_equal(feed_at(7, 5000, 7, 21 * PACE_US), 'd');
+	assert_int_equal(feed_at(21, 5000, 21, 21 * PACE_US), 'n');
+	assert_int_equal(sequence.restarts, 0);
+	assert_int_equal(sequence.duplicates, 4);
+}
+
 /* ---- Jitter ---- */
 
 /* Feeds the next number, which was under way for so long. */
-static void arrive(uint16_t number, uint32_t timestamp, uint32_t transit)
+static void arrive(uint16_t number, uint64_t sent_us, uint64_t transit_us)
 {
-	sequence_update(&sequence, number, timestamp, timestamp + transit);
+	const struct sequence_datagram datagram = {
+		.number = number,
+		.timestamp = (uint32_t)sent_us,
+		.clock_hz = 1000000,
+		.arrival_us = sent_us + transit_us,
+	};
+
+	sequence_update(&sequence, &datagram);
 }
 
 /*
@@ -330,8 +493,8 @@ static void jitter_by_hand(void **state)
 	sequence = (struct sequence){ 0 };
 	for (uint16_t i = 0; i < COUNT(transits); i++) {
 		arrive(i, 20000u * i, transits[i]);
-		assert_int_equal(sequence.jitter, scaled[i]);
-		assert_int_equal(sequence_jitter(&sequence), scaled[i] / 16);
+		assert_int_equal(sequence.jitter_us, scaled[i]);
+		assert_int_equal(sequence_jitter_us(&sequence), scaled[i] / 16);
 	}
 }
 
@@ -347,12 +510,12 @@ static void jitter_formula(void **state)
 		for (uint32_t i = 0; i < 5000; i++) {
 			uint32_t transit = (uint32_t)random_below(&seed, spread);
 
-			arrive((uint16_t)i, 4290000000u + 20000 * i, transit + 77);
+			arrive((uint16_t)i, 4290000000u + (20000 + (1ull << 32)) * i, transit + 77);
 			if (i > 0)
 				jitter += (fabs(transit - before) - jitter) / 16;
 			before = transit;
 			/* Rounded by at most half a sixteenth each time, of which 15/16 stay. */
-			assert_true(fabs((double)sequence.jitter / 16 - jitter) <= 0.5);
+			assert_true(fabs((double)sequence.jitter_us / 16 - jitter) <= 0.5);
 		}
 	}
 }
@@ -363,10 +526,10 @@ static void jitter_largest(void **state)
 	(void)state;
 	sequence = (struct sequence){ 0 };
 	for (uint16_t i = 0; i < 1000; i++) {
-		arrive(i, 0, i % 2 ? 1u << 31 : 0);
-		assert_in_range(sequence_jitter(&sequence), 0, 1u << 31);
+		arrive(i, 0, (uint64_t)i << 31);
+		assert_in_range(sequence_jitter_us(&sequence), 0, 1u << 31);
 	}
-	assert_in_range(sequence_jitter(&sequence), (1u << 31) - 1, 1u << 31);
+	assert_in_range(sequence_jitter_us(&sequence), (1u << 31) - 1, 1u << 31);
 }
 
 /* Late ones and strays are not measured; another clock after a restart is not jitter. */
@@ -376,30 +539,40 @@ static void jitter_restart(void **state)
 	sequence = (struct sequence){ 0 };
 	arrive(0, 0, 500);
 	arrive(1, 100, 516);
-	assert_int_equal(sequence_jitter(&sequence), 1);
+	assert_int_equal(sequence_jitter_us(&sequence), 1);
 	arrive(20000, 0, 900000);
-	assert_int_equal(sequence.jitter, 16);
+	assert_int_equal(sequence.jitter_us, 16);
 	arrive(20001, 0, 800000);
 	assert_int_equal(sequence.restarts, 1);
-	assert_int_equal(sequence.jitter, 16);
+	assert_int_equal(sequence.jitter_us, 16);
 	arrive(20002, 0, 800032);
-	assert_int_equal(sequence.jitter, 16 + 32 - 1);
+	assert_int_equal(sequence.jitter_us, 16 + 32 - 1);
 	/* A jump on probation is a restart too. */
 	sequence = (struct sequence){ 0 };
 	arrive(0, 0, 500);
 	arrive(20000, 0, 900000);
-	assert_int_equal(sequence.jitter, 0);
+	assert_int_equal(sequence.jitter_us, 0);
 	arrive(20000, 0, 900016);
-	assert_int_equal(sequence.jitter, 16);
+	assert_int_equal(sequence.jitter_us, 16);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(all_scenarios),  cmocka_unit_test(delivering),
-		cmocka_unit_test(empty),	  cmocka_unit_test(extended_number),
-		cmocka_unit_test(networks),	  cmocka_unit_test(jitter_by_hand),
-		cmocka_unit_test(jitter_formula), cmocka_unit_test(jitter_largest),
+		cmocka_unit_test(all_scenarios),
+		cmocka_unit_test(delivering),
+		cmocka_unit_test(empty),
+		cmocka_unit_test(extended_number),
+		cmocka_unit_test(networks),
+		cmocka_unit_test(begins_again),
+		cmocka_unit_test(copied_trains),
+		cmocka_unit_test(copied_burst),
+		cmocka_unit_test(other_order_of_frames),
+		cmocka_unit_test(not_twice),
+		cmocka_unit_test(clock_jumps),
+		cmocka_unit_test(jitter_by_hand),
+		cmocka_unit_test(jitter_formula),
+		cmocka_unit_test(jitter_largest),
 		cmocka_unit_test(jitter_restart),
 	};
 

@@ -6,6 +6,7 @@
 #include "lib/test.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/random.h"
@@ -13,19 +14,24 @@
 
 static struct sequence sequence;
 
+#define CLOCK_HZ 1000000
+
 /* Verdicts as letters: new, reordered, restart, duplicate, late, jump. */
 static const char letters[] = "nrRdlj";
 
-static char feed(uint16_t number)
+static enum sequence_verdict feed(uint16_t number, uint32_t timestamp, uint64_t arrival_us)
 {
-	return letters[sequence_update(&sequence, number, 0, 0)];
+	const struct sequence_datagram datagram = { number, timestamp, CLOCK_HZ, arrival_us };
+
+	return sequence_update(&sequence, &datagram);
 }
 
 /* ---- RFC 3550 ---- */
 
 /*
  * The state of RFC 3550, section A.1, in its terms. Where numbers are never 100 or more behind, and
- * jumps are strays or restarts, both must agree on all but the probation's deliveries.
+ * jumps are strays or restarts, both must agree on all but the probation's deliveries. Without
+ * times all that were seen may be copies, which the standard does not know.
  */
 struct standard {
 	uint16_t max_seq;
@@ -100,7 +106,7 @@ static void against_the_standard(void **state)
 			number = (uint16_t)(top + 3000 + random_below(&seed, 65536 - 3000 - 1024));
 		probation = sequence.state != SEQUENCE_VALID;
 		valid = standard_valid(&standard, number);
-		verdict = sequence_update(&sequence, number, 0, 0);
+		verdict = feed(number, 0, 0);
 		counts[verdict]++;
 		assert_int_equal(sequence.state == SEQUENCE_VALID, standard.probation == 0);
 		if (!probation)
@@ -124,8 +130,11 @@ static void against_the_standard(void **state)
  */
 struct memory {
 	int64_t numbers[40000];
-	size_t count;
+	uint32_t timestamps[40000];
+	size_t count, clock_first; /* from there on the timestamps are of one clock */
 	int64_t highest;
+	uint32_t timestamp; /* of the highest, and when it arrived */
+	uint64_t arrival_us;
 	int awaited;
 	bool valid;
 	uint64_t lost; /* before the last begin */
@@ -155,15 +164,42 @@ static bool remembers(const struct memory *memory, int64_t number)
 	return false;
 }
 
-static void remember(struct memory *memory, int64_t number)
+/* Another clock begins with a number that is higher; a late one of another clock tells nothing. */
+static void remember(struct memory *memory, int64_t number, uint32_t timestamp, bool of_clock)
 {
+	const bool is_highest = memory->count == 0 || number > memory->highest;
+
+	if (is_highest && (!of_clock || memory->count == 0))
+		memory->clock_first = memory->count;
+	memory->timestamps[memory->count] = of_clock || is_highest ? timestamp : memory->timestamp;
 	memory->numbers[memory->count++] = number;
-	if (memory->count == 1 || number > memory->highest)
+	if (is_highest)
 		memory->highest = number;
 }
 
-static char memory_verdict(struct memory *memory, uint16_t number)
+/* Whether it was under way for at most a second more or less than the highest. */
+static bool is_of_clock(const struct memory *memory, uint32_t timestamp, uint64_t arrival_us)
 {
+	const int32_t longer = (int32_t)((uint32_t)(arrival_us - memory->arrival_us) -
+					 (timestamp - memory->timestamp));
+
+	return longer <= 1000000 && longer >= -1000000;
+}
+
+/* Whether the timestamp is later than all of its clock. */
+static bool is_later(const struct memory *memory, uint32_t timestamp)
+{
+	for (size_t i = memory->count; i-- > memory->clock_first;)
+		if ((int32_t)(timestamp - memory->timestamps[i]) <= 0)
+			return false;
+	return true;
+}
+
+static char memory_verdict(struct memory *memory, uint16_t number, uint32_t timestamp,
+			   uint64_t arrival_us)
+{
+	bool of_clock = is_of_clock(memory, timestamp, arrival_us);
+	bool copy = of_clock && !is_later(memory, timestamp);
 	int16_t ahead = (int16_t)(number - (uint16_t)memory->highest);
 	int64_t extended = memory->highest + ahead;
 	bool near = memory->count > 0 && ahead > -1024 && ahead < 3000;
@@ -172,7 +208,7 @@ static char memory_verdict(struct memory *memory, uint16_t number)
 	char verdict = !near ? ahead < 0 ? 'l' : 'j' : seen ? 'd' : ahead < 0 ? 'r' : 'n';
 
 	if (near && !seen)
-		remember(memory, extended);
+		remember(memory, extended, timestamp, of_clock);
 	if (!memory->valid) {
 		memory->awaited = (number + 1) % 65536;
 		memory->valid = sequential;
@@ -180,44 +216,82 @@ static char memory_verdict(struct memory *memory, uint16_t number)
 			return verdict;
 		if (memory->count > 0)
 			forget(memory);
-		remember(memory, number);
+		remember(memory, number, timestamp, of_clock);
 		return 'n';
 	}
 	if (verdict == 'n')
 		memory->awaited = -1;
-	if ((near && !seen) || (seen && ahead > -100))
+	if ((near && !seen) || (seen && ahead > -100 && copy))
 		return verdict;
 	memory->awaited = (number + 1) % 65536;
 	if (!sequential)
 		return verdict;
 	memory->awaited = -1;
 	forget(memory);
-	remember(memory, number);
+	remember(memory, number, timestamp, of_clock);
 	return 'R';
 }
 
+/* The verdict; and the times of the highest number. */
+static char memory_take(struct memory *memory, uint16_t number, uint32_t timestamp,
+			uint64_t arrival_us)
+{
+	const char verdict = memory_verdict(memory, number, timestamp, arrival_us);
+
+	if (strchr("nR", verdict)) {
+		memory->timestamp = timestamp;
+		memory->arrival_us = arrival_us;
+	}
+	return verdict;
+}
+
+/* The timestamp of a number: of a clock on time, which some times goes back, or on, for good. */
+static uint32_t timestamp_of(uint64_t *seed, const struct memory *memory, uint16_t number,
+			     uint64_t now_us, uint32_t *offset)
+{
+	const int64_t extended = memory->highest + (int16_t)(number - (uint16_t)memory->highest);
+
+	if (random_below(seed, 500) == 0)
+		*offset += (uint32_t)random_below(seed, 4000000) - 2000000;
+	if (random_below(seed, 8))
+		for (size_t i = memory->count; i-- > 0 && i + 2000 > memory->count;)
+			if (memory->numbers[i] == extended)
+				return memory->timestamps[i];
+	return (uint32_t)now_us + *offset;
+}
+
 /* Numbers without any rule: runs, steps of every size and direction, and again the same. */
-static void without_rules(uint64_t seed, uint64_t counts[static sizeof(letters)])
+static uint16_t next_number(uint64_t *seed, uint16_t number)
 {
 	static const unsigned steps[] = { 1, 2, 5, 64, 128, 1100, 1100, 3100, 32770, 65536 };
+	const unsigned what = (unsigned)random_below(seed, 8 * COUNT(steps));
+	const uint16_t by = (uint16_t)random_below(seed, steps[what % COUNT(steps)]);
+	const uint16_t from = (uint16_t)(what % 4 ? number : sequence.highest);
+
+	if (what >= 3 * COUNT(steps))
+		return (uint16_t)(number + 1);
+	return (uint16_t)(what % 8 < 3 ? from + by : from - by);
+}
+
+static void without_rules(uint64_t seed, uint64_t counts[static sizeof(letters)])
+{
 	static struct memory memory;
 	uint16_t number = (uint16_t)random_next(&seed);
+	uint64_t now_us = random_below(&seed, 1ull << 40);
+	uint32_t offset = 0, timestamp;
 
 	memory = (struct memory){ .awaited = -1 };
 	sequence = (struct sequence){ 0 };
 	for (size_t step = 0; step < COUNT(memory.numbers); step++) {
-		unsigned what = (unsigned)random_below(&seed, 8 * COUNT(steps));
-		uint16_t by = (uint16_t)random_below(&seed, steps[what % COUNT(steps)]);
-		uint16_t from = (uint16_t)(what % 4 ? number : sequence.highest);
-		char verdict;
+		enum sequence_verdict verdict;
 
-		number = (uint16_t)(what < 3 * COUNT(steps) && what % 8 < 3 ? from + by
-				    : what < 3 * COUNT(steps)		    ? from - by
-									    : number + 1);
-		verdict = feed(number);
-		assert_int_equal(verdict, memory_verdict(&memory, number));
+		number = next_number(&seed, number);
+		now_us += random_below(&seed, random_below(&seed, 100) ? 20000 : 3000000);
+		timestamp = timestamp_of(&seed, &memory, number, now_us, &offset);
+		verdict = feed(number, timestamp, now_us);
+		assert_int_equal(letters[verdict], memory_take(&memory, number, timestamp, now_us));
 		assert_int_equal((uint16_t)sequence.highest, (uint16_t)memory.highest);
-		counts[strchr(letters, verdict) - letters]++;
+		counts[verdict]++;
 	}
 	assert_int_equal(sequence_lost_unique(&sequence), memory.lost + missing(&memory));
 }
