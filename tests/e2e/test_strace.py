@@ -87,7 +87,8 @@ def test_calls_under_load(server, tmp_path):
     enters = calls.pop("io_uring_enter")
     assert enters > 0
     assert sum(calls.values()) <= max(10, enters // 100), calls
-    assert enters <= messages
+    # A timer that is due takes calls that do not sleep, until one finds nothing.
+    assert enters <= messages + messages // 50
 
 
 def test_calls_when_clients_come_and_go(server, tmp_path):
