@@ -7,7 +7,10 @@
 #include "udp/endpoint.h"
 #include "udp/sources.h"
 
-/* Ports below this are other services' (RFC 6335, section 6); two servers would answer for ever. */
+/*
+ * Ports below this belong to other services (RFC 6335, section 6): two servers that answer each
+ * other would not stop.
+ */
 #define LOW_PORTS_END 1024
 
 /* Room for the sender's address, so that the control data behind it is aligned. */
@@ -16,7 +19,7 @@ _Static_assert(NAME_BYTES >= sizeof(struct sockaddr_in6), "both families fit");
 _Static_assert((sizeof(struct io_uring_recvmsg_out) + NAME_BYTES) % _Alignof(struct cmsghdr) == 0,
 	       "control data is aligned");
 
-/* The address asked, and the size of datagrams that came together. */
+/* The destination address, and the segment size of a GRO batch. */
 #define CONTROL_BYTES (CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int)))
 
 void arrival_lay_out(struct msghdr *layout)
@@ -38,11 +41,11 @@ static void take_control(struct arrival *arrival, struct cmsghdr *header)
 
 	if (is_control(header, IPPROTO_IP, IP_PKTINFO, sizeof(info))) {
 		memcpy(&info, CMSG_DATA(header), sizeof(info));
-		/* Ours also where a broadcast address was asked (ip(7)). */
+		/* Our address, even if the datagram was sent to a broadcast address (ip(7)). */
 		memcpy(arrival->key.local, &info.ipi_spec_dst, sizeof(info.ipi_spec_dst));
 	} else if (is_control(header, IPPROTO_IPV6, IPV6_PKTINFO, sizeof(info6))) {
 		memcpy(&info6, CMSG_DATA(header), sizeof(info6));
-		/* Nothing can leave from a group's address; and a link has its own ones. */
+		/* A multicast address cannot be a source; a link-local one needs its interface. */
 		if (!IN6_IS_ADDR_MULTICAST(&info6.ipi6_addr))
 			memcpy(arrival->key.local, &info6.ipi6_addr, sizeof(info6.ipi6_addr));
 		if (IN6_IS_ADDR_LINKLOCAL(&info6.ipi6_addr))
@@ -94,7 +97,7 @@ static bool has_address(const struct endpoint *endpoint, const struct address *a
 	return endpoint->elsewhere || own_has(&udp->own, udp->core, address);
 }
 
-/* Whether it was sent by this server, or by who pretends to be it. */
+/* Whether the source is one of our own sockets, genuine or forged. */
 static bool is_from_ourselves(const struct arrival *arrival)
 {
 	const struct endpoint *endpoint = arrival->endpoint;

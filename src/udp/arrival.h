@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * arrival.h - a datagram that has come, or several of one peer that came together: from whom, to
- * which address, and whether it may be answered at all.
+ * arrival.h - a received datagram, or a GRO batch of datagrams from one peer: its source address,
+ * its destination address, and whether it may be answered at all.
  */
 #ifndef UDP_ARRIVAL_H
 #define UDP_ARRIVAL_H
@@ -19,20 +19,20 @@ struct arrival {
 	uint64_t source; /* sources_prefix() of its address */
 	const uint8_t *data;
 	size_t bytes;
-	size_t segment_bytes; /* of each but the last of those that came together; 0: it is one */
-	struct rtp rtp;	      /* of one that is numbered */
+	size_t segment_bytes; /* in a GRO batch: of each datagram but the last; else 0 */
+	struct rtp rtp;	      /* the RTP header, if key.numbered */
 };
 
 /*
- * How the kernel lays out what it receives: so much for the address and the control data. Both stay
- * as they are while a receive is in flight (Linux 6.0).
+ * Fills in the msghdr of a multishot recvmsg: the bytes that each buffer reserves for the address
+ * and for the control data. It must not change while a receive is in flight (Linux 6.0).
  */
 void arrival_lay_out(struct msghdr *layout);
 
-/* Takes a received buffer apart. false: the datagram did not fit. */
+/* Parses a received buffer. false: the datagram or its control data was truncated. */
 bool arrival_parse(struct arrival *arrival, struct endpoint *endpoint, void *buffer, int bytes);
 
-/* The counter of the reason not to answer this source; NULL: there is none. */
+/* Why this source must not be answered, as the counter to raise; NULL if it may be. */
 uint64_t *arrival_refuse(const struct arrival *arrival, struct core *core);
 
 #endif

@@ -24,7 +24,7 @@ bool datagrams_are_busy(const struct datagrams *datagrams)
 	return datagrams->slots.used > 0;
 }
 
-/* ---- Queues: rings of datagrams, known by the last, so that both ends are at hand ---- */
+/* ---- Queues: circular lists; the pointer to the last datagram reaches both ends ---- */
 
 static void push(struct datagram **last, struct datagram *datagram)
 {
@@ -62,7 +62,7 @@ static void put_before(struct datagram **last, struct datagram *other)
 	(*last)->next = first;
 }
 
-/* ---- Taking datagrams ---- */
+/* ---- Queueing datagrams ---- */
 
 /* Queues the datagram in the slot. */
 static void enqueue(struct datagrams *datagrams, struct client *client, struct datagram *datagram)
@@ -75,7 +75,7 @@ static void enqueue(struct datagrams *datagrams, struct client *client, struct d
 	core_flush_later(datagrams->core, client);
 }
 
-/* The newest that is queued for the client, if this one can be appended to it; else NULL. */
+/* The newest datagram or batch queued for the client, if this one can be appended; else NULL. */
 static struct datagram *find_batch(const struct datagram_target *target,
 				   const struct message *message)
 {
@@ -90,7 +90,7 @@ static struct datagram *find_batch(const struct datagram_target *target,
 	return last;
 }
 
-/* Puts a datagram into a slot; NULL: no slot or no memory is left. */
+/* Takes a slot and fills it with a datagram; NULL: no slot or no memory is left. */
 static struct datagram *fill_slot(struct datagrams *datagrams, const struct datagram_target *target,
 				  const struct message *message)
 {
@@ -151,7 +151,7 @@ void datagram_address(const struct udp_key *key, const struct address *local, st
 	address_set_port(to, key->port);
 }
 
-/* Adds control data behind what is there already. */
+/* Appends control data. */
 static void add_control(struct datagram *datagram, int level, int type, const void *data,
 			size_t bytes)
 {
@@ -168,7 +168,7 @@ static void add_control(struct datagram *datagram, int level, int type, const vo
 	message->msg_controllen += CMSG_SPACE(bytes);
 }
 
-/* The answer leaves from the address that was asked (RFC 1122, section 4.1.3.5). */
+/* The source of the answer is the destination of the request (RFC 1122, section 4.1.3.5). */
 static void add_source(struct datagram *datagram)
 {
 	const struct udp_key *key = &datagram->key;
@@ -203,7 +203,7 @@ static void lay_out(struct datagram *datagram)
 		add_control(datagram, SOL_UDP, UDP_SEGMENT, &segment_bytes, sizeof(segment_bytes));
 }
 
-/* Of one piece, without control data, it needs no message: the kernel has less to copy. */
+/* A datagram in one piece without control data needs no msghdr: the kernel has less to copy. */
 static void prepare_send(struct io_uring_sqe *sqe, struct datagram *datagram)
 {
 	const struct msghdr *message = &datagram->message;
@@ -219,7 +219,7 @@ static void prepare_send(struct io_uring_sqe *sqe, struct datagram *datagram)
 	}
 }
 
-/* Starts the first of a queue; NULL: the submission queue is full. */
+/* Starts the send of the first datagram of a queue; NULL: the submission queue is full. */
 static struct datagram *start_first(struct datagrams *datagrams, struct datagram **last)
 {
 	struct io_uring_sqe *sqe = ring_sqe(datagrams->core->ring);
@@ -265,7 +265,7 @@ static bool is_batch_refused(int error)
 	return error == -EINVAL || error == -EMSGSIZE || error == -EIO || error == -EOPNOTSUPP;
 }
 
-/* Keeps only the pieces of the first so many bytes; returns how many. */
+/* Cuts the pieces off after `bytes` bytes; returns the number of pieces left. */
 static unsigned cut_pieces(struct iovec *pieces, size_t bytes)
 {
 	unsigned last = 0;
@@ -276,7 +276,7 @@ static unsigned cut_pieces(struct iovec *pieces, size_t bytes)
 	return last + 1;
 }
 
-/* Queues each datagram of a refused batch by itself, before all others of the client. */
+/* Queues each datagram of a refused batch separately, before all others of the client. */
 static void send_one_by_one(struct datagrams *datagrams, struct client *client,
 			    struct datagram *refused)
 {
@@ -302,7 +302,7 @@ static void send_one_by_one(struct datagrams *datagrams, struct client *client,
 	put_before(&client->udp.queued, last);
 }
 
-/* As anywhere on its way, a datagram may be lost here. */
+/* A failed send loses its datagrams, which UDP permits. -EAGAIN: the send buffer is full. */
 static void count_sent(struct rollcall_stats *stats, const struct datagram *datagram, int result)
 {
 	if (result >= 0)
@@ -313,7 +313,7 @@ static void count_sent(struct rollcall_stats *stats, const struct datagram *data
 		stats->udp_send_errors += datagram->segments;
 }
 
-/* What is queued behind a batch may leave now; of a refused one its datagrams come first. */
+/* The batch no longer holds back the queue. If it was refused, its datagrams are queued first. */
 static void on_batch_sent(struct datagrams *datagrams, struct client *client,
 			  struct datagram *datagram, int result)
 {

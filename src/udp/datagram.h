@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * datagram.h - datagrams on their way out.
+ * datagram.h - sending datagrams.
  *
- * Each is an operation of its own, from a pool of slots, and all may be in flight at once. Those to
- * the same client that are queued in a turn one after the other, and have one size, are one GSO
- * batch (udp(7), UDP_SEGMENT; Linux 4.18); the last of them may be shorter. If the kernel refuses a
- * batch, its datagrams are sent one by one, and so are all later ones to that client.
+ * Each datagram or GSO batch takes a slot of a pool and one send operation; all slots may be in
+ * flight at once. Consecutive datagrams of one size that are queued for one client in one turn form
+ * a GSO batch (udp(7), UDP_SEGMENT; Linux 4.18); the last of them may be shorter. If the kernel
+ * refuses a batch, its datagrams are sent one by one, and so are all later ones to that client.
  *
- * Datagrams to a client leave in their order. The kernel sends each while it is submitted, so that
- * only a refused batch could be overtaken: what follows a batch stays queued until its completion,
- * and the datagrams of a refused one are queued before it. That costs a client that fills more than
- * one batch a turn one turn for each; the others do not wait.
+ * Datagrams to a client are sent in order. The kernel sends each during submission, so only a
+ * refused batch could be overtaken. Therefore datagrams behind a batch stay queued until the batch
+ * completes, and those of a refused batch are queued before them. A client that fills more than one
+ * batch a turn thus needs one turn for each batch; other clients are not delayed.
  *
- * None waits for room in the socket: it would hold a buffer that all share, and leave after newer
- * ones. What finds no room is lost and counted, as anywhere on its way.
+ * No send waits for space in the socket's send buffer: it would hold a receive buffer of the shared
+ * pool, and be sent after newer datagrams. A datagram that does not fit is dropped and counted; UDP
+ * may lose it anywhere else on the path too.
  */
 #ifndef UDP_DATAGRAM_H
 #define UDP_DATAGRAM_H
@@ -22,18 +23,19 @@
 #include "udp/peers.h"
 #include "udp/rtp.h"
 
-/* The most bytes of a datagram: 2^16 - 1, less the headers of UDP, and of IPv4 (RFC 768, 791). */
+/* Maximum payload: 2^16 - 1 less the UDP header, and in IPv4 the IP header (RFC 768, 791). */
 #define DATAGRAM_IPV4_BYTES_MAX (65535 - 8 - 20)
 #define DATAGRAM_IPV6_BYTES_MAX (65535 - 8)
 
-/* The most datagrams of a batch (Linux before 6.9; 128 since), and the most bytes. */
+/* Maximum datagrams (Linux before 6.9; 128 since) and bytes of a GSO batch. */
 #define DATAGRAM_SEGMENTS_MAX 64
 #define DATAGRAM_BATCH_BYTES_MAX DATAGRAM_IPV4_BYTES_MAX
 
-/* The parts of a message, and a header before them. */
+/* The parts of a message, and an RTP header before them. */
 #define DATAGRAM_PARTS_MAX (CORE_PARTS_MAX + 1)
 
-/* Parts that refer to buffers or end a block, and the blocks of the largest datagram. */
+/* Elements of the iovec: parts that refer to buffers or end a block, and the blocks of the largest
+ * datagram. */
 #define DATAGRAM_PIECES 64
 #define DATAGRAM_PIECES_OF(parts, bytes) (2 * (parts) + (bytes) / QUEUE_BLOCK_ROOM + 1)
 _Static_assert(DATAGRAM_PIECES >= DATAGRAM_PIECES_OF(DATAGRAM_PARTS_MAX, DATAGRAM_IPV6_BYTES_MAX),
@@ -44,7 +46,7 @@ _Static_assert(DATAGRAM_PIECES >= DATAGRAM_PIECES_OF(DATAGRAM_PARTS_MAX, DATAGRA
 
 struct endpoint;
 
-/* One datagram, or a GSO batch. Nothing of it moves until its completion. */
+/* One datagram, or a GSO batch. It keeps its address until its completion. */
 struct datagram {
 	struct msghdr message;
 	struct iovec pieces[DATAGRAM_PIECES];
@@ -52,48 +54,50 @@ struct datagram {
 	_Alignas(struct cmsghdr) uint8_t
 		control[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t))];
 	struct queue queue;
-	struct datagram *next; /* behind it in its queue; behind the last: the first */
+	struct datagram *next; /* in a circular queue: the last one points to the first */
 	struct endpoint *endpoint;
 	struct udp_key key;
 	uint64_t client; /* or ROLLCALL_NONE */
 	uint32_t segment_bytes;
 	uint16_t segments;
-	bool whole; /* none can be appended: its last segment is shorter, or it leaves alone */
+	bool whole; /* accepts no more: its last segment is shorter, or it is sent without GSO */
 };
 
 struct datagrams {
 	struct core *core;
 	struct slab slots;
-	struct datagram *unlisted; /* the last that is queued for clients without a place */
+	struct datagram *unlisted; /* the newest for peers not in the client table */
 };
 
 /* -ENOMEM */
 int datagrams_init(struct datagrams *datagrams, struct core *core);
 void datagrams_destroy(struct datagrams *datagrams);
 
-/* Whom a datagram is for. */
+/* The destination of a datagram. */
 struct datagram_target {
 	struct endpoint *endpoint;
 	const struct udp_key *key;
-	struct client *client; /* NULL: it has no place in the table */
+	struct client *client; /* NULL: the peer is not in the client table */
 };
 
 /*
- * Queues a datagram. To a client without a place it leaves alone, since nothing is kept that could
- * hold back what follows a batch. false: no slot or no memory is left; counted.
+ * Queues a datagram. For a peer that is not in the client table it is sent without GSO, since no
+ * state exists that could hold back the datagrams behind a batch. false: no slot or no memory is
+ * left; the datagram is dropped and counted.
  */
 bool datagrams_send(struct datagrams *datagrams, const struct datagram_target *target,
 		    const struct message *message);
 
-/* Starts what is queued for a client, up to a batch. false: the submission queue is full. */
+/* Starts the sends queued for a client, up to and including a batch. false: the submission queue
+ * is full. */
 bool datagrams_flush(struct datagrams *datagrams, struct client *client);
 
-/* The same for clients without a place. */
+/* The same for peers that are not in the client table. */
 bool datagrams_flush_unlisted(struct datagrams *datagrams);
 
 /*
- * The completion of a send; id is the number of the slot, which is free then. Returns its client,
- * or NULL if that has no place.
+ * The completion of a send; id is the index of the slot, which is freed. Returns the client, or
+ * NULL if the peer is not in the client table.
  */
 struct client *datagrams_on_sent(struct datagrams *datagrams, uint64_t id,
 				 const struct io_uring_cqe *cqe);
@@ -101,7 +105,7 @@ struct client *datagrams_on_sent(struct datagrams *datagrams, uint64_t id,
 /* Whether any is queued or in flight. */
 bool datagrams_are_busy(const struct datagrams *datagrams);
 
-/* The address of the peer. */
+/* Writes the peer's address to *to; `local` gives the address family. */
 void datagram_address(const struct udp_key *key, const struct address *local, struct address *to);
 
 #endif

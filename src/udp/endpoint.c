@@ -92,7 +92,7 @@ bool endpoint_is_busy(const struct endpoint *endpoint)
 static bool start_receive(struct endpoint *endpoint)
 {
 	struct io_uring_sqe *sqe = ring_sqe(endpoint->udp->core->ring);
-	/* MSG_DONTWAIT ends the multishot with EAGAIN rather than to wait. */
+	/* With MSG_DONTWAIT an empty socket ends the multishot receive with EAGAIN. */
 	const int flags = endpoint->state == ENDPOINT_LAST ? MSG_DONTWAIT : 0;
 
 	if (!sqe)
@@ -139,7 +139,7 @@ bool endpoint_flush(struct endpoint *endpoint)
 
 /* ---- Receiving ---- */
 
-/* Delivers one after the other of those that came together. */
+/* Delivers the datagram, or each datagram of a GRO batch. */
 static void receive(struct endpoint *endpoint, void *buffer, int bytes)
 {
 	struct core *core = endpoint->udp->core;
@@ -178,7 +178,7 @@ static void on_error(struct endpoint *endpoint, int error)
 	case -EINTR:
 		break;
 	case -EAGAIN:
-		/* Also after 32 rounds of one that had more to receive (Linux 6.8): then go on. */
+		/* Since 6.8 also after 32 datagrams in a row with more to read: re-arm. */
 		if (endpoint->state == ENDPOINT_LAST && !endpoint->got_some)
 			endpoint->state = ENDPOINT_ENDED;
 		break;
@@ -188,7 +188,7 @@ static void on_error(struct endpoint *endpoint, int error)
 		core->stats.buffers_exhausted++;
 		endpoint->starved = !buffers_grow(&core->buffers[BUFFERS_UDP]);
 		break;
-	default: /* it may last: trying again at once could spin */
+	default: /* the cause may persist: an immediate retry could spin */
 		endpoint->paused = true;
 		timers_set(&core->timers, &endpoint->retry, core->now_ns + ENDPOINT_RETRY_NS);
 	}
@@ -208,13 +208,13 @@ void endpoint_on_receive(struct endpoint *endpoint, const struct io_uring_cqe *c
 {
 	struct buffers *buffers = &endpoint->udp->core->buffers[BUFFERS_UDP];
 
-	/* Any completion may be the last of a multishot; a datagram of 0 bytes ends it always. */
+	/* Any completion may end a multishot receive; an empty datagram always does. */
 	if (!(cqe->flags & IORING_CQE_F_MORE))
 		on_end(endpoint);
 	if (cqe->flags & IORING_CQE_F_BUFFER) {
 		uint16_t buffer = buffers_take(buffers, cqe->flags);
 
-		/* Before Linux 6.8 an EAGAIN may come with a buffer too. */
+		/* Before Linux 6.8 EAGAIN may carry a buffer too. */
 		endpoint->got_some |= cqe->res > 0;
 		if (cqe->res > 0 && !endpoint->udp->core->refusing)
 			receive(endpoint, buffers_data(buffers, buffer), cqe->res);

@@ -8,14 +8,14 @@
 #include "udp/udp.h"
 
 /*
- *	  endpoint_close()	    its receive has ended	   nothing has arrived
+ *	  endpoint_close()	    its receive has ended	   nothing left to read
  *	OPEN ------------> CLOSING -----------------------> LAST ---------------------> ENDED
  *	 |		      |				      |				  ^
  *	 +--------------------+-------------------------------+-----> ENDING -------------+
  *				endpoint_end()			its receive has ended
  *
- * OPEN: it receives what comes. CLOSING: its receive is cancelled. LAST: it receives what has
- * arrived already. ENDING: its receive is cancelled, and was the last. ENDED: it receives no more.
+ * OPEN: receives datagrams. CLOSING: the receive is being cancelled. LAST: reads the datagrams that
+ * are already in the socket. ENDING: the last receive is being cancelled. ENDED: receives no more.
  */
 enum endpoint_state {
 	ENDPOINT_OPEN,
@@ -31,55 +31,58 @@ struct endpoint {
 	struct udp *udp;
 	int fd;
 	enum endpoint_state state;
-	bool wildcard;	 /* datagrams come with the address that was asked */
-	bool elsewhere;	 /* in a network namespace of which the addresses are not known */
+	bool wildcard;	 /* control data gives the destination address of each datagram */
+	bool elsewhere;	 /* in a network namespace whose addresses are not known */
 	bool armed;	 /* the receive is in flight */
-	bool got_some;	 /* it has brought some */
-	bool cancelled;	 /* it was asked to end */
-	bool cancelling; /* and this is in flight */
-	bool starved;	 /* no buffer was left */
-	bool paused;	 /* after an error, for a moment */
+	bool got_some;	 /* this receive has delivered at least one datagram */
+	bool cancelled;	 /* a cancel was submitted for this receive */
+	bool cancelling; /* the cancel is in flight */
+	bool starved;	 /* waiting for a free buffer */
+	bool paused;	 /* waiting for the retry timer after an error */
 	struct timer retry;
 
-	/* What the kernel lays each datagram out by; it stays as it is (Linux 6.0). */
+	/* The msghdr of the receive; must not change while it is in flight (Linux 6.0). */
 	struct msghdr layout;
 
-	uint32_t drops;	   /* socket_drops() when they were counted last */
+	uint32_t drops;	   /* socket_drops() at the last count */
 	uint32_t receives; /* wraps */
 
-	/* All endpoints of the server, to know our own addresses. */
+	/* All endpoints of the server, to recognize our own addresses. */
 	struct endpoint *const *all;
 	const unsigned *all_count;
 };
 
-/* After a receive has failed for a reason that may last. */
+/* Pause after a receive has failed for a reason that may persist. */
 #define ENDPOINT_RETRY_NS 100000000
 
-/* Receives from a bound socket; on success it takes it over. -ENOMEM */
+/*
+ * Starts receiving from a bound socket; on success the endpoint owns fd. -ENOMEM or another -errno.
+ */
 int endpoint_open(struct endpoint *endpoint, struct udp *udp, int fd);
 
-/* Receives what has arrived already, and then no more. */
+/* Reads the datagrams that are already in the socket, then stops. */
 void endpoint_close(struct endpoint *endpoint);
 
-/* Receives no more at all. */
+/* Stops receiving at once. */
 void endpoint_end(struct endpoint *endpoint);
 
-/* Frees what it holds; nothing may be in flight, its clients' datagrams included. */
+/* Closes the socket. No operation may be in flight, the sends of its clients included. */
 void endpoint_destroy(struct endpoint *endpoint);
 
 /*
- * Adds the datagrams that the kernel has dropped since the last call, or since the socket was taken
- * over, to the statistics. One system call.
+ * Adds the datagrams that the kernel has dropped since the last call, or since endpoint_open(), to
+ * the statistics. One system call.
  */
 void endpoint_count_drops(struct endpoint *endpoint);
 
-/* Receives after which drops are counted: fewer than 2^32 of them, at which the count wraps. */
+/* Drops are read once per this many receives, so that fewer than 2^32 occur in between: there the
+ * kernel's counter wraps. */
 #define ENDPOINT_RECEIVES_PER_COUNT (1 << 16)
 
 /* Whether it still receives, or has an operation in flight. */
 bool endpoint_is_busy(const struct endpoint *endpoint);
 
-/* Starts the operations that the state asks for. false: the submission queue is full. */
+/* Starts the operations that the state requires. false: the submission queue is full. */
 bool endpoint_flush(struct endpoint *endpoint);
 
 /* Completions. */

@@ -34,7 +34,7 @@ static void read_again(struct own *own, struct core *core)
 	error = addresses_read(core->ring, own->watch, &own->addresses);
 	ranges_sort(&own->addresses);
 	own->known = !error;
-	/* They change just now: it is tried again soon. */
+	/* -EAGAIN: the addresses changed during the read. The next check reads them again. */
 	if (error && error != -EAGAIN)
 		warn(own, core, error);
 }

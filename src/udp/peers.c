@@ -41,7 +41,7 @@ static struct udp_peer *peer_at(const struct peers *peers, uint32_t place)
 	return slab_at(&peers->slab, peers->entries[place].peer - 1);
 }
 
-/* Where the key is, or the empty place where it would be. */
+/* The index of the entry with this key, or of the empty entry where it belongs. */
 static uint32_t find_place(const struct peers *peers, const struct udp_key *key, uint32_t hash)
 {
 	uint32_t place = hash & peers->mask;
@@ -92,7 +92,7 @@ void peers_remove(struct peers *peers, struct udp_peer *peer)
 	uint32_t place = gap;
 
 	CHECK(peers->entries[gap].peer && peer_at(peers, gap) == peer);
-	/* What follows moves back into the gap, unless it would then stand before its own place. */
+	/* Move the following entries back into the gap, but none before the slot of its hash. */
 	for (;;) {
 		struct peers_entry *entry;
 

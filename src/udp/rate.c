@@ -25,7 +25,7 @@ int rate_init(struct rate *rate, uint32_t per_second, uint32_t buckets,
 		sets *= 2;
 	*rate = (struct rate){
 		.mask = sets - 1,
-		/* Rounded up: never more than the limit, and the bucket holds exactly that. */
+		/* Rounded up, so that the limit is never exceeded. */
 		.datagram_ns = (SECOND_NS + per_second - 1) / per_second,
 	};
 	rate->bucket_ns = per_second * rate->datagram_ns;
@@ -40,8 +40,8 @@ void rate_destroy(struct rate *rate)
 	rate->sets = NULL;
 }
 
-/* The source's own bucket, or the one that it would take over: the fullest of its set. One that
- * nobody has had is full, and as good as any for a source with the number 0. */
+/* The bucket of the source, or else the fullest of its set, which it may take over. A bucket that
+ * was never used has the prefix 0 and is full, so a source with the prefix 0 may use it too. */
 static struct rate_bucket *find_bucket(struct rate *rate, uint64_t prefix)
 {
 	const uint64_t hash = siphash(rate->secret, &prefix, sizeof(prefix));

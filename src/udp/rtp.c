@@ -17,7 +17,7 @@
 #define MARKER 0x80
 #define TYPE 0x7f
 
-/* RTCP's packet types, which stand where RTP has its marker and type (RFC 5761, section 4). */
+/* RTCP packet types, in the byte of RTP's marker and payload type (RFC 5761, section 4). */
 #define RTCP_FIRST 192
 #define RTCP_LAST 223
 
@@ -50,7 +50,7 @@ int rtp_parse(const uint8_t *data, size_t bytes, struct rtp *rtp, size_t *payloa
 		return -EBADMSG;
 	begin = RTP_HEADER_BYTES + WORD_BYTES * (size_t)(data[0] & CSRC_COUNT);
 	if (data[0] & EXTENSION) {
-		/* 16 bits that a profile defines, then the count of words that follow. */
+		/* 16 bits defined by the profile, then the number of 32-bit words that follow. */
 		if (bytes < begin + WORD_BYTES)
 			return -EBADMSG;
 		begin += WORD_BYTES + WORD_BYTES * (size_t)load16(data + begin + 2);
@@ -58,7 +58,7 @@ int rtp_parse(const uint8_t *data, size_t bytes, struct rtp *rtp, size_t *payloa
 	if (bytes < begin)
 		return -EBADMSG;
 	if (data[0] & PADDING) {
-		/* The last byte counts the padding, itself included. */
+		/* The last byte is the number of padding bytes, itself included. */
 		padding = data[bytes - 1];
 		if (padding == 0 || padding > bytes - begin)
 			return -EBADMSG;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* No number. */
+/* Not a sequence number. */
 #define NONE SEQUENCE_MODULUS
 
 /* ---- The window ---- */
@@ -14,7 +14,7 @@ static uint64_t *word_of(struct sequence *sequence, uint64_t extended)
 	return &sequence->seen[extended / 64 % (SEQUENCE_WINDOW / 64)];
 }
 
-/* Marks a number as seen; false: it was already. */
+/* Marks a number as seen; false: it was marked already. */
 static bool mark(struct sequence *sequence, uint64_t extended)
 {
 	uint64_t *word = word_of(sequence, extended);
@@ -24,7 +24,7 @@ static bool mark(struct sequence *sequence, uint64_t extended)
 	return !(before & bit);
 }
 
-/* Moves the window up: the new numbers get the bits of those that fall out, and are unseen. */
+/* Moves the window up: the new numbers reuse the bits of those that drop out, cleared. */
 static void advance(struct sequence *sequence, uint64_t highest)
 {
 	const uint64_t end = highest + 1;
@@ -40,13 +40,13 @@ static void advance(struct sequence *sequence, uint64_t highest)
 	sequence->highest = highest;
 }
 
-/* How far below the highest a number is; above it: the modulus less how far. */
+/* Distance of a number below the highest; if it is above, the modulus minus that distance. */
 static uint16_t behind(const struct sequence *sequence, uint16_t number)
 {
 	return (uint16_t)(sequence->highest - number);
 }
 
-/* What a number is to the window, and marks it there. */
+/* Classifies a number by the window, and marks it as seen. */
 static enum sequence_verdict place(struct sequence *sequence, uint16_t number)
 {
 	const uint16_t back = behind(sequence, number), ahead = (uint16_t)-back;
@@ -67,7 +67,7 @@ static enum sequence_verdict place(struct sequence *sequence, uint16_t number)
 	return back <= SEQUENCE_MODULUS / 2 ? SEQUENCE_LATE : SEQUENCE_JUMP;
 }
 
-/* Whether the window has no place for it. */
+/* Whether the number is outside the window. */
 static bool is_astray(enum sequence_verdict verdict)
 {
 	return verdict == SEQUENCE_LATE || verdict == SEQUENCE_JUMP;
@@ -85,7 +85,7 @@ static uint64_t expected(const struct sequence *sequence)
 	return sequence->state == SEQUENCE_VALID ? sequence->highest - sequence->base + 1 : 0;
 }
 
-/* Begins the window, with this datagram as all that is known. */
+/* Starts a new window with this datagram as its only one. */
 static void begin(struct sequence *sequence, const struct sequence_datagram *datagram,
 		  enum sequence_state state)
 {
@@ -175,7 +175,7 @@ static void count(struct sequence *sequence, enum sequence_verdict verdict)
 	}
 }
 
-/* ---- Times ---- */
+/* ---- Transit times ---- */
 
 static struct sequence_transit transit_of(const struct sequence_datagram *datagram)
 {
@@ -185,7 +185,7 @@ static struct sequence_transit transit_of(const struct sequence_datagram *datagr
 	return (struct sequence_transit){ (uint32_t)ticks - datagram->timestamp, (uint32_t)hz };
 }
 
-/* By how much they differ, in microseconds (RFC 3550, section 6.4.1: D); 0: not by one clock. */
+/* Their difference in microseconds (RFC 3550, section 6.4.1: D); 0 if the clocks differ. */
 static uint64_t difference_us(struct sequence_transit one, struct sequence_transit other)
 {
 	const int64_t ticks = (int32_t)(one.ticks - other.ticks);
@@ -193,7 +193,7 @@ static uint64_t difference_us(struct sequence_transit one, struct sequence_trans
 	return one.clock_hz == other.clock_hz ? (uint64_t)llabs(ticks) * 1000000 / one.clock_hz : 0;
 }
 
-/* Whether the timestamp is later than all of this clock. */
+/* Whether the timestamp is later than all earlier ones of this clock. */
 static bool is_latest(const struct sequence *sequence, uint32_t timestamp)
 {
 	return (int32_t)(timestamp - sequence->latest) > 0;
@@ -214,7 +214,7 @@ enum sequence_verdict sequence_update(struct sequence *sequence,
 	const struct sequence_transit transit = transit_of(datagram);
 	const bool near = difference_us(transit, sequence->highest_transit) <= SEQUENCE_COPY_US;
 	const bool latest = is_latest(sequence, datagram->timestamp);
-	/* It may be one, if its number was seen. */
+	/* A copy of an earlier datagram, if its number was seen. */
 	const bool copy = near && !latest;
 	enum sequence_verdict verdict = SEQUENCE_NEW;
 
@@ -232,7 +232,7 @@ enum sequence_verdict sequence_update(struct sequence *sequence,
 	count(sequence, verdict);
 	if (verdict == SEQUENCE_NEW || verdict == SEQUENCE_RESTARTED)
 		sequence->highest_transit = transit;
-	/* With a new number another clock may begin. */
+	/* A new number may also begin another clock. */
 	if (sequence_delivers(verdict) && (near ? latest : verdict != SEQUENCE_REORDERED))
 		sequence->latest = datagram->timestamp;
 	if (sequence_delivers(verdict) || (verdict == SEQUENCE_DUPLICATE && copy))

@@ -10,7 +10,7 @@ static void expire(struct sessions *sessions, struct idle *idle, struct client *
 {
 	const struct endpoint *endpoint = container_of(client->source, struct endpoint, source);
 
-	/* Its datagrams may be waiting: the endpoint lacks a buffer, or pauses after an error. */
+	/* The endpoint waits for a buffer or after an error: its socket may hold our datagrams. */
 	if (endpoint->state != ENDPOINT_ENDED && !endpoint->armed) {
 		idle_touch(idle, client, sessions->core->now_ns);
 		return;
@@ -92,7 +92,7 @@ static void touch(struct sessions *sessions, struct client *client)
 	idle_touch(idle_of(sessions, client), client, sessions->core->now_ns);
 }
 
-/* Makes room in a full table, if there is a new client none of whose answers is in flight. */
+/* Evicts the oldest new client. false: no new client, or the oldest has a send in flight. */
 static bool evict_oldest(struct sessions *sessions)
 {
 	struct core *core = sessions->core;
@@ -106,7 +106,7 @@ static bool evict_oldest(struct sessions *sessions)
 	return true;
 }
 
-/* The counter of the reason why there is no place for one more client; NULL: there is. */
+/* Why no client can be added, as the counter to raise; NULL if one can. */
 static uint64_t *find_no_place(struct sessions *sessions, const struct arrival *arrival)
 {
 	struct core *core = sessions->core;
@@ -115,7 +115,7 @@ static uint64_t *find_no_place(struct sessions *sessions, const struct arrival *
 	if (sources_count(&sessions->sources, arrival->source) >=
 	    options->udp_clients_per_source_max)
 		return &core->stats.udp_source_full;
-	/* Clients that are closing count too, until their slots are free. */
+	/* Closing clients count until their slots are freed. */
 	if (core->stats.udp_clients_now >= options->udp_clients_max && !evict_oldest(sessions))
 		return &core->stats.udp_full;
 	return NULL;

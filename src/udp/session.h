@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * session.h - who is a UDP client, and for how long.
+ * session.h - UDP clients: when one is created, and when it is forgotten.
  *
- * A client is known by its addresses, and by its SSRC if it numbers its datagrams, from its first
- * datagram until it has been silent for too long. It is new first, and active when it has sent
- * after an answer, or three times: whoever makes up source addresses has a hard time to get there.
+ * A client is identified by its addresses, and by its SSRC if it sends RTP headers. It exists from
+ * its first datagram until its idle timeout. It starts as new, and becomes active when it sends
+ * after an answer, or a third time: a sender with forged addresses can hardly get that far.
  *
  *		  sends again after an answer, or a third time
  *	NEW ----------------------------------------------------> ACTIVE
@@ -21,7 +21,7 @@
 #include "udp/sources.h"
 #include "udp/stream.h"
 
-/* A new client is forgotten after so long. */
+/* Idle timeout of a new client, if udp_idle_timeout_ms is not shorter. */
 #define SESSION_NEW_TIMEOUT_MS 10000
 
 /* The third datagram makes it active. */
@@ -40,17 +40,18 @@ int sessions_init(struct sessions *sessions, struct core *core);
 void sessions_destroy(struct sessions *sessions);
 
 /*
- * The client that has sent a datagram, made and announced if it is not known yet. NULL: there is no
- * place for it, and *no_place is the counter of the reason.
+ * Returns the client that sent a datagram; a new one is added, and connected() is called. NULL: no
+ * client can be added, and *no_place is the counter of the reason.
  */
 struct client *sessions_find(struct sessions *sessions, const struct arrival *arrival,
 			     uint64_t **no_place);
 
-/* Forgets an open client: what comes from there is another's. Its slot stays until it is freed. */
+/* Forgets an open client: a later datagram from its addresses creates a new client. Its slot stays
+ * in use until sessions_free(). */
 void sessions_forget(struct sessions *sessions, struct client *client, int reason);
 
-/* Tells the service that a forgotten client is gone, and frees its slot; none of its datagrams may
- * be in flight. */
+/* Calls disconnected() for a forgotten client and frees its slot. None of its sends may be in
+ * flight. */
 void sessions_free(struct sessions *sessions, struct client *client);
 
 #endif

@@ -9,12 +9,12 @@
 #include "base/base.h"
 #include "base/memory.h"
 
-/* IPv4 addresses stand where IPv6 has multicast groups, ff00::/8, which are nobody's address. */
+/* IPv4 addresses use the numbers of IPv6 multicast, ff00::/8, which is never a source address. */
 #define IPV4_PREFIX 0xffff000000000000
 
 /*
- * Whether the last 32 bits of an IPv6 address are an IPv4 host's: ::ffff:0:0/96, as a socket for
- * both families shows it (RFC 4291, section 2.5.5.2), and 64:ff9b::/96, behind a translator such as
+ * Whether the last 32 bits of an IPv6 address are an IPv4 address: in ::ffff:0:0/96, as dual-stack
+ * sockets show them (RFC 4291, section 2.5.5.2), and in 64:ff9b::/96, behind a translator such as
  * NAT64 (RFC 6052, section 2.1).
  */
 static bool has_ipv4(const struct in6_addr *host)
@@ -71,7 +71,7 @@ static uint32_t hash_prefix(const struct sources *sources, uint64_t prefix)
 	return (uint32_t)siphash(sources->secret, &prefix, sizeof(prefix));
 }
 
-/* Where the source is, or the empty place where it would be. */
+/* The index of the entry with this prefix, or of the empty entry where it belongs. */
 static uint32_t find_place(const struct sources *sources, uint64_t prefix, uint32_t hash)
 {
 	uint32_t place = hash & sources->mask;
@@ -106,7 +106,7 @@ void sources_remove(struct sources *sources, uint64_t prefix)
 	sources->clients--;
 	if (--sources->entries[gap].clients > 0)
 		return;
-	/* What follows moves back into the gap, unless it would then stand before its own place. */
+	/* Move the following entries back into the gap, but none before the slot of its hash. */
 	for (;;) {
 		struct sources_entry *entry;
 

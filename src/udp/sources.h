@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sources.h - how many clients each source has: an IPv4 address, or the /64 of an IPv6 address.
+ * sources.h - counts the clients of each source: an IPv4 address, or the /64 of an IPv6 address.
  *
- * A subscriber has a /64 at least (RFC 6177), and may use any address in it. The counts are exact:
+ * A subscriber has at least a /64 (RFC 6177), and may use any address in it. The counts are exact:
  * there are no more sources than clients, and no more clients than the limit. All memory is
- * reserved at the start; pages not needed stay untouched. Keyed with SipHash under a secret key,
+ * reserved at the start; unused pages are never touched. The hash is SipHash under a secret key,
  * since a peer chooses its address.
  */
 #ifndef UDP_SOURCES_H
@@ -24,25 +24,25 @@ struct sources {
 	struct sources_entry *entries;
 	uint32_t mask;
 	uint32_t limit;
-	uint32_t clients; /* of all sources */
+	uint32_t clients; /* sum over all sources */
 };
 
 /*
- * The source of a unicast address, as a number that no other source has. All link-local neighbours
- * are one. IPv4 addresses that are embedded in ::ffff:0:0/96 or 64:ff9b::/96 are sources as such;
- * behind a translator with another prefix, which nothing tells, all hosts of a /64 are one.
+ * Returns the source of a unicast address as a unique number. All link-local neighbours are one
+ * source. An IPv4 address embedded in ::ffff:0:0/96 or 64:ff9b::/96 counts as that IPv4 address. A
+ * translator with another prefix cannot be recognized: there all hosts of a /64 are one source.
  */
 uint64_t sources_prefix(const struct address *address);
 
-/* For so many clients at most, 1 to 2^24. -ENOMEM. */
+/* `limit`: maximum number of clients, 1 to 2^24. -ENOMEM */
 int sources_init(struct sources *sources, uint32_t limit,
 		 const uint8_t secret[static SIPHASH_KEY_BYTES]);
 void sources_destroy(struct sources *sources);
 
-/* How many clients the source has. */
+/* The number of clients of the source. */
 uint32_t sources_count(const struct sources *sources, uint64_t prefix);
 
-/* It has one more, within the limit; and one less. */
+/* Counts one more client of the source, within the limit, or one less. */
 void sources_add(struct sources *sources, uint64_t prefix);
 void sources_remove(struct sources *sources, uint64_t prefix);
 

@@ -4,8 +4,7 @@
 #include <string.h>
 
 /*
- * The ticks a second of the timestamps of a payload type: of those that RFC 3551, section 6,
- * assigns; all others count microseconds.
+ * The clock rate of a payload type in Hz: as RFC 3551, section 6, assigns it, else 1 MHz.
  */
 static uint32_t clock_of(uint8_t type)
 {
@@ -47,7 +46,7 @@ void stream_report(const struct stream *stream, struct rollcall_sequence *report
 	};
 }
 
-/* The totals change by as much as the report of this one. */
+/* Adds the change of a stream's report to the totals. */
 static void add_change(struct rollcall_stats *totals, const struct rollcall_sequence *before,
 		       const struct rollcall_sequence *after)
 {

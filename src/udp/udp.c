@@ -51,7 +51,7 @@ static bool has_prefix_twice(const char *prefix, const struct arrival *arrival)
 	       memcmp(arrival->data + length, prefix, length) == 0;
 }
 
-/* Takes the header off a datagram that has one. false: it lacks one, or that is malformed. */
+/* Parses and strips the RTP header, as the mode requires. false: it is missing or malformed. */
 static bool take_header(struct arrival *arrival, enum rollcall_udp_sequence mode)
 {
 	size_t payload, payload_bytes;
@@ -68,7 +68,7 @@ static bool take_header(struct arrival *arrival, enum rollcall_udp_sequence mode
 	return true;
 }
 
-/* Without a place for the client: answered by a stateless service, or dropped for the reason. */
+/* No client can be added: a stateless service answers anyway, otherwise drop and count. */
 static void receive_unlisted(struct udp *udp, const struct arrival *arrival, uint64_t *reason)
 {
 	const struct source *source = &arrival->endpoint->source;
@@ -124,7 +124,7 @@ static bool is_too_long(const struct endpoint *endpoint, size_t bytes)
 								   : DATAGRAM_IPV6_BYTES_MAX);
 }
 
-/* Sends it behind a header, if there is one. */
+/* Sends a message, behind the RTP header unless that is NULL. */
 static bool send_behind(struct udp *udp, const struct datagram_target *target, uint8_t *header,
 			const struct message *message)
 {
@@ -153,7 +153,7 @@ int udp_send(struct udp *udp, struct client *client, const struct message *messa
 	if (client->state != CLIENT_OPEN)
 		return -EPIPE;
 	target = (struct datagram_target){ endpoint_of(client), &client->udp.peer->key, client };
-	/* One that is refused takes no number. */
+	/* Checked first: a refused message must not use up a sequence number. */
 	if (is_too_long(target.endpoint, message->bytes + (stream ? sizeof(header) : 0)))
 		return -EMSGSIZE;
 	if (stream)
@@ -164,8 +164,8 @@ int udp_send(struct udp *udp, struct client *client, const struct message *messa
 }
 
 /*
- * There is no state for this client: the sequence number is its own. The SSRC is ours, and the same
- * for each of its datagrams.
+ * There is no state for this client: its own sequence number is returned. The SSRC is ours, derived
+ * from the key, so that it is the same for each of its datagrams.
  */
 static void number_unlisted(const struct udp *udp, const struct arrival *arrival,
 			    uint8_t header[static RTP_HEADER_BYTES])

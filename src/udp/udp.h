@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * udp.h - UDP clients: from their datagrams to the service, and back.
+ * udp.h - UDP: from received datagrams to the service, and back.
  *
- * Each datagram is a message of the client that sent it (session.h). Where there is no place for
- * one more client, a stateless service answers all the same, and nobody is remembered.
+ * Each datagram is a message of the client that sent it (session.h). If no client can be added, a
+ * stateless service still answers, without a client.
  */
 #ifndef UDP_UDP_H
 #define UDP_UDP_H
@@ -14,8 +14,8 @@
 #include "udp/session.h"
 
 /*
- * Sources whose rate is watched, 4 MiB if there is a limit: a flood that pushes one out needs as
- * many datagrams as the limit allows all of them.
+ * Buckets of the rate limit, 4 MiB if there is one. To push out a source a flood needs about as
+ * many datagrams as the limit allows all buckets together (rate.h).
  */
 #define UDP_RATE_BUCKETS (1 << 18)
 
@@ -24,9 +24,9 @@ struct udp {
 	struct sessions sessions;
 	struct own own;
 	struct datagrams datagrams;
-	struct rate rate;		   /* if there is a limit */
-	const struct arrival *unlisted;	   /* what a service gets as from ROLLCALL_NONE */
-	uint8_t secret[SIPHASH_KEY_BYTES]; /* for the SSRCs of answers to those */
+	struct rate rate;		   /* used if options.udp_rate is set */
+	const struct arrival *unlisted;	   /* being delivered as from ROLLCALL_NONE, or NULL */
+	uint8_t secret[SIPHASH_KEY_BYTES]; /* for the SSRC of an answer to it */
 };
 
 /* -ENOMEM */
@@ -36,24 +36,25 @@ void udp_destroy(struct udp *udp);
 /* Delivers a datagram, or drops and counts it. */
 void udp_receive(struct udp *udp, struct arrival *arrival);
 
-/* Sends a datagram; as rollcall_sendv(). */
+/* Queues a datagram; returns as rollcall_sendv(). */
 int udp_send(struct udp *udp, struct client *client, const struct message *message);
 
-/* Answers the datagram that is just delivered as from ROLLCALL_NONE. -ENOENT: there is none. */
+/* Answers the datagram being delivered as from ROLLCALL_NONE. -ENOENT: no such datagram; -EMSGSIZE:
+ * the answer is too long. */
 int udp_answer(struct udp *udp, const struct message *message);
 
-/* The completion of a send; id is the slot's number. */
+/* The completion of a send; id is the index of its slot. */
 void udp_on_sent(struct udp *udp, uint64_t id, const struct io_uring_cqe *cqe);
 
 /* The address of a client; of length 0 once it is closing. */
 void udp_address(const struct client *client, struct address *address);
 
-/* Forgets a client, once its datagrams are sent. */
+/* Closes a client; its slot is freed once its datagrams are sent. */
 void udp_close(struct udp *udp, struct client *client, int reason);
 
 /*
- * Starts the sends of a client, and frees a closing one whose datagrams are sent. false: the
- * submission queue is full.
+ * Starts the queued sends of a client, and frees a closing client whose sends have completed.
+ * false: the submission queue is full.
  */
 bool udp_flush_client(struct udp *udp, struct client *client);
 
