@@ -64,7 +64,7 @@ int ranges_add(struct ranges *ranges, const struct address *address, unsigned bi
 	range->space = key.space;
 	for (unsigned i = 0; i < sizeof(key.bytes); i++) {
 		const unsigned kept = bits > 8 * i ? bits - 8 * i : 0;
-		const uint8_t rest = kept >= 8 ? 0 : (uint8_t)(0xff >> kept);
+		const unsigned rest = kept >= 8 ? 0 : 0xffu >> kept;
 
 		range->first[i] = (uint8_t)(key.bytes[i] & ~rest);
 		range->last[i] = (uint8_t)(key.bytes[i] | rest);
