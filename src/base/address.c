@@ -43,7 +43,7 @@ int address_parse(const char *text, struct address_name *name)
 			return -EINVAL;
 		port = end + 2;
 	} else {
-		/* An IPv6 address without brackets has no port that could be told from it. */
+		/* Without brackets the port cannot be distinguished from the IPv6 address. */
 		end = strchr(host, ':');
 		if (!end || strchr(end + 1, ':'))
 			return -EINVAL;
@@ -124,7 +124,7 @@ bool address_is_unicast(const struct address *address)
 {
 	if (address_is_wildcard(address))
 		return false;
-	/* 224.0.0.0/4 is multicast, 240.0.0.0/4 reserved, and its end is the broadcast address. */
+	/* 224.0.0.0/4 is multicast; 240.0.0.0/4 is reserved, its last address is broadcast. */
 	if (address->any.sa_family == AF_INET)
 		return ntohl(address->v4.sin_addr.s_addr) < 0xe0000000;
 	return !IN6_IS_ADDR_MULTICAST(&address->v6.sin6_addr);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * address.h - socket addresses of IPv4 and IPv6: as text, and what kind they are.
+ * address.h - IPv4 and IPv6 socket addresses: parsing, formatting, comparing, classifying. Pure
+ * functions; any thread.
  */
 #ifndef BASE_ADDRESS_H
 #define BASE_ADDRESS_H
@@ -27,35 +28,35 @@ struct address {
 /* The longest host name (RFC 1035, section 2.3.4) and its NUL. */
 #define ADDRESS_HOST_BYTES 256
 
-/* Where to listen, as a user writes it. */
+/* An address to listen on, as the user writes it. */
 struct address_name {
 	enum rollcall_transport transport;
 	char host[ADDRESS_HOST_BYTES]; /* without brackets; "*": every address */
 	uint16_t port;
 };
 
-/* Takes "tcp://HOST:PORT" or "udp://HOST:PORT" apart. -EINVAL: malformed. */
+/* Parses "tcp://HOST:PORT" or "udp://HOST:PORT". -EINVAL: malformed. */
 int address_parse(const char *text, struct address_name *name);
 
-/* "127.0.0.1:8080" or "[::1]:8080". */
+/* Formats an address as "127.0.0.1:8080" or "[::1]:8080". */
 void address_format(const struct address *address, char text[static ADDRESS_TEXT_BYTES]);
 
 uint16_t address_port(const struct address *address);
 void address_set_port(struct address *address, uint16_t port);
 
-/* Same family, address, port and scope. */
+/* Whether family, address, port and scope are equal. */
 bool address_equal(const struct address *a, const struct address *b);
 
-/* The same, whatever the ports. */
+/* Whether family, address and scope are equal; ports are ignored. */
 bool address_same_host(const struct address *a, const struct address *b);
 
-/* 0.0.0.0 or ::, which stands for every address of this machine. */
+/* Whether it is 0.0.0.0 or ::, which stands for every address of this machine. */
 bool address_is_wildcard(const struct address *address);
 
-/* 127.0.0.0/8 or ::1. */
+/* Whether it is in 127.0.0.0/8, or ::1. */
 bool address_is_loopback(const struct address *address);
 
-/* A link-local address of IPv6 without its zone, the interface (RFC 4007, section 11). */
+/* Whether it is an IPv6 link-local address without a zone, the interface (RFC 4007, section 11). */
 bool address_needs_zone(const struct address *address);
 
 /* Whether one host can have it: not broadcast, multicast or unspecified (RFC 1122, 3.2.1.3). */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * base.h - what every file may need: a check that is always on, and small helpers.
+ * base.h - a run-time check that is always enabled, and small helpers, for every file.
  */
 #ifndef BASE_BASE_H
 #define BASE_BASE_H
@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* For errors of the programmer, never for what a peer or the kernel may send. */
+/* Aborts on a programming error. Never for input from a peer, or an error from the kernel. */
 #define CHECK(condition)                                                                           \
 	do {                                                                                       \
 		if (__builtin_expect(!(condition), 0)) {                                           \
@@ -20,7 +20,7 @@
 		}                                                                                  \
 	} while (0)
 
-/* The struct of which `pointer` is the given member. */
+/* The struct whose `member` `pointer` points to. */
 #define container_of(pointer, type, member)                                                        \
 	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 

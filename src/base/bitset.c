@@ -12,7 +12,7 @@ int bitset_init(struct bitset *set, uint32_t limit)
 	uint64_t *memory;
 
 	*set = (struct bitset){ 0 };
-	/* One word more than the bits need: the step behind the last word of a level ends there. */
+	/* One word more than the bits need: a search beyond the last word of a level ends there. */
 	do {
 		words = words / 64 + 1;
 		offsets[set->levels++] = all;

@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-/* What is hashed: numbers in this machine's byte order, as it asks for no other's cookies. */
+/* The hashed data. Host byte order is enough: cookies are checked on the machine that made them. */
 struct cookie_message {
-	uint8_t host[16]; /* an IPv4 address stands in the first four bytes, the rest is zero */
+	uint8_t host[16]; /* an IPv4 address uses the first four bytes; the rest is zero */
 	uint32_t scope;
 	uint16_t port;
 	uint16_t family;
@@ -47,7 +47,7 @@ bool cookie_check(const uint8_t secret[static SIPHASH_KEY_BYTES], const struct a
 	uint64_t given, current, previous;
 
 	memcpy(&given, cookie, sizeof(given));
-	/* Whole words, and both of them: memcmp() would stop at the first difference. */
+	/* Compares both candidates as whole words: memcmp() would stop at the first difference. */
 	current = given ^ hash(secret, address, slot);
 	previous = given ^ hash(secret, address, slot - 1);
 	return (current == 0) | (previous == 0);

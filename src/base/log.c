@@ -7,7 +7,7 @@
 
 #define PERIOD_NS (LOG_PERIOD_S * UINT64_C(1000000000))
 
-/* Ends the period: each kind with lines left out gets one with their number. */
+/* Ends the period: writes a line with the number of lines left out for each kind that has any. */
 static void tell_left_out(struct log *log)
 {
 	char line[LOG_LINE_BYTES];
@@ -62,7 +62,7 @@ static struct log_kind *kind_of(struct log *log, const char *format)
 	return kind;
 }
 
-/* Whether the line is written now; else it is counted. */
+/* Whether to write the line now; otherwise it is counted. */
 static bool passes(struct log *log, enum rollcall_log_level level, const char *format,
 		   const char *line)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * log.h - lines for people, handed to the function that the owner of the server chose.
+ * log.h - log lines, passed to the callback of the server's options.
  *
- * Warnings and errors are limited: of each kind, which is a format, LOG_BURST lines in LOG_PERIOD_S
- * are written. The others are counted, and at the end of the period one line has their number and
- * the last of them.
+ * Warnings and errors are rate limited: of each kind, which is a format string, LOG_BURST lines are
+ * written in LOG_PERIOD_S seconds. The others are counted; at the end of the period one line gives
+ * their number and the text of the last.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -12,13 +12,13 @@
 #include "base/timers.h"
 #include "rollcall.h"
 
-/* The longest line, its NUL included; what is longer is cut. */
+/* The longest line, its NUL included; a longer one is truncated. */
 #define LOG_LINE_BYTES 256
 
 #define LOG_BURST 5
 #define LOG_PERIOD_S 60
 
-/* More than the library has; all above share the last one. */
+/* More kinds than the library has; any beyond share the last entry. */
 #define LOG_KINDS_MAX 16
 
 struct log_kind {
@@ -36,14 +36,14 @@ struct log {
 	struct timers *timers; /* NULL: not limited yet */
 	const uint64_t *now_ns;
 	uint64_t period_end_ns;
-	struct timer period; /* set while there are lines to tell of */
+	struct timer period; /* set while there are left-out lines to report */
 	struct log_kind kinds[LOG_KINDS_MAX];
 };
 
-/* Limits the lines from here on. The timers and the time must outlive the log. -ENOMEM. */
+/* Starts the rate limit. `timers` and `now_ns` must outlive the log. -ENOMEM */
 int log_limit(struct log *log, struct timers *timers, const uint64_t *now_ns);
 
-/* Tells of the lines that were left out, and ends the limit, if there is one. */
+/* Reports the lines that were left out, and ends the rate limit, if it was started. */
 void log_unlimit(struct log *log);
 
 void log_write(struct log *log, enum rollcall_log_level level, const char *format, ...)

@@ -5,7 +5,7 @@
 
 void *memory_reserve(size_t bytes)
 {
-	/* NORESERVE: a limit may be far above what is ever used, and above what the machine has. */
+	/* NORESERVE: a table for the limit may exceed the memory ever used, or that of the host. */
 	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 			    MAP_ANONYMOUS | MAP_PRIVATE | MAP_NORESERVE, -1, 0);
 

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memory.h - large memory, reserved at the start: pages that are never touched cost nothing.
+ * memory.h - large tables, reserved at the start: untouched pages take no memory.
  */
 #ifndef BASE_MEMORY_H
 #define BASE_MEMORY_H
 
 #include <stddef.h>
 
-/* Zeroed, aligned to a page; NULL: no address space left, or vm.overcommit_memory forbids it. */
+/*
+ * Returns zeroed, page-aligned memory; NULL: no address space left, or vm.overcommit_memory forbids
+ * it.
+ */
 void *memory_reserve(size_t bytes);
 
-/* NULL is allowed. */
+/* Unmaps memory of memory_reserve(); NULL is allowed. */
 void memory_release(void *memory, size_t bytes);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * poison.h - memory that nobody may touch for a while, as AddressSanitizer then tells. Without it,
- * or where its header is not installed, these do nothing.
+ * poison.h - marks memory as inaccessible for AddressSanitizer. A no-op without it, or if its
+ * header is not installed.
  */
 #ifndef BASE_POISON_H
 #define BASE_POISON_H

@@ -9,7 +9,7 @@
 
 #define ROOM_AT_FIRST 16
 
-/* Spaces: no interface has the index 0 or UINT32_MAX. */
+/* Address spaces; the others are interface indexes, which are never 0 or UINT32_MAX. */
 #define SPACE_IPV6 0
 #define SPACE_IPV4 UINT32_MAX
 
@@ -104,7 +104,7 @@ void ranges_sort(struct ranges *ranges)
 	ranges->count = (unsigned)(to - ranges->all) + 1;
 }
 
-/* The last range that begins at the address or before it is the only one that may hold it. */
+/* Only the last range that begins at or before the address can contain it. */
 static bool has(const struct ranges *ranges, uint32_t space, const uint8_t bytes[static 16])
 {
 	unsigned low = 0, high = ranges->count;
@@ -125,7 +125,7 @@ bool ranges_has(const struct ranges *ranges, const struct address *address)
 {
 	const struct key key = key_of(address);
 
-	/* A wide prefix (::/0) holds for link-local addresses of every interface too. */
+	/* A wide prefix such as ::/0 includes link-local addresses of every interface. */
 	return has(ranges, key.space, key.bytes) ||
 	       (key.space != SPACE_IPV4 && key.space != SPACE_IPV6 &&
 		has(ranges, SPACE_IPV6, key.bytes));

@@ -55,7 +55,7 @@ uint64_t siphash(const uint8_t key[static SIPHASH_KEY_BYTES], const void *data, 
 	for (; from < end; from += 8)
 		absorb(v, load(from));
 
-	/* The last word: what is left, and the length modulo 256 in the top byte. */
+	/* The last word: the remaining bytes, and the length modulo 256 in the top byte. */
 	if (bytes & 7)
 		memcpy(last, from, bytes & 7);
 	last[7] = (uint8_t)bytes;

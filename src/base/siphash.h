@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * siphash.h - SipHash-2-4, a keyed hash of short messages that a peer who does not know the key
- * cannot aim at. (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012)
+ * siphash.h - SipHash-2-4, a keyed hash of short messages: without the key a peer cannot cause
+ * collisions. (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012)
  */
 #ifndef BASE_SIPHASH_H
 #define BASE_SIPHASH_H

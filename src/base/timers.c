@@ -87,7 +87,7 @@ void timers_clear(struct timers *timers, struct timer *timer)
 	timer->position = 0;
 	if (last == timer)
 		return;
-	/* The last one takes the gap, and sinks or rises from there. */
+	/* The last entry moves into the gap, and sinks or rises from there. */
 	sift_down(timers, last, position);
 	sift_up(timers, last, last->position);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * timers.h - what is to happen when, in a binary heap: the next deadline is at its top.
+ * timers.h - timers in a binary heap, with the next deadline at the top.
  *
- * A timer lives inside the struct of its owner. Room for it is reserved once, so that setting one
- * never fails. Times are nanoseconds of the ring's clock.
+ * A timer is embedded in the struct of its owner. Its place in the heap is reserved beforehand, so
+ * that setting it never fails. Times are nanoseconds of the ring's clock.
  */
 #ifndef BASE_TIMERS_H
 #define BASE_TIMERS_H
@@ -12,7 +12,7 @@
 
 struct timer {
 	uint64_t deadline_ns;
-	size_t position; /* in the heap, counted from 1; 0: not set */
+	size_t position; /* index in the heap plus 1; 0: not set */
 	void (*expired)(struct timer *timer);
 };
 
@@ -21,24 +21,25 @@ struct timers {
 	size_t count;
 	size_t room;
 	size_t reserved;
-	uint64_t now_ns; /* of the run that is under way or was last */
+	uint64_t now_ns; /* time of the present or last timers_run() */
 };
 
-/* Reserves room for one more timer, or gives it back. -ENOMEM. */
+/* Reserves a place in the heap for one more timer, or releases one. -ENOMEM */
 int timers_reserve(struct timers *timers);
 void timers_unreserve(struct timers *timers);
 void timers_destroy(struct timers *timers);
 
-/* Sets a timer, or moves one that is set. It expires in a later run than the one under way. */
+/* Sets a timer, or changes its deadline. It never expires in the timers_run() in progress. */
 void timers_set(struct timers *timers, struct timer *timer, uint64_t deadline_ns);
 
-/* Clears a timer; one that is not set stays so. */
+/* Clears a timer; no effect if it is not set. */
 void timers_clear(struct timers *timers, struct timer *timer);
 
-/* The next deadline; UINT64_MAX: none. */
+/* The next deadline; UINT64_MAX: no timer is set. */
 uint64_t timers_next(const struct timers *timers);
 
-/* Clears the timers that are due and calls their expired(), the earliest first. */
+/* Clears each timer whose deadline is at or before now_ns and calls its expired(), the earliest
+ * first. */
 void timers_run(struct timers *timers, uint64_t now_ns);
 
 #endif
