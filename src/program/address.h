@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * address.h - a first look at an ADDRESS of the command line, to name the usual mistakes with their
- * cure. The library has the last word on what an address is. Pure functions; any thread.
+ * address.h - checks an ADDRESS of the command line for common mistakes, to say how to correct
+ * them. The library decides what a valid address is. Pure functions; any thread.
  */
 #ifndef PROGRAM_ADDRESS_H
 #define PROGRAM_ADDRESS_H
@@ -10,17 +10,17 @@
 #define ADDRESS_HOST_BYTES 256
 
 /*
- * Returns NULL if `text` looks like HOST:PORT, [IPv6]:PORT or *:PORT, else what is wrong with it
- * and what to write instead, as the end of a sentence. The text returned is static.
+ * Returns NULL if `text` looks like HOST:PORT, [IPv6]:PORT or *:PORT, else the fault and what to
+ * write instead, as the end of a sentence. The returned text is static.
  */
 const char *address_fault(const char *text);
 
-/* The same for an address that is to be asked: "tcp://HOST:PORT" or "udp://HOST:PORT", of one host
- * and with a port. */
+/* The same for an address of --health: "tcp://HOST:PORT" or "udp://HOST:PORT", not "*" and with a
+ * port other than 0. */
 const char *address_url_fault(const char *text);
 
 /*
- * Takes a HOST:PORT without a fault apart: copies the host, without brackets, and returns the port.
+ * Splits a HOST:PORT without a fault: copies the host, without brackets, and returns the port.
  */
 const char *address_split(const char *text, char host[static ADDRESS_HOST_BYTES]);
 

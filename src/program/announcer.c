@@ -23,11 +23,11 @@ void announcer_waiting(struct announcer *announcer)
 }
 
 /*
- * UDP has no connections: its clients are not waited for, and one that falls silent has not left.
+ * Whether to print the lines about connecting: UDP clients have no connection that begins or ends.
  */
 static bool has_connection(struct rollcall_server *server, rollcall_client client)
 {
-	/* No more than the transport is asked for: the address would cost a system call. */
+	/* This size requests only the fields before the address, which would cost a system call. */
 	struct rollcall_client_info info = {
 		.size = offsetof(struct rollcall_client_info, address),
 	};
@@ -35,7 +35,7 @@ static bool has_connection(struct rollcall_server *server, rollcall_client clien
 	return rollcall_client_info(server, client, &info) == 0 && info.transport == ROLLCALL_TCP;
 }
 
-/* What was lost, and what came in another order, of a client that numbers its datagrams. */
+/* Prints losses, duplicates and reordering of a client that sends RTP headers. */
 static void report_sequence(struct announcer *announcer, struct rollcall_server *server,
 			    rollcall_client client)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * announcer.h - a service around another service: it prints the console lines and forwards each
+ * announcer.h - a service that wraps another one: prints the console lines and forwards each
  * callback. All functions belong to the server's thread.
  */
 #ifndef PROGRAM_ANNOUNCER_H
@@ -10,20 +10,19 @@
 #include "rollcall.h"
 
 struct announcer {
-	struct rollcall_service service; /* to listen with; the announcer is its context */
+	struct rollcall_service service; /* listen with it; its context is the announcer */
 	const struct rollcall_service *inner;
 	void *inner_context;
 	struct console *console;
 };
 
 /*
- * Makes `announcer` announce the clients of `inner` on `console`; all three must outlive the
- * server.
+ * Wraps `inner` and prints its clients on `console`; all three structs must outlive the server.
  */
 void announcer_init(struct announcer *announcer, const struct rollcall_service *inner,
 		    void *inner_context, struct console *console);
 
-/* Prints that the server is ready for a client. */
+/* Prints "Waiting for client...". */
 void announcer_waiting(struct announcer *announcer);
 
 #endif

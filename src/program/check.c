@@ -12,11 +12,11 @@
 #include "program/kernel.h"
 
 /*
- * The kernel gives a ring's locked memory back some time after it was closed (Linux 6.18: 11 ms).
+ * Wait for the kernel to uncharge a ring's locked memory after it was closed (Linux 6.18: 11 ms).
  */
 #define RING_EXIT_US 50000
 
-/* Far more than the library tries; what is above is not shown. */
+/* Far more features than the library probes; any above are not shown. */
 #define FEATURES_MAX 64
 
 static void print_features(void)
@@ -94,7 +94,7 @@ static void print_limits(const struct kernel_facts *facts)
 	printf("%-38s %s\n", "seccomp filter", facts->seccomp ? "yes" : "no");
 }
 
-/* The library says here where it had to make do with less. */
+/* The library logs here what it reduced to the limits. */
 static void print_log(enum rollcall_log_level level, const char *text, void *context)
 {
 	(void)context;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * check.h - `rollcall --check`: what the kernel offers, what the limits are, what of it is used,
- * and whether a server can run here. Called from the main thread, with no server alive.
+ * check.h - `rollcall --check`: kernel features, limits, which features are used, and whether a
+ * server can run here. Called from the main thread while no server exists.
  */
 #ifndef PROGRAM_CHECK_H
 #define PROGRAM_CHECK_H
@@ -9,8 +9,8 @@
 #include "rollcall.h"
 
 /*
- * Prints the tables on standard output; the last line is the verdict, found by making a server with
- * these options. Returns 0, or EX_UNAVAILABLE if it cannot run.
+ * Prints the tables on standard output; the last line is the verdict, found by creating a server
+ * with these options. Returns 0, or EX_UNAVAILABLE if the server cannot run.
  */
 int check_run(const struct rollcall_options *options);
 

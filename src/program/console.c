@@ -10,10 +10,10 @@
 
 #include "program/console.h"
 
-/* How soon a full file with O_NONBLOCK is tried again: the ring does not wait for such a one. */
+/* Retry after EAGAIN: for a file with O_NONBLOCK the ring does not wait until it is writable. */
 #define RETRY_MS 10
 
-/* How long a flush waits for a file to take something. */
+/* How long a flush waits for a file to become writable. */
 #define FLUSH_WAIT_MS 1000
 
 /* "(N lines dropped)" with 20 digits, an ending and a NUL. */
@@ -56,7 +56,7 @@ static void append(struct console *console, const char *text, size_t bytes)
 	console->count += bytes;
 }
 
-/* Waits for a half-empty buffer, so that a slow reader gets a few notices and not one a line. */
+/* Reports dropped lines once the buffer is half empty, so that a slow reader gets few notices. */
 static void tell_dropped(struct console *console)
 {
 	char notice[NOTICE_BYTES_MAX];
@@ -82,7 +82,7 @@ void console_line(struct console *console, const char *text, size_t bytes)
 	start_write(console);
 }
 
-/* Gives up what is in the buffer, and all lines to come. */
+/* Drops the buffered lines and all later ones. */
 static void give_up(struct console *console, int error)
 {
 	for (; console->count; console->count--) {
@@ -101,7 +101,7 @@ static void written(struct console *console, size_t bytes)
 	tell_dropped(console);
 }
 
-/* The part of the buffer that one write can take. */
+/* The number of bytes that one write can take: up to the end of the circular buffer. */
 static size_t contiguous_bytes(const struct console *console)
 {
 	size_t to_end = CONSOLE_BYTES - console->start;
@@ -127,7 +127,7 @@ static void write_done(struct rollcall_server *server, struct rollcall_io *io, i
 	if (result == -ECANCELED)
 		return;
 	if (result == -EAGAIN || result == 0) {
-		/* Without memory for a timer the next line is the retry. */
+		/* If no timer can be allocated, the next line retries. */
 		if (console->server &&
 		    rollcall_timer_start(console->server, &console->retry, RETRY_MS, 0,
 					 retry_expired, console) < 0)
@@ -154,16 +154,16 @@ static void start_write(struct console *console)
 		.done = write_done,
 		.context = console,
 	};
-	/* Marked first: the call may log, and so add a line to this very console. */
+	/* Set before the call, which may log and so add a line to this console. */
 	console->writing = true;
 	if (rollcall_write(console->server, &console->io) < 0)
 		console->writing = false;
 }
 
 /*
- * Writes some bytes without blocking for longer than FLUSH_WAIT_MS. What takes bytes at once gets
- * them: the last page of a pipe has room that poll(2) does not tell of. What does not, or does not
- * know RWF_NOWAIT, is polled: a pipe that is writable then has room for PIPE_BUF bytes (pipe(7)).
+ * Writes some bytes without blocking for longer than FLUSH_WAIT_MS. RWF_NOWAIT comes first: the
+ * last page of a pipe may have space that poll(2) does not report. If it writes nothing or is not
+ * supported, the file is polled: a writable pipe then has space for PIPE_BUF bytes (pipe(7)).
  */
 static ssize_t write_directly(int fd, char *data, size_t bytes)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * console.h - lines of text for a file that must never slow the server down: standard output, or
- * standard error, which may be a pipe that nobody reads.
+ * console.h - writes lines to standard output or standard error without ever blocking the server,
+ * even if the file is a pipe that is not read.
  *
  * Lines wait in a bounded buffer and are written through the server's ring, one write at a time.
- * When the buffer is full lines are dropped and counted; as soon as it is half empty again one line
- * "(N lines dropped)" stands in their place. All functions belong to the server's thread; the
- * struct is the caller's and must outlive the server that it is attached to.
+ * When the buffer is full, lines are dropped and counted; once it is half empty again, one line
+ * "(N lines dropped)" takes their place. All functions belong to the server's thread; the struct
+ * belongs to the caller and must outlive the server that it is attached to.
  */
 #ifndef PROGRAM_CONSOLE_H
 #define PROGRAM_CONSOLE_H
@@ -24,13 +24,13 @@ struct console {
 	struct rollcall_server *server; /* NULL: not attached */
 	struct rollcall_io io;
 	bool writing;		      /* io is in flight */
-	struct rollcall_timer *retry; /* runs while the file had no room for a byte */
-	int error;		      /* why nothing is written any more, negative; or 0 */
+	struct rollcall_timer *retry; /* runs after a write that returned EAGAIN */
+	int error;		      /* -errno after which nothing is written any more; or 0 */
 
-	uint64_t dropped; /* lines that were not written, all told */
-	uint64_t untold;  /* of those, the ones that no line tells about yet */
+	uint64_t dropped; /* lines dropped in all */
+	uint64_t untold;  /* of those, the ones not yet reported in a line */
 
-	/* Called once, when the file has refused to be written for good. */
+	/* Called once, when a write has failed permanently. */
 	void (*failed)(struct console *console, int error, void *context);
 	void *context;
 
@@ -43,11 +43,11 @@ struct console {
 void console_init(struct console *console, int fd,
 		  void (*failed)(struct console *console, int error, void *context), void *context);
 
-/* From here on lines go out through the ring of `server`. */
+/* From now on lines are written through the ring of `server`. */
 void console_attach(struct console *console, struct rollcall_server *server);
 
 /*
- * From here on lines only gather, and console_flush() writes them. A write may still be in flight.
+ * From now on lines are only buffered; console_flush() writes them. A write may still be in flight.
  */
 void console_detach(struct console *console);
 
@@ -55,9 +55,8 @@ void console_detach(struct console *console);
 void console_line(struct console *console, const char *text, size_t bytes);
 
 /*
- * Writes what has gathered, without the ring. Waits up to a second for a file that takes nothing,
- * and then drops the rest and all lines to come. Does nothing while attached or while a write is in
- * flight.
+ * Writes the buffered lines without the ring. If the file accepts no bytes for a second, drops the
+ * rest and all later lines. Does nothing while attached or while a write is in flight.
  */
 void console_flush(struct console *console);
 

@@ -10,7 +10,7 @@
 
 #define TEXT_BYTES 2048
 
-/* Of a text, escaped. */
+/* The longest text after escaping. */
 #define ESCAPED_BYTES (2 * TEXT_BYTES)
 
 static const char *const level_names[] = {

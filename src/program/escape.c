@@ -17,7 +17,7 @@ static bool is_continuation(unsigned char byte)
 
 size_t escape_utf8_bytes(const unsigned char *data, size_t bytes)
 {
-	/* The second byte's range is what excludes overlong forms, surrogates and > U+10FFFF. */
+	/* The range of the second byte excludes overlong forms, surrogates and > U+10FFFF. */
 	unsigned char low = 0x80, high = 0xbf;
 	size_t length;
 
@@ -63,7 +63,7 @@ static size_t without_line_ending(const unsigned char *data, size_t bytes)
 	return bytes;
 }
 
-/* Whether the character of `length` bytes is one that a terminal shows rather than obeys. */
+/* Whether the character of `length` bytes is shown by a terminal, not a control character. */
 static bool is_shown(const unsigned char *data, size_t length)
 {
 	if (length == 1)
@@ -97,7 +97,8 @@ static size_t escape_byte(char *text, unsigned char byte)
 	}
 }
 
-/* Escapes the character at the start of `from`; returns its length, and what it takes in *used. */
+/* Escapes the character at the start of `from`; returns its length. *used is the length of the
+ * escaped text. */
 static size_t escape_character(char text[static ESCAPE_CHARACTER_BYTES_MAX],
 			       const unsigned char *from, size_t bytes, size_t *used)
 {
@@ -115,7 +116,7 @@ static size_t escape_character(char text[static ESCAPE_CHARACTER_BYTES_MAX],
 	return length;
 }
 
-/* Shows at most shown_max bytes, in at most `room` bytes with the dots. */
+/* Escapes at most shown_max bytes into at most `room` bytes, "..." included. */
 static size_t escape(char *text, size_t room, const unsigned char *from, size_t bytes,
 		     size_t shown_max)
 {

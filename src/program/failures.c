@@ -31,7 +31,7 @@ __attribute__((format(printf, 2, 3))) static void set_cure(struct failure *failu
 	va_end(arguments);
 }
 
-/* What the usual addresses, a service manager and some clients need. */
+/* Descriptors for the default addresses, a service manager and some clients. */
 #define DESCRIPTORS_USUAL 64
 
 static void more_descriptors(struct failure *failure, uint64_t least)
@@ -51,7 +51,7 @@ void failure_of_clients(struct failure *failure, const struct kernel_facts *fact
 	more_descriptors(failure, facts->nofile_hard + DESCRIPTORS_USUAL);
 }
 
-/* The limits that a listening socket meets as well as a ring. */
+/* Limits that may prevent a listening socket as well as a ring. */
 static void out_of_resources(struct failure *failure, int error, const char *what,
 			     const struct kernel_facts *facts)
 {
@@ -77,7 +77,7 @@ static void too_old(struct failure *failure, const struct kernel_facts *facts)
 	set_cure(failure, "start a newer kernel; in a container it is the host's that counts");
 }
 
-/* -EPERM and -ENOSYS have several causes; the surest evidence comes first. */
+/* -EPERM and -ENOSYS have several causes; the most certain evidence is tested first. */
 static void forbidden(struct failure *failure, int error, const struct kernel_facts *facts)
 {
 	if (facts->io_uring_disabled == 2) {
@@ -137,12 +137,12 @@ static void out_of_address_space(struct failure *failure, const char *name, uint
 }
 
 /*
- * Below this a limit of the address space leaves none for the smallest rings either, besides the
- * program and its libraries.
+ * With a lower limit of the address space, even the smallest rings do not fit beside the program
+ * and its libraries.
  */
 #define ADDRESS_SPACE_LEAST ((uint64_t)64 << 20)
 
-/* -ENOMEM: where a small server can be made, locked memory is not what is short. */
+/* -ENOMEM: if a small server can be created, locked memory is not the cause. */
 static void out_of_memory(struct failure *failure, const struct kernel_facts *facts)
 {
 	const bool is_data = facts->data_bytes < facts->address_space_bytes;
@@ -197,7 +197,7 @@ void failure_of_create(struct failure *failure, int error, const struct kernel_f
 	}
 }
 
-/* "tcp://HOST:PORT" gives "tcp", and "HOST:PORT" at the return value. */
+/* Splits "tcp://HOST:PORT": copies "tcp" to `transport`, returns a pointer to "HOST:PORT". */
 static const char *split_address(const char *address, char transport[static 4])
 {
 	snprintf(transport, 4, "%s", address);

@@ -13,9 +13,9 @@
 #include "program/address.h"
 
 /*
- * One message that every service takes, however it is set: with the length that framing by length
- * asks for; with the ending of a line; and a datagram with the header of RTP (RFC 3550, 5.1) that
- * --udp-sequence may ask for, of the dynamic type 96.
+ * A message that every service accepts in each mode: with a length prefix, for framing by length;
+ * with a line ending; and in a datagram behind an RTP header (RFC 3550, 5.1) of the dynamic payload
+ * type 96, for --udp-sequence.
  */
 #define MESSAGE "health\n"
 #define MESSAGE_BYTES (sizeof(MESSAGE) - 1)
@@ -31,7 +31,7 @@
 static const uint8_t stream_probe[LENGTH_BYTES + MESSAGE_BYTES] = "\0\0\0\x07" MESSAGE;
 _Static_assert(MESSAGE_BYTES == 7, "the length is that of the message");
 
-/* A datagram may be lost. */
+/* Attempts, since a datagram may be lost. */
 #define UDP_TRIES 3
 
 static uint64_t now_ms(void)
@@ -55,7 +55,10 @@ static int wait_for(int fd, short events, uint64_t end_ms)
 
 /* ---- Answers ---- */
 
-/* `reply` puts its prefix before what it takes for the message: the headers may be part of that. */
+/*
+ * The prefix of `reply` is before or behind our header, as the header is part of the message or
+ * not.
+ */
 static size_t prefix_bytes(const uint8_t *data, size_t bytes)
 {
 	return bytes >= PREFIX_BYTES && memcmp(data, PREFIX, PREFIX_BYTES) == 0 ? PREFIX_BYTES : 0;
@@ -105,7 +108,7 @@ static int finish_connect(int fd, uint64_t end_ms)
 	return error ? error : -result;
 }
 
-/* Reads to the end of the stream; returns how many bytes came, or an error. */
+/* Reads to the end of the stream; returns the number of bytes or an error. */
 static ssize_t read_to_end(int fd, uint8_t *to, size_t room, uint64_t end_ms)
 {
 	size_t used = 0;
@@ -123,7 +126,7 @@ static ssize_t read_to_end(int fd, uint8_t *to, size_t room, uint64_t end_ms)
 	return -EBADMSG;
 }
 
-/* `discard` answers nothing, but ends its side after we have ended ours: it has read to there. */
+/* `discard` does not answer, but closes after our half-close: so it has read everything before. */
 static int ask_tcp(int fd, uint64_t end_ms)
 {
 	uint8_t answer[HEALTH_ANSWER_BYTES_MAX];
@@ -152,7 +155,7 @@ static int ask_udp(int fd, uint64_t end_ms)
 
 	memcpy(probe + RTP_BYTES, MESSAGE, MESSAGE_BYTES);
 	for (uint8_t try = 1; try <= UDP_TRIES && error == -ETIMEDOUT; try++) {
-		/* Numbered anew: as a duplicate it would not be answered. */
+		/* A new sequence number: a duplicate would not be answered. */
 		probe[RTP_SEQUENCE_AT] = try;
 		if (send(fd, probe, sizeof(probe), MSG_NOSIGNAL) < 0)
 			return -errno;
@@ -190,11 +193,11 @@ static int resolve(const char *url, struct addrinfo **list)
 	const char *port = address_split(url + sizeof("tcp://") - 1, host);
 
 	hints.ai_socktype = strncmp(url, "tcp", 3) == 0 ? SOCK_STREAM : SOCK_DGRAM;
-	/* No host stands for both loopback addresses, which localhost always is (RFC 6761, 6.3). */
+	/* NULL yields both loopback addresses, which localhost always means (RFC 6761, 6.3). */
 	return getaddrinfo(strcmp(host, "localhost") == 0 ? NULL : host, port, &hints, list);
 }
 
-/* Asks the addresses of a name in turn, until one answers; the time is shared among them. */
+/* Tries the addresses of a name in turn until one answers; the time limit is split among them. */
 static int ask_any(const struct addrinfo *list)
 {
 	const uint64_t begin_ms = now_ms();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * health.h - `rollcall --health ADDRESS`: whether a running rollcall serves, found out by asking
- * it. Called from the main thread.
+ * health.h - `rollcall --health ADDRESS`: checks a running rollcall by sending it a message. Called
+ * from the main thread.
  */
 #ifndef PROGRAM_HEALTH_H
 #define PROGRAM_HEALTH_H
@@ -12,19 +12,19 @@
 #include "program/diagnostics.h"
 #include "program/options.h"
 
-/* How long each address may take, names aside. */
+/* Time limit for each address, name resolution aside. */
 #define HEALTH_LIMIT_MS 1000
 
-/* More than any answer that is right. */
+/* Longer than any valid answer. */
 #define HEALTH_ANSWER_BYTES_MAX 64
 
 /*
- * Asks each address, like "tcp://localhost:8080"; of a name that stands for several, one has to
- * answer. Returns 0, or 1 after a line to `diagnostics` for each that is not healthy.
+ * Checks each address, like "tcp://localhost:8080"; if a name resolves to several, one must answer.
+ * Returns 0, or 1 after a line to `diagnostics` for each that is not healthy.
  */
 int health_check(const struct options_addresses *addresses, struct diagnostics *diagnostics);
 
-/* Whether one of the services has answered so, in any framing, with or without headers of RTP. */
+/* Whether it is an answer of one of the services, in any framing, with or without RTP header. */
 bool health_is_answer_of_tcp(const uint8_t *data, size_t bytes);
 bool health_is_answer_of_udp(const uint8_t *data, size_t bytes);
 

@@ -23,7 +23,7 @@ static long read_setting(const char *path)
 	return value;
 }
 
-/* Reads a field of /proc/self/status as a number of the base; 0 if it is not there. */
+/* Reads a field of /proc/self/status as a number in the given base; 0 if it does not exist. */
 static uint64_t read_status(const char *field, int base)
 {
 	FILE *file = fopen("/proc/self/status", "re");
@@ -55,7 +55,7 @@ static bool is_in_group(gid_t wanted)
 	return found;
 }
 
-/* Not a function of the resource: its type is another one in each libc. */
+/* Not a function with the resource as argument: the type of that differs between libcs. */
 static void read_limits(struct kernel_facts *facts)
 {
 	const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
@@ -83,7 +83,7 @@ void kernel_facts_read(struct kernel_facts *facts)
 
 	facts->io_uring_disabled = read_setting("/proc/sys/kernel/io_uring_disabled");
 	facts->io_uring_group = read_setting("/proc/sys/kernel/io_uring_group");
-	/* The kernel's own rule: io_uring_allowed() in io_uring/io_uring.c, Linux 6.6. */
+	/* The rule of io_uring_allowed() in io_uring/io_uring.c, Linux 6.6. */
 	facts->io_uring_exempt =
 		(read_status("CapEff:", 16) & (1ULL << CAP_SYS_ADMIN)) ||
 		(facts->io_uring_group >= 0 && is_in_group((gid_t)facts->io_uring_group));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kernel.h - what this process can find out about its kernel and its own limits: the evidence for a
- * failure's cause, and what --check shows. Any thread.
+ * kernel.h - facts about the kernel and the limits of this process: used to explain failures, and
+ * shown by --check. Any thread.
  */
 #ifndef PROGRAM_KERNEL_H
 #define PROGRAM_KERNEL_H
@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Stands for a setting that is not there or cannot be read. */
+/* The value of a setting that does not exist or cannot be read. */
 #define KERNEL_UNKNOWN (-1L)
 
 struct kernel_facts {
@@ -17,12 +17,12 @@ struct kernel_facts {
 	unsigned major;
 	unsigned minor;
 
-	/* kernel.io_uring_disabled (6.6): 0 all may use it, 1 only a group, 2 nobody. */
+	/* kernel.io_uring_disabled (6.6): 0: allowed, 1: only for io_uring_group, 2: disabled. */
 	long io_uring_disabled;
 	long io_uring_group;
 	/* Whether this process may use io_uring although io_uring_disabled is 1. */
 	bool io_uring_exempt;
-	/* Whether a seccomp filter is at work on this process. */
+	/* Whether a seccomp filter is installed for this process. */
 	bool seccomp;
 
 	/* Limits of this process; RLIM_INFINITY: none. */
@@ -31,7 +31,7 @@ struct kernel_facts {
 	uint64_t memlock_bytes;
 	uint64_t address_space_bytes; /* RLIMIT_AS */
 	uint64_t data_bytes;	      /* RLIMIT_DATA */
-	/* Whether a server for one client can be made here; only kernel_facts_of_memory() knows. */
+	/* Whether a server for one client can be created; set by kernel_facts_of_memory() only. */
 	bool small_server;
 
 	long somaxconn;		/* net.core.somaxconn */
@@ -41,8 +41,8 @@ struct kernel_facts {
 void kernel_facts_read(struct kernel_facts *facts);
 
 /*
- * Finds out what is short after rollcall_create() has returned -ENOMEM: locked memory, which a
- * small server needs too, or memory and address space for the clients, by making one.
+ * After rollcall_create() has returned -ENOMEM, finds out which memory is short by creating a small
+ * server: locked memory, if that fails too, or else memory and address space for the clients.
  */
 void kernel_facts_of_memory(struct kernel_facts *facts);
 

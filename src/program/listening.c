@@ -9,18 +9,18 @@
 
 #include "program/manager.h"
 
-/* "tcp://", and the longest host name, brackets and port that make sense. */
+/* Room for "tcp://", the longest host name, brackets and a port. */
 #define URL_BYTES 512
 
 /*
- * A port that is in use may become free soon: the kernel frees the ring of a server that was
- * killed, and with it the ports, 5 to 20 ms after the process (Linux 6.18). The library leaves the
- * wait to its callers, since it may be called from the loop.
+ * A port in use may become free soon: the kernel frees the ring of a killed server, and with it the
+ * ports, 5 to 20 ms after the process (Linux 6.18). The library does not wait itself, since it may
+ * be called from the loop.
  */
 #define IN_USE_WAIT_US 1000000
 #define IN_USE_FIRST_PAUSE_US 5000
 
-/* What every address is listened on with. */
+/* Arguments common to all addresses. */
 struct listening {
 	struct rollcall_server *server;
 	const struct rollcall_service *service;
@@ -30,7 +30,7 @@ struct listening {
 	unsigned waited_us; /* for ports in use, all addresses together */
 };
 
-/* Pauses twice as long each time. */
+/* Retries while the port is in use; each pause is twice as long as the one before. */
 static int listen_patiently(struct listening *listening, const char *url)
 {
 	unsigned pause_us = IN_USE_FIRST_PAUSE_US;
@@ -120,7 +120,7 @@ static bool has_tcp(struct rollcall_server *server)
 {
 	char text[80];
 
-	/* Addresses of TCP come first. */
+	/* TCP addresses come first. */
 	return rollcall_listening(server, 0, text, sizeof(text)) == 0 &&
 	       strncmp(text, "tcp", 3) == 0;
 }

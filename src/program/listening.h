@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * listening.h - all that the program listens on: the sockets that a service manager hands over, and
- * the addresses of the command line. Called by the server's thread.
+ * listening.h - starts listening on the sockets passed by a service manager, and on the addresses
+ * of the command line. Called by the server's thread.
  */
 #ifndef PROGRAM_LISTENING_H
 #define PROGRAM_LISTENING_H
@@ -12,17 +12,17 @@
 #include "rollcall.h"
 
 /*
- * Listens with the service. The usual addresses stand in only if there are no sockets. Waits up to
+ * Listens with the service. The default addresses apply only if no sockets were passed. Waits up to
  * a second for ports that are in use. Returns 0, or the exit code with *failure filled; then the
- * server may listen on some already.
+ * server may already listen on some addresses.
  */
 int listening_start(struct rollcall_server *server, const struct program_options *options,
 		    const struct rollcall_service *service, void *context,
 		    struct diagnostics *diagnostics, struct failure *failure);
 
 /*
- * Whether a descriptor is left for a TCP client, if there are to be any; if not, *failure is
- * filled. To be called when all else is open.
+ * Whether a file descriptor is left for a TCP client, if the server listens for TCP; if not,
+ * *failure is filled. Call it when everything else is open.
  */
 bool listening_has_room(struct rollcall_server *server, struct failure *failure);
 

@@ -25,7 +25,7 @@
 struct program {
 	struct program_options options;
 	struct rollcall_server *server;
-	struct rollcall_service service; /* the chosen one, as the options shape it */
+	struct rollcall_service service; /* the chosen one, adjusted by the options */
 	struct announcer announcer;
 	struct console console;
 	struct diagnostics diagnostics;
@@ -34,8 +34,8 @@ struct program {
 };
 
 /*
- * A descriptor closed by whoever started the program would be given to the ring or to a client, and
- * the console's lines with it. What stands there instead refuses the console with -EBADF.
+ * Fills closed standard descriptors: otherwise the ring or a client would get the number, and with
+ * it the console's lines. Writing to the file opened here fails with -EBADF.
  */
 static void occupy_standard_files(void)
 {
@@ -89,7 +89,7 @@ static int take_signals(struct program *program)
 	return result ? fail_to_create(program, result) : 0;
 }
 
-/* Opens what is to be listened on; the announcer is in between unless nothing is to be printed. */
+/* Starts listening, with the announcer around the service unless --quiet is set. */
 static int start_listening(struct program *program)
 {
 	const bool quiet = program->options.quiet;
@@ -129,7 +129,7 @@ static int run(struct program *program)
 	return fail(program, &failure);
 }
 
-/* Writes what the ring has left, and says what was lost. */
+/* Writes the output that the ring has not written, and reports dropped lines and datagrams. */
 static void finish_output(struct program *program)
 {
 	console_flush(program->diagnostics.console);
@@ -177,7 +177,7 @@ int main(int argc, char **argv)
 	int code;
 
 	occupy_standard_files();
-	/* A write then fails instead: a pipe without a reader, a file at RLIMIT_FSIZE. */
+	/* The write fails instead: to a pipe without a reader, to a file at RLIMIT_FSIZE. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 

@@ -12,16 +12,16 @@
 #include "program/manager.h"
 #include "program/number.h"
 
-/* A message; a longer status is cut. */
+/* The longest message; a longer status is truncated. */
 #define TEXT_BYTES 1024
 
-/* How long the manager may take to take the first message; the later ones do not wait. */
+/* Send timeout of the first message; later ones do not wait. */
 #define READY_WAIT_S 1
 
-/* After the drain the process still has to end. */
+/* Time for the process to exit after the drain. */
 #define END_MS 5000
 
-/* Reads a variable that holds a number. false: it is not there, or holds none. */
+/* Reads an environment variable as a number. false: not set, or not a number. */
 static bool read_number(const char *name, uint64_t max, uint64_t *value)
 {
 	const char *text = getenv(name);
@@ -40,7 +40,7 @@ int manager_sockets(void)
 	return (int)count;
 }
 
-/* The path of a socket, or with an @ a name without a file (unix(7)). */
+/* Takes the path of a socket, or with a leading @ an abstract address (unix(7)). */
 static bool take_address(struct manager *manager, const char *path)
 {
 	const size_t bytes = strlen(path);
@@ -112,7 +112,7 @@ static void on_watchdog(struct rollcall_server *server, void *context)
 	tell(context, "WATCHDOG=1", MSG_DONTWAIT);
 }
 
-/* "Listening on tcp 127.0.0.1:8080, udp 127.0.0.1:7070", as far as there is room. */
+/* "Listening on tcp 127.0.0.1:8080, udp 127.0.0.1:7070", truncated to TEXT_BYTES. */
 static void ready_text(char text[static TEXT_BYTES], struct rollcall_server *server)
 {
 	size_t used = (size_t)snprintf(text, TEXT_BYTES, "READY=1\nSTATUS=Listening on");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * manager.h - what a service manager such as systemd hands over, and what it wants to be told: the
- * sockets of sd_listen_fds(3), and the messages of sd_notify(3). Without one nothing is done. All
- * functions belong to the server's thread.
+ * manager.h - the interface to a service manager such as systemd: the sockets of sd_listen_fds(3),
+ * and the messages of sd_notify(3). Without a manager the functions do nothing. All functions
+ * belong to the server's thread.
  */
 #ifndef PROGRAM_MANAGER_H
 #define PROGRAM_MANAGER_H
@@ -14,18 +14,19 @@
 #include "program/diagnostics.h"
 #include "rollcall.h"
 
-/* The sockets that are handed over have descriptors from here on. */
+/* The first file descriptor of the passed sockets. */
 #define MANAGER_SOCKETS_FIRST 3
 
-/* How many those are: 0 also if they are for another process. -EINVAL: LISTEN_FDS is no number. */
+/* The number of passed sockets; 0 if they are for another process. -EINVAL: LISTEN_FDS is not a
+ * number. */
 int manager_sockets(void);
 
 struct manager {
-	int fd; /* -1: nobody wants to be told */
+	int fd; /* of the notifications; -1: no NOTIFY_SOCKET */
 	struct sockaddr_un address;
 	socklen_t address_bytes;
-	bool warned;	      /* that it cannot be told, since it last could */
-	uint64_t watchdog_ms; /* how often to tell that the loop turns; 0: never */
+	bool warned;	      /* about a failed notification, since the last that succeeded */
+	uint64_t watchdog_ms; /* interval of watchdog notifications; 0: none */
 	struct rollcall_timer *watchdog;
 	struct diagnostics *diagnostics;
 };
@@ -34,12 +35,12 @@ struct manager {
 void manager_init(struct manager *manager, struct diagnostics *diagnostics);
 
 /*
- * Tells that the server listens, and from then on, twice in the time of the watchdog, that its loop
- * turns. To be called before rollcall_run(); both must outlive the server.
+ * Sends READY=1 and starts the watchdog timer, which sends WATCHDOG=1 twice in each watchdog period
+ * while the loop runs. Call it before rollcall_run(). The struct must outlive the server.
  */
 void manager_ready(struct manager *manager, struct rollcall_server *server);
 
-/* Tells that the server stops, and how long that may take. */
+/* Sends STOPPING=1 with a status, and asks for the time that the drain may take. */
 void manager_stopping(struct manager *manager, const char *status, uint64_t drain_timeout_ms);
 
 #endif

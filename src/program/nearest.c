@@ -33,7 +33,7 @@ unsigned nearest_distance(const char *a, const char *b)
 	return cost[rows][columns];
 }
 
-/* A name that is only begun, as in an ambiguous abbreviation, is as near as can be. */
+/* An abbreviation of a name, which may be ambiguous, has the distance 0. */
 static unsigned name_distance(const char *wanted, const char *name)
 {
 	if (strncmp(name, wanted, strlen(wanted)) == 0)

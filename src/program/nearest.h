@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * nearest.h - which valid names a mistyped one comes nearest to. Pure functions; any thread.
+ * nearest.h - finds the valid names most similar to a mistyped one. Pure functions; any thread.
  */
 #ifndef PROGRAM_NEAREST_H
 #define PROGRAM_NEAREST_H
 
 #include <stddef.h>
 
-/* How many names are suggested at most. */
+/* Maximum number of names suggested. */
 #define NEAREST_COUNT_MAX 3
 
 /*
- * How many single letters must be inserted, deleted, replaced or swapped with their neighbour to
- * make `b` of `a`. Texts longer than 31 bytes are compared by their first 31.
+ * Returns the edit distance from `a` to `b`: insertions, deletions and replacements of a letter,
+ * and swaps of two adjacent letters. Only the first 31 bytes of a text are compared.
  */
 unsigned nearest_distance(const char *a, const char *b);
 
 /*
- * Writes those of the `count` names that `wanted` begins, or else those at the smallest distance,
- * up to NEAREST_COUNT_MAX, each behind `prefix`, as "--one, --two" with a final NUL into `text`.
+ * Writes the names that start with `wanted`, or if none does, those at the smallest distance, to
+ * `text`: at most NEAREST_COUNT_MAX, each with `prefix`, like "--one, --two", with a final NUL.
  */
 void nearest_list(char *text, size_t bytes, const char *wanted, const char *prefix,
 		  const char *const *names, size_t count);

@@ -16,7 +16,7 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* Returns the power of 1024 that a suffix stands for, or 0 if it is none. */
+/* Returns the power of 1024 that a suffix stands for, or 0 if the suffix is invalid. */
 static uint64_t suffix_unit(char suffix)
 {
 	switch (suffix) {
@@ -34,7 +34,7 @@ static uint64_t suffix_unit(char suffix)
 	}
 }
 
-/* Reads the decimals after the point as milliseconds; leaves *end after the last one. */
+/* Reads the decimals after the point as milliseconds; *end then points behind the last digit. */
 static uint64_t decimals_ms(const char *text, const char **end)
 {
 	uint64_t ms = 0;

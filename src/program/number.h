@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * number.h - the numbers of the command line, checked in full: `12x`, an empty text, a sign and a
- * value out of range are all refused, unlike with strtoull(3). Pure functions; any thread.
+ * number.h - parses the numbers of the command line. Unlike strtoull(3) it refuses `12x`, an empty
+ * text, a sign, and a value out of range. Pure functions; any thread.
  */
 #ifndef PROGRAM_NUMBER_H
 #define PROGRAM_NUMBER_H
@@ -15,8 +15,8 @@ enum number_kind {
 };
 
 /*
- * Reads `text` as a number from `min` to `max` into *value. Returns NULL, or what is wrong with it
- * as the end of a sentence, like "is not a whole number". *value is changed only on success.
+ * Parses `text` as a number from `min` to `max` into *value. Returns NULL, or the fault as the end
+ * of a sentence, like "is not a whole number". *value is changed only on success.
  */
 const char *number_parse(enum number_kind kind, const char *text, uint64_t min, uint64_t max,
 			 uint64_t *value);

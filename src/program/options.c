@@ -12,21 +12,21 @@
 
 #define ARRAY_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Milliseconds end at 2^31 - 1 in struct rollcall_options, and the others at these. */
+/* Maxima of the fields of struct rollcall_options; times in milliseconds end at 2^31 - 1. */
 #define TIMEOUT_MS_MAX INT32_MAX
 #define CLIENTS_MAX (1 << 24)
 #define BYTES_MAX (1 << 30)
 #define UDP_RATE_MAX 1000000
 #define SEND_QUEUE_BYTES_MIN 4096
 
-/* For --spin alone: clients that send more often than a thousand times a second find us awake. */
+/* For --spin without a number: with over a thousand messages a second the loop never sleeps. */
 #define SPIN_US_DEFAULT 1000
 #define SPIN_US_MAX 1000000
 
-/* TCP_KEEPIDLE takes no more (Linux, MAX_TCP_KEEPIDLE). */
+/* Maximum of TCP_KEEPIDLE (Linux, MAX_TCP_KEEPIDLE). */
 #define KEEPALIVE_S_MAX 32767
 
-/* Values of long options without a letter start where letters end. */
+/* Values of long options without a letter; above those of all letters. */
 enum option_key {
 	OPTION_TCP = 256,
 	OPTION_UDP,
@@ -86,7 +86,7 @@ static const struct option long_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-/* The numbers: how each is written, what is allowed, and which field of the options it sets. */
+/* Numeric options: format, range, and the field that each sets. */
 static const struct number_option {
 	int key;
 	enum number_kind kind;
@@ -284,14 +284,14 @@ static int parse_value(struct program_options *options, int key, const char *tex
 	}
 }
 
-/* Says why getopt_long() did not take the argument `text`, having left `key` in optopt. */
+/* Writes why getopt_long() refused the argument `text`; `key` is optopt. */
 static int refuse_option(int key, const char *text, char *message)
 {
 	const char *names[ARRAY_COUNT(long_options) - 1];
 	size_t name_bytes = strcspn(text, "=");
 	char name[64], nearest[128];
 
-	/* A key that is an option's own was given a value; any other is an unknown letter. */
+	/* The key of a known option: it was given a value. Any other key is an unknown letter. */
 	if (key && option_name(key)) {
 		snprintf(message, OPTIONS_MESSAGE_BYTES, "'%.200s': --%s takes no value", text,
 			 option_name(key));
@@ -346,7 +346,7 @@ static int parse_option(struct program_options *options, int key, char **argv, c
 	}
 }
 
-/* What no single option can tell. */
+/* Checks conditions that involve several options. */
 static int validate(const struct program_options *options, char *message)
 {
 	const char *fault = NULL;
@@ -372,7 +372,7 @@ int options_parse(struct program_options *options, int argc, char **argv,
 
 	options_defaults(options);
 	message[0] = '\0';
-	optind = 0; /* glibc: start afresh, however far an earlier call came */
+	optind = 0; /* glibc: reset the parser, whatever the state of an earlier call */
 	opterr = 0;
 	while ((key = getopt_long(argc, argv, ":qhV", long_options, NULL)) != -1) {
 		result = parse_option(options, key, argv, message);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * options.h - the command line of the program. Parsing prints nothing and never exits: what is
- * wrong is handed back as a message, so that it can be tested. Called from one thread, as
- * getopt_long(3).
+ * options.h - the command line of the program. Parsing prints nothing and never exits: errors are
+ * returned as a message, so that tests can check them. Not thread-safe, like getopt_long(3).
  */
 #ifndef PROGRAM_OPTIONS_H
 #define PROGRAM_OPTIONS_H
@@ -13,10 +12,10 @@
 
 #include "rollcall.h"
 
-/* As many addresses as a server can listen on (rollcall_listen()), for TCP and UDP together. */
+/* Maximum addresses of a server (rollcall_listen()), TCP and UDP together. */
 #define OPTIONS_ADDRESSES_MAX 64
 
-/* Room enough for each message of options_parse(); a longer quotation is cut. */
+/* Bytes of the longest message of options_parse(); a longer quotation is truncated. */
 #define OPTIONS_MESSAGE_BYTES 512
 
 enum options_action {
@@ -51,7 +50,7 @@ struct program_options {
 	enum options_action action;
 	struct options_addresses tcp;
 	struct options_addresses udp;
-	struct options_addresses health; /* to ask; with their schemes */
+	struct options_addresses health; /* of --health, with their schemes */
 	enum options_service service;
 	enum options_framing framing;
 	enum rollcall_udp_sequence udp_sequence;
@@ -71,22 +70,22 @@ struct program_options {
 	uint64_t drain_timeout_ms;
 	uint64_t spin_us;
 	bool udp_low_ports;
-	bool quiet; /* the last of --quiet and --verbose */
+	bool quiet; /* the last of --quiet and --verbose decides */
 };
 
-/* What the program does when nothing is asked for; no addresses are listed yet. */
+/* Fills in the defaults; the default addresses are not listed. */
 void options_defaults(struct program_options *options);
 
 /*
- * Fills *options from the command line, on top of the defaults, and validates them. Returns 0, or
- * EX_USAGE with what is wrong in `message`, which quotes as it was given what may hold any byte.
- * -h and -V end the parsing.
- * May be called again and again; argv may be permuted, and must live as long as *options.
+ * Parses the command line into *options, on top of the defaults, and validates it. Returns 0, or
+ * EX_USAGE with the error in `message`, which quotes arguments unescaped: they may hold any byte.
+ * -h and -V end the parsing. May be called repeatedly. argv may be permuted, and must live as long
+ * as *options.
  */
 int options_parse(struct program_options *options, int argc, char **argv,
 		  char message[static OPTIONS_MESSAGE_BYTES]);
 
-/* The text of --help. Static. */
+/* Returns the text of --help, which is static. */
 const char *options_help(void);
 
 #endif

@@ -2,14 +2,14 @@
 #include "program/settings.h"
 #include "service/services.h"
 
-/* An unfinished line is held in the memory for all clients, which has room for two at least. */
+/* Incomplete lines are held in the memory shared by all clients, which must fit at least two. */
 #define MEMORY_LINES 2
 
-/* How far a queue's hard limit is above its soft one, as in the library's defaults, and its end. */
+/* Ratio of a queue's hard limit to its soft one, as in the library's defaults, and its maximum. */
 #define SEND_QUEUE_HARD_FACTOR 4
 #define SEND_QUEUE_HARD_BYTES_MAX ((size_t)1 << 30)
 
-/* What fails is told from its result, with a cure (failures.h): once is enough. */
+/* Errors become debug lines: the program reports them from the return value (failures.h). */
 static void log_library(enum rollcall_log_level level, const char *text, void *diagnostics)
 {
 	diagnostics_log(level == ROLLCALL_LOG_ERROR ? ROLLCALL_LOG_DEBUG : level, text,

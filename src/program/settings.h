@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * settings.h - what the command line means to the library: the server's options and the service.
- * Any thread.
+ * settings.h - translates the command line into the options and the service for the library. Any
+ * thread.
  */
 #ifndef PROGRAM_SETTINGS_H
 #define PROGRAM_SETTINGS_H
@@ -14,7 +14,7 @@
 void settings_of_server(const struct program_options *options, struct diagnostics *diagnostics,
 			struct rollcall_options *library);
 
-/* Copies the chosen service, with the framing and the message size that were asked for. */
+/* Copies the chosen service, with the framing and the message size of the options. */
 void settings_of_service(const struct program_options *options, struct rollcall_service *service);
 
 #endif

@@ -14,7 +14,7 @@ static const int ignored[] = { SIGHUP, SIGUSR1, SIGUSR2 };
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-/* The first signal that came before signals_start(), and when. */
+/* The first signal received before signals_start(), and its time. */
 static volatile sig_atomic_t early;
 static volatile uint64_t early_ms;
 
@@ -96,8 +96,8 @@ static void stop(struct signals *signals, struct rollcall_server *server, const 
 }
 
 /*
- * Drops what has arrived since the first signal. It is the time of arrival that counts: a drain of
- * many clients may take longer than SIGNALS_ONE_MS before the next signal could be read.
+ * Drops the signals received since the first. Their time of arrival counts, not that of reading:
+ * the drain of many clients may delay the next read by more than SIGNALS_ONE_MS.
  */
 static void on_again(struct rollcall_server *server, void *context)
 {
@@ -120,11 +120,11 @@ static void take(struct signals *signals, struct rollcall_server *server, int nu
 		rollcall_read(server, &signals->io);
 		return;
 	}
-	/* The user has lost patience: nothing is tidied up, not even the exit handlers. */
+	/* A second request: exit at once, without cleanup or exit handlers. */
 	if (signals->stopping)
 		_exit(128 + number);
 	stop(signals, server, name_of(number));
-	/* Without memory for a timer each signal counts. */
+	/* If no timer can be allocated, every signal counts. */
 	if (rollcall_timer_start(server, &signals->again, SIGNALS_ONE_MS, 0, on_again, signals))
 		rollcall_read(server, &signals->io);
 }
@@ -141,7 +141,7 @@ static void signal_read(struct rollcall_server *server, struct rollcall_io *io, 
 	} else if (result != -ECANCELED) {
 		diagnostics_say(signals->diagnostics, ROLLCALL_LOG_ERROR,
 				"signals cannot be read any more: %s", strerror(-result));
-		early = SIGTERM; /* what comes now ends the process */
+		early = SIGTERM; /* a signal from now on ends the process */
 		sigprocmask(SIG_UNBLOCK, &set, NULL);
 	}
 }
@@ -160,7 +160,7 @@ int signals_start(struct signals *signals, struct rollcall_server *server,
 	if (signals->fd < 0)
 		return -errno;
 	sigprocmask(SIG_BLOCK, &ends, NULL);
-	/* For the process: before Linux 6.10 a worker thread of the kernel's reads the signalfd. */
+	/* To the process, not the thread: before Linux 6.10 an io-wq worker reads the signalfd. */
 	if (early)
 		kill(getpid(), early);
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * signals.h - the signals that matter, as events of the server's loop. All functions belong to the
- * server's thread.
+ * signals.h - handles signals as events of the server's loop. All functions belong to the server's
+ * thread.
  *
- * SIGTERM and SIGINT: the first stops the server, which then finishes with its clients; a second
- * one ends the process at once. Those that arrive within SIGNALS_ONE_MS of the first are the same
- * request: timeout(1) signals its child and then its own process group, and a shell's Ctrl-C comes
- * from the terminal and from parents that pass it on.
+ * SIGTERM and SIGINT: the first stops the server, which then drains its clients; a second one ends
+ * the process at once. Signals within SIGNALS_ONE_MS of the first count as the same request:
+ * timeout(1) signals its child and then its own process group, and Ctrl-C in a shell is sent by the
+ * terminal and by parent processes that forward it.
  * SIGHUP, SIGUSR1, SIGUSR2: logged and ignored. Their default action would end the server without
  * a drain.
  */
@@ -21,14 +21,14 @@
 #include "program/manager.h"
 #include "rollcall.h"
 
-/* Shorter than a person takes to press Ctrl-C twice. */
+/* Shorter than the time in which a user presses Ctrl-C twice. */
 #define SIGNALS_ONE_MS 100
 
 struct signals {
 	int fd;
 	struct signalfd_siginfo info;
 	struct rollcall_io io;
-	struct rollcall_timer *again; /* runs until a second signal counts */
+	struct rollcall_timer *again; /* runs for SIGNALS_ONE_MS after the first signal */
 	struct diagnostics *diagnostics;
 	struct manager *manager;
 	uint64_t drain_timeout_ms;
@@ -43,9 +43,10 @@ struct signals {
 void signals_catch(void);
 
 /*
- * Reads the signals from a signalfd through the ring of `server`, the held ones first, until the
- * process ends. The manager is told when they stop the server, and that it may take
- * drain_timeout_ms. Returns 0 or -errno. The structs must outlive the server.
+ * Reads signals from a signalfd through the ring of `server`, the held ones first, until the
+ * process ends. When a signal stops the server, the manager is notified with drain_timeout_ms.
+ * Returns 0 or
+ * -errno. The structs must outlive the server.
  */
 int signals_start(struct signals *signals, struct rollcall_server *server,
 		  struct diagnostics *diagnostics, struct manager *manager,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "service/services.h"
 
-/* Without a function for them, messages are counted and dropped. */
+/* Without a received() callback the library counts and drops all messages. */
 const struct rollcall_service discard_service = {
 	.size = sizeof(struct rollcall_service),
 	.stateless = true,

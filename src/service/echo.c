@@ -5,7 +5,7 @@ static void received(struct rollcall_server *server, rollcall_client client, con
 		     size_t bytes, void *context)
 {
 	(void)context;
-	/* An echo with a gap would be worse than none at all. */
+	/* An echo with a gap would be worse than a closed connection. */
 	if (rollcall_send(server, client, data, bytes) < 0)
 		rollcall_abort(server, client);
 }

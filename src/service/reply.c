@@ -17,7 +17,7 @@ static void received(struct rollcall_server *server, rollcall_client client, con
 	(void)context;
 	if (error == -EMSGSIZE)
 		error = rollcall_send(server, client, too_long, sizeof(too_long) - 1);
-	/* An answer left out would be worse than none at all. */
+	/* A missing answer among others would be worse than a closed connection. */
 	if (error)
 		rollcall_abort(server, client);
 }
