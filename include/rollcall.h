@@ -264,10 +264,11 @@ struct rollcall_options {
 	uint64_t udp_idle_timeout_ms;
 
 	/*
-	 * Ends a TCP client that has acknowledged nothing of what was sent to it for this long, in
-	 * milliseconds, while some of it is not acknowledged: it does not read, or is gone. 120,000
-	 * by default, 0: never. Up to an eighth of it late. It applies to closed clients too, which
-	 * have to take what was queued for them.
+	 * Send timeout of a TCP client in milliseconds; 120,000 by default, 0: none. Resets a
+	 * client that acknowledges nothing for this long while its output does not fit into the
+	 * socket, or while it is being closed and has not acknowledged everything: it does not
+	 * read, or is gone. May fire up to 1/8 late. Output that fits into the socket of an open
+	 * client is not watched, unless it has an idle timeout.
 	 */
 	uint64_t send_timeout_ms;
 

@@ -17,7 +17,7 @@ static const char help[] =
 	"  --send-queue-bytes N   soft limit of a TCP client's output queue in bytes (default 1M)\n"
 	"  --idle-timeout SECONDS       idle timeout of TCP clients (default 0: none)\n"
 	"  --udp-idle-timeout SECONDS   idle timeout of UDP clients (default 120)\n"
-	"  --send-timeout SECONDS       end TCP clients that acknowledge no output for this long\n"
+	"  --send-timeout SECONDS       reset TCP clients that take no output for this long\n"
 	"                               (default 120; 0: never)\n"
 	"  --keepalive SECONDS          idle time before keepalive probes (default 60; 0: none)\n"
 	"  --drain-timeout SECONDS      longest wait for clients when stopping (default 5)\n"
