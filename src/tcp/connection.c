@@ -247,6 +247,15 @@ static void count_received(struct tcp *tcp, size_t bytes)
 		buffers_shrink(&tcp->core->buffers[BUFFERS_TCP], CORE_TCP_BUFFERS);
 }
 
+/* All that had arrived is received. The rest of a message that has begun is waited for. */
+static void end_last_input(struct client *client)
+{
+	if (input_is_begun(client))
+		client_clear(client, CLIENT_LAST_INPUT);
+	else
+		client_set(client, CLIENT_INPUT_ENDED);
+}
+
 static void on_receive_error(struct tcp *tcp, struct client *client, int error)
 {
 	switch (error) {
@@ -266,7 +275,7 @@ static void on_receive_error(struct tcp *tcp, struct client *client, int error)
 		/* Also after 32 rounds of one that had more to receive (Linux 6.8): then go on. */
 		if (client->state == CLIENT_OPEN && client_has(client, CLIENT_LAST_INPUT) &&
 		    !client_has(client, CLIENT_GOT_INPUT))
-			client_set(client, CLIENT_INPUT_ENDED);
+			end_last_input(client);
 		break;
 	default:
 		connection_abort(tcp, client, error, false);

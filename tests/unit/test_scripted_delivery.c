@@ -407,6 +407,46 @@ static void unfinished_in_the_drain(void **state)
 	assert_int_equal(kernel.shutdowns, 2);
 }
 
+/* So it is if the message begins after the stop, in what had arrived already. */
+static void begun_in_the_drain(void **state)
+{
+	int fd;
+
+	(void)state;
+	create_and_listen();
+	fd = accept_client();
+	receive(fd, "one\n", 4);
+	send_all(fd, 4);
+	stop_after(5000);
+	assert_true(is_drained(0));
+	receive(fd, "hal", 3);
+	nothing_has_arrived(fd);
+	assert_int_equal(kernel.shutdowns, 0);
+	assert_false(started(IORING_OP_RECV, fd)->msg_flags & MSG_DONTWAIT);
+	receive(fd, "f\n", 2);
+	assert_int_equal(stats_now().messages_received, 2);
+	send_all(fd, 5);
+	nothing_has_arrived(fd);
+	assert_int_equal(kernel.shutdowns, 1);
+}
+
+/* But for half of the time only. */
+static void begun_and_never_finished(void **state)
+{
+	int fd;
+
+	(void)state;
+	create_and_listen();
+	fd = accept_client();
+	stop_after(5000);
+	receive(fd, "hal", 3);
+	nothing_has_arrived(fd);
+	pass(options.drain_timeout_ms / 2 - 100);
+	assert_int_equal(kernel.shutdowns, 0);
+	pass(200);
+	assert_int_equal(kernel.shutdowns, 1);
+}
+
 /* In the second half output goes on, also what a service sends in drained(). */
 static void output_in_the_drain(void **state)
 {
@@ -492,6 +532,8 @@ int main(void)
 		TEST(first_message_in_the_drain),
 		TEST(silent_in_the_drain),
 		TEST(unfinished_in_the_drain),
+		TEST(begun_in_the_drain),
+		TEST(begun_and_never_finished),
 		TEST(output_in_the_drain),
 		TEST(input_before_timeout),
 		TEST(timeout_on_a_busy_server),
