@@ -2,8 +2,8 @@
 /*
  * client.h - what the server keeps of one client: a slot of the connection table.
  *
- * It is kept small, because a million of them may be idle: 128 bytes, and no buffers. Everything
- * else that a client may need for a while (queued output, an unfinished message) hangs off it.
+ * It is small, as a million clients may be idle: 128 bytes, and no buffers. Anything else that a
+ * client needs for a while (queued output, an unfinished message) is allocated separately.
  */
 #ifndef CLIENT_CLIENT_H
 #define CLIENT_CLIENT_H
@@ -22,15 +22,15 @@ struct udp_peer;
  *	  connected         input has ended and all answers are queued, or rollcall_close()
  *	FREE ---> OPEN ------------------------------------------------------> FINISHING
  *	  ^         |                                                              |
- *	  |         | error, abort            the peer has ended its side          | queue is empty
+ *	  |         | error, abort            the peer has closed its side         | queue is empty
  *	  |         v                         and acknowledged all output          v
  *	  +----- CLOSING <---------------------------------------------------- LINGERING
  *	disconnected            or makes no progress for too long
  *
- * OPEN: messages are received and sent. FINISHING: no more are received; what is queued is sent.
- * LINGERING: our side is shut down; the peer has to acknowledge what it was sent and to end its
- * side, and what it still sends is discarded. CLOSING: operations in flight are cancelled; when
- * none is left, the socket is closed, and the slot becomes free. UDP clients go from OPEN to
+ * OPEN: messages are received and sent. FINISHING: no more messages are received; what is queued is
+ * sent. LINGERING: our side is shut down; the peer has to acknowledge all output and to close its
+ * side, and what it still sends is discarded. CLOSING: operations in flight are cancelled; when all
+ * have completed, the socket is closed and the slot becomes free. UDP clients go from OPEN to
  * CLOSING.
  */
 enum client_state {
@@ -41,8 +41,10 @@ enum client_state {
 	CLIENT_CLOSING,
 };
 
-/* Operations in flight, at most one of each kind. Of a UDP client only a GSO batch, as a send;
- * other datagrams are just counted. */
+/*
+ * Operations in flight, at most one of each kind. For a UDP client only a GSO batch counts, as a
+ * send; its other datagrams are counted in udp.sends.
+ */
 enum {
 	IN_FLIGHT_RECEIVE = 1 << 0,
 	IN_FLIGHT_SEND = 1 << 1,
@@ -52,27 +54,27 @@ enum {
 };
 
 enum {
-	CLIENT_TO_FLUSH = 1 << 0,    /* it is among those to flush at the end of the turn */
-	CLIENT_PAUSED = 1 << 1,	     /* its queue is long: it is not received from */
+	CLIENT_TO_FLUSH = 1 << 0,    /* queued for the flush at the end of the turn */
+	CLIENT_PAUSED = 1 << 1,	     /* output above the soft limit: receiving is suspended */
 	CLIENT_PARKED = 1 << 2,	     /* its receive waits for a buffer */
-	CLIENT_LAST_INPUT = 1 << 3,  /* only what has arrived already is received */
+	CLIENT_LAST_INPUT = 1 << 3,  /* only data that has already arrived is received */
 	CLIENT_INPUT_ENDED = 1 << 4, /* nothing more will be received */
-	CLIENT_PEER_ENDED = 1 << 5,  /* because the peer has ended its side */
-	CLIENT_SLOW = 1 << 6,	     /* a send did not take all: what is queued is its own copy */
-	CLIENT_WANTS_ROOM = 1 << 7,  /* the service is to be told when the queue has drained */
-	CLIENT_CANCELLED = 1 << 8,   /* a cancel of what is in flight has been asked for */
-	CLIENT_MULTISHOT = 1 << 9,   /* the receive in flight goes on until it is cancelled */
-	CLIENT_GOT_INPUT = 1 << 10,  /* the receive in flight, or the last one, has brought some */
+	CLIENT_PEER_ENDED = 1 << 5,  /* the peer has closed its side */
+	CLIENT_SLOW = 1 << 6,	     /* a send was partial: what is queued is copied */
+	CLIENT_WANTS_ROOM = 1 << 7,  /* drained() is due when the queue has drained */
+	CLIENT_CANCELLED = 1 << 8,   /* a cancel of the operations in flight was submitted */
+	CLIENT_MULTISHOT = 1 << 9,   /* the receive in flight waits for data until cancelled */
+	CLIENT_GOT_INPUT = 1 << 10,  /* the receive in flight, or the last, returned data */
 	CLIENT_STARVED = 1 << 11,    /* both its receive and its send wait for memory */
-	CLIENT_ACTIVE = 1 << 12,     /* UDP: it has sent after an answer, or three times */
+	CLIENT_ACTIVE = 1 << 12,     /* UDP: it has sent a datagram after an answer, or three */
 	CLIENT_ALONE = 1 << 13,	     /* UDP: its datagrams are not sent in GSO batches */
 	CLIENT_UNACKED = 1 << 14,    /* TCP: watched until the peer has acknowledged all output */
-	CLIENT_UNCHECKED = 1 << 12,  /* TCP: its receive was not checked (tcp/liveness.h) */
-	CLIENT_SECOND = 1 << 13,     /* TCP: which list of liveness it is in, if in one */
+	CLIENT_UNCHECKED = 1 << 12,  /* TCP: its receive is not yet checked (tcp/liveness.h) */
+	CLIENT_SECOND = 1 << 13,     /* TCP: if in a list of liveness.h, it is lists[1] */
 	CLIENT_LOST = 1 << 15,	     /* TCP: reset, but its receive has not reported it */
 };
 
-/* Where a client came from: a listener or an endpoint, and the service behind it. */
+/* The origin of a client: a listener or an endpoint, and its service. */
 struct source {
 	const struct rollcall_service *service;
 	void *context;
@@ -80,10 +82,10 @@ struct source {
 	uint16_t index; /* of the listener or the endpoint */
 };
 
-/* The lists that a client can be in at the same time, each with links of its own. */
+/* The kinds of lists. A client can be in one list of each kind at the same time. */
 enum client_list_kind {
-	LIST_IDLE, /* by the time of its last activity, or watched for acknowledgements */
-	LIST_WAIT, /* free, or waiting: for a buffer, for memory, or to be checked */
+	LIST_IDLE, /* by last activity, or watched for acknowledgements (tcp/delivery.h) */
+	LIST_WAIT, /* free, or waiting: for a buffer, for memory, or for a check */
 	LIST_KINDS,
 };
 
@@ -98,27 +100,26 @@ struct client {
 	enum client_state state : 4;
 	enum rollcall_transport transport : 4;
 	uint8_t in_flight : 4; /* which operations */
-	uint8_t listed : 4;    /* in which lists, a bit each */
+	uint8_t listed : 4;    /* which lists it is in, a bit each */
 	uint16_t flags;
-	uint16_t gather; /* TCP: of the send in flight, or GATHER_NONE */
+	uint16_t gather; /* TCP: the struct gather of the send in flight, or GATHER_NONE */
 	int16_t reason;	 /* why it is closing */
 	const struct source *source;
-	int fd; /* TCP */
-	uint32_t
-		acked; /* TCP: bytes that the peer had acknowledged at the last look, modulo 2^32 */
+	int fd;		/* TCP */
+	uint32_t acked; /* TCP: bytes acknowledged at the last check, modulo 2^32 */
 	union {
 		struct {
 			struct queue queue;
-			struct tcp_input *input; /* NULL: nothing is held back */
+			struct tcp_input *input; /* NULL: no input is held */
 		} tcp;
 		struct {
 			struct udp_peer *peer;
-			struct stream *stream;	 /* of one that numbers its datagrams */
-			struct datagram *queued; /* the last of those not in flight yet */
-			uint32_t sends;		 /* of them, and in flight */
+			struct stream *stream;	 /* NULL: no RTP headers */
+			struct datagram *queued; /* the newest that is not in flight yet */
+			uint32_t sends;		 /* datagrams queued and in flight */
 		} udp;
 	};
-	uint32_t active_ms; /* when there was activity last, for the list that it is in */
+	uint32_t active_ms; /* time of the last activity, for the list of LIST_IDLE */
 	uint32_t sending;   /* TCP: bytes of the send in flight, or of the last one */
 	struct client_link links[LIST_KINDS];
 	void *data; /* the service's own */
@@ -143,7 +144,7 @@ static inline void client_clear(struct client *client, unsigned flags)
 	client->flags &= (uint16_t)~flags;
 }
 
-/* Memory for an idle client is part of the promise. */
+/* The memory use of an idle client is documented, so it must not grow. */
 _Static_assert(sizeof(struct client) <= 128, "a client takes two cache lines");
 
 #endif

@@ -6,24 +6,24 @@
 #include "base/memory.h"
 
 /*
- * A TCP buffer takes what has come from a client since the last turn, up to 64 KiB: with 16 KiB, 50
- * clients that each send sixteen messages of 16 KiB at a time cost 1.2 times as much. What is not
- * filled costs address space only.
+ * A TCP buffer takes what a client has sent since the last turn, up to 64 KiB: with 16 KiB, 50
+ * clients that each send sixteen messages of 16 KiB at a time cost 1.2 times as much. The unused
+ * part of a buffer costs address space only.
  */
 #define TCP_BUFFER_BYTES 65536
 #define TCP_BUFFERS_MAX 2048
 
 /*
- * A UDP buffer takes the largest datagram, 65,527 bytes, or as many bytes of datagrams that came
- * together, and before it what the kernel puts there of addresses and other control data. For small
- * datagrams that come alone it costs nothing: buffers of 2,304 bytes measured the same, within 3%;
- * datagrams that come together cost 0.5 to 0.6 of what they cost one by one.
+ * A UDP buffer takes the largest datagram, 65,527 bytes, or a GRO batch of the same size, and
+ * before it the addresses and other control data of the kernel. Single small datagrams do not
+ * suffer from it: buffers of 2,304 bytes measured the same, within 3%. Datagrams in GRO batches
+ * cost 0.5 to 0.6 of what single ones cost.
  */
 #define UDP_BUFFER_BYTES (65536 + 256)
 #define UDP_BUFFERS 64
 #define UDP_BUFFERS_MAX 2048
 
-/* So much can be started in a turn, and so much can complete in it. */
+/* Operations that can be started in one turn, and completions of one turn. */
 #define SQ_ENTRIES 4096
 #define CQ_ENTRIES 16384
 
@@ -119,7 +119,7 @@ struct client *core_flush_next(struct core *core)
 		return NULL;
 	client = &core->table.slots[core->flush[core->flush_head]];
 	core->flush_head = (core->flush_head + 1) & (core->table.capacity - 1);
-	/* Starting over keeps to the pages that are in use already. */
+	/* Restarting at 0 keeps to pages already in use. */
 	if (--core->flush_count == 0)
 		core->flush_head = 0;
 	client->flags &= (uint16_t)~CLIENT_TO_FLUSH;

@@ -2,10 +2,10 @@
 /*
  * core.h - what the transports share: the ring, the table, memory, time, and the settings.
  *
- * One thread only. Handlers of completions change the state of clients and mark them with
- * core_flush_later(); at the end of the turn each marked client is flushed: only then are its SQEs
- * filled in. So each kind of operation starts in one place, and a full submission queue just means
- * that the flush goes on in the next turn.
+ * One thread only. Completion handlers change the state of clients and mark them with
+ * core_flush_later(). At the end of the turn each marked client is flushed, and only then are its
+ * SQEs prepared. So each kind of operation is started in one place, and when the submission queue
+ * is full, the flush continues in the next turn.
  */
 #ifndef CLIENT_CORE_H
 #define CLIENT_CORE_H
@@ -16,7 +16,7 @@
 #include "ring/buffers.h"
 #include "ring/socket.h"
 
-/* A message to send comes in at most so many parts. */
+/* Maximum number of parts of a message to send. */
 #define CORE_PARTS_MAX 16
 
 struct message {
@@ -25,23 +25,23 @@ struct message {
 	size_t bytes; /* of all parts */
 };
 
-/* The buffers for TCP that there are at first. */
+/* TCP buffers at the start. */
 #define CORE_TCP_BUFFERS 16
 
 /*
- * The grace of a TCP client in the drain: that long after it has connected its first message is
- * waited for, but at most for a quarter of the drain's time. A round trip and the time that a
- * program needs to make a request fit into it.
+ * Grace period of a TCP client in the drain, from its connect: its first message is awaited for
+ * this time, but for a quarter of the drain time at most. Covers a round trip and the time in which
+ * a program prepares its request.
  */
 #define CORE_GRACE_MS 1000
 
-/* The buffer groups, which are also the numbers of the queues' pools. */
+/* Buffer groups; also the indices of the pools in struct queue_memory. */
 enum { BUFFERS_TCP, BUFFERS_UDP };
 
 struct core {
 	struct ring *ring;
-	struct rollcall_server *server; /* for callbacks */
-	uint64_t now_ns;		/* read once a turn */
+	struct rollcall_server *server; /* passed to callbacks */
+	uint64_t now_ns;		/* ring_clock_ns(), read once per turn */
 
 	struct table table;
 	struct buffers buffers[QUEUE_POOLS];
@@ -50,53 +50,56 @@ struct core {
 	struct timers timers;
 
 	/*
-	 * Slots of the clients to flush, a ring of the table's capacity: each is in it at most
-	 * once.
+	 * Slots of the clients to flush: a ring buffer of the table's capacity. A client is in it
+	 * at most once.
 	 */
 	uint32_t *flush;
 	uint32_t flush_head, flush_count;
 
-	bool draining;	       /* each client ends when what has arrived from it is answered */
-	uint64_t grace_end_ns; /* of the drain: until then new clients may send a first message */
-	bool refusing;	       /* no client is taken any more */
+	bool draining; /* a client ends when the input that has arrived from it is answered */
+	uint64_t grace_end_ns; /* of the drain: until then first messages are awaited */
+	bool refusing;	       /* no new clients are accepted */
 	struct rollcall_options options;
 	struct log log;
 	struct rollcall_stats stats;
 };
 
-/* Makes the table and the memory of the queues, for the options, which must be set. -ENOMEM. */
+/* Creates the table and the queues' memory. The options must be set. -ENOMEM. */
 int core_init(struct core *core);
 void core_destroy(struct core *core);
 
 /*
- * Makes the ring and the buffers: all that counts against RLIMIT_MEMLOCK, in sizes that are halved
- * so many times, up to CORE_HALVINGS_MAX. -ENOMEM, or as ring_create().
+ * Creates the ring and the buffers: everything that counts against RLIMIT_MEMLOCK. All sizes are
+ * divided by 2^halvings, up to CORE_HALVINGS_MAX. -ENOMEM, or as ring_create().
  */
 int core_open_ring(struct core *core, unsigned halvings);
 
-/* Whether there is address space for buffers of full size: then locked memory is short. */
+/*
+ * Whether there is address space for buffers of full size. If so, an -ENOMEM of core_open_ring() is
+ * due to RLIMIT_MEMLOCK.
+ */
 bool core_has_buffer_space(void);
 
 void core_close_ring(struct core *core);
 
 #define CORE_HALVINGS_MAX 7
 
-/* Marks a client for the end of the turn. */
+/* Marks a client to be flushed at the end of the turn. */
 void core_flush_later(struct core *core, struct client *client);
 
-/* Takes the next marked client; NULL: there is none. */
+/* Takes the next marked client; NULL: no more. */
 struct client *core_flush_next(struct core *core);
 
-/* What queues and unfinished messages hold now. */
+/* Bytes now held by queues and unfinished messages. */
 size_t core_memory_bytes(const struct core *core);
 
 /*
- * Whether only a quarter of the memory of queues is left: then each client may queue one block at
- * most, so that those which take their answers still get them.
+ * Whether less than a quarter of the queues' memory is left. Each client may then queue at most one
+ * block, so that clients that do read are still served.
  */
 bool core_is_memory_scarce(const struct core *core);
 
-/* Tell the service of a client, if it wants to know. */
+/* Call the service's callbacks of these names, if it has them; core_received() also counts. */
 void core_connected(struct core *core, struct client *client);
 void core_received(struct core *core, struct client *client, const void *data, size_t bytes);
 void core_received_unlisted(struct core *core, const struct source *source, const void *data,
@@ -104,10 +107,10 @@ void core_received_unlisted(struct core *core, const struct source *source, cons
 void core_oversized(struct core *core, struct client *client);
 void core_drained(struct core *core, struct client *client);
 
-/* Tells the service that a client is gone, and frees its slot. */
+/* Calls disconnected(), and frees the client's slot. */
 void core_disconnected(struct core *core, struct client *client);
 
-/* Counts a message that was accepted for sending; client is NULL if nobody is remembered. */
+/* Counts a message accepted for sending; client is NULL for an answer to ROLLCALL_NONE. */
 void core_count_sent(struct core *core, struct client *client, size_t bytes);
 
 #endif

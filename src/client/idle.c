@@ -6,15 +6,13 @@ static uint32_t milliseconds(uint64_t ns)
 	return (uint32_t)(ns / 1000000);
 }
 
-/*
- * How long a client on the list has been there; unsigned, so right across the wrap of the 32 bits.
- */
+/* Time in the list since the last move; unsigned, so correct across the wrap of the 32 bits. */
 static uint32_t listed_ms(const struct client *client, uint64_t now_ns)
 {
 	return milliseconds(now_ns) - client->active_ms;
 }
 
-/* A millisecond more, since both ends are cut to milliseconds. */
+/* One millisecond more, as both times are rounded down to milliseconds. */
 static uint32_t limit_of(const struct idle *idle)
 {
 	return idle->timeout_ms + idle->timeout_ms / 16 + 1;
@@ -72,10 +70,7 @@ void idle_touch(struct idle *idle, struct client *client, uint64_t now_ns)
 	}
 	client->active_ms = milliseconds(now_ns);
 	client_list_push(idle->table, &idle->list, client);
-	/*
-	 * Should the timer be set for a client that has moved on since, it finds out when it is
-	 * due.
-	 */
+	/* If the timer is set for a client that has moved since, on_timer() sets it again. */
 	if (idle->timer.position == 0)
 		look_again(idle, now_ns);
 }

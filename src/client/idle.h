@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * idle.h - clients in the order of their last activity, so that the idle ones are found first.
+ * idle.h - a list of clients in the order of their last activity, which finds the idle ones.
  *
- * A client moves to the end of the list only when a sixteenth of the timeout has passed since it
- * last did: under load the list stays almost untouched. For that a client may be found idle so
- * much late, but never early.
+ * A client moves to the end of the list only when 1/16 of the timeout has passed since its last
+ * move, so under load the list hardly changes. The price: a client may be found idle up to 1/16
+ * late, but never early.
  */
 #ifndef CLIENT_IDLE_H
 #define CLIENT_IDLE_H
@@ -17,9 +17,9 @@ struct idle {
 	struct timers *timers;
 	struct client_list list;
 	struct timer timer;
-	uint32_t timeout_ms; /* 0: never */
+	uint32_t timeout_ms; /* 0: none */
 
-	/* Called for a client that has been idle for too long, and is off the list now. */
+	/* Called for a client whose timeout has expired; it is already off the list. */
 	void (*expire)(struct idle *idle, struct client *client);
 };
 
@@ -27,10 +27,10 @@ struct idle {
 int idle_init(struct idle *idle, struct table *table, struct timers *timers, uint64_t timeout_ms,
 	      void (*expire)(struct idle *idle, struct client *client));
 
-/* Notes activity of a client, the first included. */
+/* Records activity of a client, and adds it to the list the first time. */
 void idle_touch(struct idle *idle, struct client *client, uint64_t now_ns);
 
-/* Takes a client off, if it is on the list. */
+/* Removes a client from the list, if it is on it. */
 void idle_remove(struct idle *idle, struct client *client);
 
 #endif

@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <string.h>
 
-/* A block begins with its segment, and its bytes follow. */
+/* The bytes of a block, which follow its segment. */
 static uint8_t *block_memory(struct segment *block)
 {
 	return (uint8_t *)(block + 1);
 }
 
-/* How much more can be copied behind the last byte of the queue. */
+/* Free bytes behind the last byte of the queue. */
 static size_t tail_room(const struct queue *queue)
 {
 	struct segment *tail = queue->tail;
@@ -103,7 +103,7 @@ static void append_copy(struct queue_memory *memory, struct queue *queue, const 
 	}
 }
 
-/* Whether there is room for all parts, whichever way they are appended. */
+/* Whether memory suffices for all parts, copied or referenced. */
 static bool has_room(const struct queue_memory *memory, const struct iovec *parts, unsigned count)
 {
 	size_t blocks = 0;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * queue.h - bytes in order, on their way to a client (or held back on their way from one).
+ * queue.h - a byte queue: a client's output, or input that is held back.
  *
- * A queue is a list of segments. A segment refers to bytes inside a leased receive buffer, which
- * are sent in place, or it is the head of a block with copied bytes. No client owns a block while
- * its queue is empty.
+ * A queue is a list of segments. A segment either refers to bytes in a leased receive buffer, which
+ * are sent in place, or is the head of a block that holds copied bytes. An empty queue has no
+ * blocks.
  */
 #ifndef CLIENT_QUEUE_H
 #define CLIENT_QUEUE_H
@@ -21,7 +21,7 @@ struct segment {
 	uint8_t *data;
 	uint32_t bytes;
 	uint16_t buffer; /* the leased buffer's number */
-	uint8_t pool;	 /* of which buffers, or QUEUE_OWN: copied into this segment's block */
+	uint8_t pool;	 /* of that buffer, or QUEUE_OWN: bytes copied into this segment's block */
 };
 
 struct queue {
@@ -33,14 +33,14 @@ struct queue {
 #define QUEUE_BLOCK_BYTES 4096
 #define QUEUE_BLOCK_ROOM (QUEUE_BLOCK_BYTES - sizeof(struct segment))
 
-/* Shorter parts that come behind copied bytes are copied too: cheaper than one more segment. */
+/* Parts up to this size behind copied bytes are copied too: cheaper than one more segment. */
 #define QUEUE_COPY_BYTES_MAX 256
 
-/* Of buffers: one for TCP, one for UDP. */
+/* Buffer pools: one for TCP, one for UDP. */
 #define QUEUE_POOLS 2
 #define QUEUE_OWN 255
 
-/* What all queues of a server share. */
+/* Memory that all queues of a server share. */
 struct queue_memory {
 	struct slab blocks;
 	struct slab leases; /* segments that refer to buffers */
@@ -53,19 +53,22 @@ int queue_memory_init(struct queue_memory *memory, size_t bytes_max);
 void queue_memory_destroy(struct queue_memory *memory);
 
 /*
- * Appends all parts, or nothing and returns false if the memory is used up. Bytes inside a leased
- * buffer are referred to, unless `copy` asks for copies.
+ * Appends all parts. false: memory is used up, and nothing was appended. Bytes in a leased buffer
+ * are referenced, unless `copy` is true.
  */
 bool queue_append(struct queue_memory *memory, struct queue *queue, const struct iovec *parts,
 		  unsigned count, bool copy);
 
-/* Describes the first bytes of the queue in up to max pieces; returns how many. */
+/* Fills in up to max pieces with the first bytes of the queue; returns how many. */
 unsigned queue_gather(const struct queue *queue, struct iovec *pieces, unsigned max);
 
-/* Drops so many bytes from the front. */
+/* Drops `bytes` bytes from the front. */
 void queue_advance(struct queue_memory *memory, struct queue *queue, size_t bytes);
 
-/* Copies what lies in leased buffers, so that the leases end. false: the memory is used up. */
+/*
+ * Copies the bytes that lie in leased buffers, and ends the leases. false: memory is used up; the
+ * rest of the queue is lost.
+ */
 bool queue_own(struct queue_memory *memory, struct queue *queue);
 
 /* Drops everything. */

@@ -4,7 +4,7 @@
 
 #include "rollcall.h"
 
-/* In English and static, or NULL: that is strerror() in musl, but not in glibc. */
+/* A static English text, or NULL. musl's strerror() gives that, glibc's is localized. */
 static const char *system_text(int error)
 {
 #ifdef __GLIBC__

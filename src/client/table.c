@@ -13,7 +13,7 @@ int table_init(struct table *table, uint32_t capacity)
 	while (table->capacity < capacity)
 		table->capacity *= 2;
 	client_list_init(&table->free, LIST_WAIT);
-	/* Zeroed by the kernel when first touched: slots never used cost nothing. */
+	/* The kernel zeroes pages when first touched: slots never used take no memory. */
 	table->slots = memory_reserve(table->capacity * sizeof(*table->slots));
 	if (!table->slots)
 		return -ENOMEM;
@@ -55,7 +55,7 @@ struct client *table_find(const struct table *table, uint64_t id)
 {
 	struct client *client = &table->slots[id & (table->capacity - 1)];
 
-	/* A free slot already has the ID that it will have next. */
+	/* A free slot already holds its next ID. */
 	return client->id == id && client->state != CLIENT_FREE ? client : NULL;
 }
 
@@ -65,7 +65,7 @@ void table_remove(struct table *table, struct client *client)
 	CHECK(!(client->flags & CLIENT_TO_FLUSH));
 	client->state = CLIENT_FREE;
 	bitset_remove(&table->taken, table_slot(table, client));
-	/* A slot whose IDs are used up is never used again. */
+	/* A slot whose IDs are used up is not reused. */
 	if (client->id > OP_ID_MAX - table->capacity)
 		return;
 	client->id += table->capacity;

@@ -3,9 +3,10 @@
  * table.h - the connection table, indexed by client ID.
  *
  * The slot of an ID is the ID modulo the capacity, a power of two, so a look-up is a mask and one
- * compare. A free slot's next ID is its last one plus the capacity, so no ID is ever used twice,
- * and a slot that holds another ID says that the client is gone. Free slots wait in a FIFO, behind
- * those never used: IDs count up until the table has been round once, and nearly so after that.
+ * compare. The next ID of a free slot is its last one plus the capacity, so no ID is ever used
+ * twice; if a slot holds another ID, the client looked up is gone. Free slots are reused in FIFO
+ * order, after all slots have been used once: until then IDs are consecutive, and afterwards nearly
+ * so.
  */
 #ifndef CLIENT_TABLE_H
 #define CLIENT_TABLE_H
@@ -28,27 +29,28 @@ struct client_list {
 struct table {
 	struct client *slots;
 	uint32_t capacity;
-	uint32_t fresh; /* slots from here on were never used */
+	uint32_t fresh; /* slots from here on have never been used */
 	struct client_list free;
 	struct bitset taken; /* slots that hold a client */
 };
 
-/* A table for so many clients or more. -ENOMEM. */
+/* Creates a table for at least `capacity` clients. -ENOMEM. */
 int table_init(struct table *table, uint32_t capacity);
 void table_destroy(struct table *table);
 
-/* A new client in state OPEN, all else zero; NULL: the table is full. */
+/* Adds a client in state OPEN, all else zero; NULL: the table is full. */
 struct client *table_add(struct table *table, enum rollcall_transport transport);
 
-/* The client with this ID; NULL: it is gone. */
+/* Finds the client with this ID; NULL: it is gone. */
 struct client *table_find(const struct table *table, uint64_t id);
 
-/* Frees a slot. */
+/* Frees the client's slot. It may be in no list, and nothing may be in flight. */
 void table_remove(struct table *table, struct client *client);
 
 /*
- * The next client in the order of slots, the first one for ROLLCALL_NONE; NULL after the last. The
- * client with this ID may be gone. The cost does not depend on how many slots are free.
+ * The client after the one with this ID in the order of slots, the first for ROLLCALL_NONE; NULL:
+ * no more. The client with this ID may be gone. The cost does not depend on the number of free
+ * slots.
  */
 struct client *table_next(const struct table *table, uint64_t id);
 
@@ -56,10 +58,10 @@ void client_list_init(struct client_list *list, enum client_list_kind kind);
 void client_list_push(struct table *table, struct client_list *list, struct client *client);
 void client_list_remove(struct table *table, struct client_list *list, struct client *client);
 
-/* The client that has been in the list for longest; NULL: it is empty. */
+/* The client that has been in the list longest; NULL: the list is empty. */
 struct client *client_list_first(const struct table *table, const struct client_list *list);
 
-/* The one behind it in the list; NULL: it is the last. */
+/* The next client in the list; NULL: it is the last. */
 struct client *client_list_next(const struct table *table, const struct client_list *list,
 				const struct client *client);
 
