@@ -56,7 +56,7 @@ struct core {
 	uint32_t *flush;
 	uint32_t flush_head, flush_count;
 
-	bool draining; /* a client ends when the input that has arrived from it is answered */
+	bool draining;	       /* clients end when the input that has arrived is answered */
 	uint64_t grace_end_ns; /* of the drain: until then first messages are awaited */
 	bool refusing;	       /* no new clients are accepted */
 	struct rollcall_options options;

@@ -34,7 +34,7 @@ void connection_open(struct tcp *tcp, const struct source *source, int fd)
 
 /* ---- Ending ---- */
 
-/* The lists of time are of one kind: a client is in one of them at most. */
+/* The idle, lingering and delivery lists are all LIST_IDLE: a client is in at most one. */
 static void leave_time_list(struct tcp *tcp, struct client *client)
 {
 	if (client_has(client, CLIENT_UNACKED))
@@ -86,8 +86,9 @@ void connection_abort(struct tcp *tcp, struct client *client, int reason, bool r
 }
 
 /*
- * Whether silence is the client's own: input may be waiting at the socket while no receive is in
- * flight for lack of a buffer or memory, but not if it is the client that does not take its output.
+ * Whether silence is the client's own. It is not while no receive is in flight for lack of a buffer
+ * or memory, as input may be waiting in the socket. It is when receiving is suspended because the
+ * client does not read its answers.
  */
 static bool is_silent(const struct client *client)
 {
@@ -112,7 +113,7 @@ void connection_idle(struct tcp *tcp, struct client *client)
 		connection_close(tcp, client, -ETIME);
 }
 
-/* Everything sent is acknowledged. */
+/* All output is acknowledged. */
 static void on_acked(struct tcp *tcp, struct client *client)
 {
 	if (client->state == CLIENT_OPEN)
@@ -140,7 +141,7 @@ void connection_delivered(struct tcp *tcp, struct client *client, int result)
 	}
 }
 
-/* Whether a client's message is on its way: it has begun one, or has only just connected. */
+/* Whether a message may be on its way: the client has begun one, or has just connected. */
 static bool has_grace(const struct tcp *tcp, const struct client *client)
 {
 	if (input_is_begun(client))
@@ -178,7 +179,7 @@ static bool wants_receive(const struct client *client)
 
 static bool start_receive(struct tcp *tcp, struct client *client)
 {
-	/* MSG_DONTWAIT ends the multishot with EAGAIN rather than to wait. */
+	/* MSG_DONTWAIT: the multishot ends with EAGAIN instead of waiting. */
 	bool last = client->state == CLIENT_OPEN && client_has(client, CLIENT_LAST_INPUT);
 	struct io_uring_sqe *sqe = ring_sqe(tcp->core->ring);
 
@@ -228,7 +229,7 @@ static void begin_turn(struct tcp *tcp)
 	tcp->grown_in_turn = false;
 }
 
-/* Once a turn: all that ran dry in it ran dry of the same buffers. */
+/* Grows the pool once per turn: all receives that failed in it lacked the same buffers. */
 static void grow_buffers(struct tcp *tcp)
 {
 	struct core *core = tcp->core;
@@ -259,11 +260,11 @@ static void end_last_input(struct client *client)
 static void on_receive_error(struct tcp *tcp, struct client *client, int error)
 {
 	switch (error) {
-	case -ECANCELED: /* as we asked */
+	case -ECANCELED: /* by our cancel */
 	case -EINTR:
 		break;
-	case -ENOBUFS: /* no buffer: in the next turn there may be more */
-		if (client_has(client, CLIENT_CANCELLED)) /* as we asked, before Linux 6.5 */
+	case -ENOBUFS: /* no buffer: some may be free in the next turn */
+		if (client_has(client, CLIENT_CANCELLED)) /* by our cancel, before Linux 6.5 */
 			break;
 		grow_buffers(tcp);
 		wait_for_buffer(tcp, client);
@@ -272,7 +273,10 @@ static void on_receive_error(struct tcp *tcp, struct client *client, int error)
 		wait_for_memory(tcp, client);
 		break;
 	case -EAGAIN:
-		/* Also after 32 rounds of one that had more to receive (Linux 6.8): then go on. */
+		/*
+		 * Also after 32 rounds of a receive that had more to take (Linux 6.8): then start
+		 * another.
+		 */
 		if (client->state == CLIENT_OPEN && client_has(client, CLIENT_LAST_INPUT) &&
 		    !client_has(client, CLIENT_GOT_INPUT))
 			end_last_input(client);
@@ -287,9 +291,7 @@ void connection_on_receive(struct tcp *tcp, struct client *client, const struct 
 	struct buffers *buffers = &tcp->core->buffers[BUFFERS_TCP];
 
 	begin_turn(tcp);
-	/*
-	 * Any completion may be the last of a multishot, with a good result too: look at the flag.
-	 */
+	/* Any completion, a successful one too, may be the last of a multishot: check the flag. */
 	if (!(cqe->flags & IORING_CQE_F_MORE)) {
 		client->in_flight &= ~IN_FLIGHT_RECEIVE & IN_FLIGHT_ALL;
 		core_flush_later(tcp->core, client);
@@ -297,7 +299,7 @@ void connection_on_receive(struct tcp *tcp, struct client *client, const struct 
 	if (cqe->flags & IORING_CQE_F_BUFFER) {
 		uint16_t buffer = buffers_take(buffers, cqe->flags);
 
-		/* Before Linux 6.8 an EAGAIN may come with a buffer too. */
+		/* Before Linux 6.8, EAGAIN may carry a buffer too. */
 		if (cqe->res > 0) {
 			client_set(client, CLIENT_GOT_INPUT);
 			if (client->state != CLIENT_CLOSING)
@@ -327,7 +329,7 @@ static bool wants_cancel(const struct client *client)
 		return false;
 	if (client->state == CLIENT_OPEN && client_has(client, CLIENT_PAUSED | CLIENT_LAST_INPUT))
 		return true;
-	/* It is started again then; of a finishing client, later. */
+	/* The receive is started again then; for a FINISHING client, later. */
 	return client->state != CLIENT_FINISHING && client_has(client, CLIENT_LOST);
 }
 
@@ -350,8 +352,9 @@ static bool start_cancel(struct tcp *tcp, struct client *client)
 void connection_on_cancel(struct tcp *tcp, struct client *client)
 {
 	/*
-	 * Whether it found something (0, or how many), came too late (ENOENT) or just in time for
-	 * it to complete by itself (EALREADY): the operation's own last completion is what counts.
+	 * Its result does not matter: the cancel found something (0, or their number), came too
+	 * late (ENOENT), or the operation is just completing (EALREADY). What counts is the last
+	 * completion of the operation itself.
 	 */
 	client->in_flight &= ~IN_FLIGHT_CANCEL & IN_FLIGHT_ALL;
 	core_flush_later(tcp->core, client);
@@ -368,14 +371,14 @@ static bool start_close(struct tcp *tcp, struct client *client)
 	io_uring_prep_close(sqe, client->fd);
 	sqe->user_data = op_pack(OP_TCP_CLOSE, client->id);
 	client->in_flight |= IN_FLIGHT_CLOSE;
-	/* The number may soon be another client's. */
+	/* The descriptor may soon be another client's. */
 	client->fd = -1;
 	return true;
 }
 
 void connection_on_close(struct tcp *tcp, struct client *client)
 {
-	/* Whatever close(2) says, the descriptor is gone. */
+	/* Whatever close(2) returns, the descriptor is gone. */
 	client->in_flight &= ~IN_FLIGHT_CLOSE & IN_FLIGHT_ALL;
 	tcp->closes++;
 	core_flush_later(tcp->core, client);
@@ -393,14 +396,17 @@ static void resume_input(struct tcp *tcp, struct client *client)
 		connection_abort(tcp, client, error, true);
 }
 
-/* Whether nothing more will be received, and the service has no more to send for what was. */
+/*
+ * Whether all input is answered: no more will be received, and the service has no more to send for
+ * what was.
+ */
 static bool is_answered(const struct client *client)
 {
 	return client_has(client, CLIENT_INPUT_ENDED) && !input_is_held(client) &&
 	       client->tcp.queue.bytes == 0 && !client_has(client, CLIENT_WANTS_ROOM);
 }
 
-/* Closes if the peer has ended its side and acknowledged everything. */
+/* Closes if the peer, which has closed its side, has acknowledged everything. */
 static void close_if_delivered(struct tcp *tcp, struct client *client)
 {
 	int error = delivery_check(&tcp->delivery, client);
@@ -411,13 +417,13 @@ static void close_if_delivered(struct tcp *tcp, struct client *client)
 		connection_abort(tcp, client, error, false);
 }
 
-/* All that was queued is sent: ends our side. */
+/* The queue has been sent: shuts down our side. */
 static void finish(struct tcp *tcp, struct client *client)
 {
 	if (client_has(client, CLIENT_PEER_ENDED))
 		close_if_delivered(tcp, client);
 	else
-		/* A drained client has more to read: what the peer sends until it sees the end. */
+		/* In the drain: the peer may send more until it sees our FIN; read it. */
 		client_clear(client, CLIENT_INPUT_ENDED);
 	if (client->state == CLIENT_CLOSING)
 		return;
@@ -425,7 +431,7 @@ static void finish(struct tcp *tcp, struct client *client)
 	enter(tcp, client, CLIENT_LINGERING);
 }
 
-/* Moves on to the next state, if the time has come. */
+/* Moves on to the next state if its condition holds. */
 static void advance(struct tcp *tcp, struct client *client)
 {
 	if (client_has(client, CLIENT_WANTS_ROOM) && client->tcp.queue.bytes == 0 &&

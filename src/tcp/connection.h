@@ -1,44 +1,49 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * connection.h - a TCP client, from its accept to its close. Its states are drawn in
- * client/client.h.
+ * connection.h - a TCP client, from accept to close. client/client.h draws its states.
  */
 #ifndef TCP_CONNECTION_H
 #define TCP_CONNECTION_H
 
 #include "tcp/tcp.h"
 
-/* Makes a client of an accepted socket, which it owns from now on. There must be a free slot. */
+/* Makes a client of an accepted socket, and takes over the socket. A slot must be free. */
 void connection_open(struct tcp *tcp, const struct source *source, int fd);
 
-/* Ends a client after what is queued for it was sent; on the second call it changes nothing. */
+/* Sends what is queued, then closes. Does nothing unless the client is OPEN. */
 void connection_close(struct tcp *tcp, struct client *client, int reason);
 
-/* Ends a client at once; with a reset if it has done nothing to deserve less. */
+/* Closes at once; `reset`: with RST instead of FIN. */
 void connection_abort(struct tcp *tcp, struct client *client, int reason, bool reset);
 
-/* Ends a client after what has arrived from it was answered, if it is not in its grace any more. */
+/*
+ * For the drain: ends a client when the input that has arrived from it is answered. Does nothing
+ * during its grace period (CORE_GRACE_MS) and while it has begun a message.
+ */
 void connection_drain(struct tcp *tcp, struct client *client);
 
-/* Receives nothing more from a client, and ends it after what has been received was answered. */
+/* Stops receiving; ends a client when the input received from it is answered. */
 void connection_end_input(struct tcp *tcp, struct client *client);
 
-/* Nothing was exchanged with an open client for the idle timeout, as far as the server has seen. */
+/*
+ * The idle timeout of an open client has expired. Closes it, unless output is not acknowledged yet,
+ * or input may be waiting that the server could not receive.
+ */
 void connection_idle(struct tcp *tcp, struct client *client);
 
 /* Watches a client until the peer has acknowledged its output (tcp/delivery.h). */
 void connection_watch(struct tcp *tcp, struct client *client);
 
-/* What came of that: the result of delivery.ended(). */
+/* The end of the watch, with the result of delivery.ended(). */
 void connection_delivered(struct tcp *tcp, struct client *client, int result);
 
 /*
- * Starts the operations that the client's state asks for. false: the submission queue is full, and
- * the client has to be flushed again.
+ * Starts the operations that the client's state requires. false: the submission queue is full;
+ * flush the client again in the next turn.
  */
 bool connection_flush(struct tcp *tcp, struct client *client);
 
-/* Completions. */
+/* Completion handlers. */
 void connection_on_receive(struct tcp *tcp, struct client *client, const struct io_uring_cqe *cqe);
 void connection_on_cancel(struct tcp *tcp, struct client *client);
 void connection_on_close(struct tcp *tcp, struct client *client);

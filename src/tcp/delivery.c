@@ -15,7 +15,7 @@ int delivery_check(struct delivery *delivery, struct client *client)
 
 	if (error)
 		return error;
-	/* With nothing to acknowledge it is not the peer that makes no progress. */
+	/* With nothing pending, it is not the peer that makes no progress. */
 	if (found.acked != client->acked || !found.is_pending) {
 		client->acked = found.acked;
 		client->active_ms = milliseconds(delivery->core->now_ns);
@@ -23,7 +23,7 @@ int delivery_check(struct delivery *delivery, struct client *client)
 	return found.is_pending || client->tcp.queue.bytes > 0 ? -EAGAIN : 0;
 }
 
-/* What has become of a watched client; -EAGAIN: nothing yet. */
+/* The result for a watched client, as for ended(); -EAGAIN: keep watching. */
 static int look(struct delivery *delivery, struct client *client)
 {
 	const struct rollcall_options *options = &delivery->core->options;
@@ -49,8 +49,8 @@ static void set_timer(struct delivery *delivery)
 }
 
 /*
- * After a pause of the process: what was sent when it went on is too new to be acknowledged, so the
- * time in which nobody looked does not count.
+ * After a pause of the process: its first output after the pause is too new to be acknowledged, so
+ * the time without polls does not count towards the timeouts.
  */
 static void make_up_for(struct delivery *delivery, uint64_t late_ns)
 {
@@ -96,7 +96,7 @@ static void on_timer(struct timer *timer)
 	set_timer(delivery);
 }
 
-/* A 32nd of the shortest timeout, within the limits. */
+/* 1/32 of the shortest timeout, within the limits of the interval. */
 static uint64_t longest_interval_ms(const struct rollcall_options *options)
 {
 	uint64_t shortest_ms = UINT64_MAX, part_ms;

@@ -2,10 +2,10 @@
 /*
  * delivery.h - watches clients whose output the peer has not acknowledged.
  *
- * The kernel accepts output long before the peer does. So whether a client is idle, and when it may
- * be closed, is decided by what the peer has acknowledged (tcp(7), TCP_INFO). No event tells that:
- * watched clients are looked at from time to time, until all is acknowledged, or nothing was for
- * the send timeout. A watched client is in this list in the place of an idle list.
+ * The kernel accepts output long before the peer acknowledges it. So whether a client is idle, and
+ * when it may be closed, depends on what the peer has acknowledged (tcp(7), TCP_INFO). No event
+ * reports that: watched clients are polled until everything is acknowledged, or nothing has been
+ * during the send timeout. A watched client is in this list instead of an idle list.
  */
 #ifndef TCP_DELIVERY_H
 #define TCP_DELIVERY_H
@@ -14,13 +14,13 @@
 #include "client/core.h"
 
 /*
- * The time between two looks: short at first, and twice as long each time that nothing has changed,
- * up to a 32nd of the shortest timeout and a second at most.
+ * Poll interval: the minimum at first, doubled each time that nothing has changed, up to 1/32 of
+ * the shortest timeout and at most 1 s.
  */
 #define DELIVERY_LOOK_MS_MIN 50
 #define DELIVERY_LOOK_MS_MAX 1000
 
-/* Clients at a look: this many, or a quarter of all if that is more; in turn. */
+/* Clients checked per poll, in turn: this many, or a quarter of all if that is more. */
 #define DELIVERY_CLIENTS_MIN 64
 
 struct delivery {
@@ -30,9 +30,9 @@ struct delivery {
 	uint64_t interval_ns, interval_ns_max;
 
 	/*
-	 * Called for a client that is not watched any more. result: 0: all is acknowledged; -ETIME:
-	 * nothing was exchanged for the idle timeout; -ETIMEDOUT: nothing was acknowledged for the
-	 * send timeout; any other: the error that ended the connection.
+	 * Called for a client that is no longer watched. result: 0: everything is acknowledged;
+	 * -ETIME: the idle timeout has expired; -ETIMEDOUT: the send timeout has expired; any
+	 * other: the error that ended the connection.
 	 */
 	void (*ended)(struct delivery *delivery, struct client *client, int result);
 };
@@ -41,18 +41,18 @@ struct delivery {
 int delivery_init(struct delivery *delivery, struct core *core,
 		  void (*ended)(struct delivery *delivery, struct client *client, int result));
 
-/* Begins to watch a client, which may be in no idle list. */
+/* Begins to watch a client, which must be in no idle list. */
 void delivery_watch(struct delivery *delivery, struct client *client);
 
-/* Notes that a watched client has sent something. */
+/* Records that a watched client has sent something. */
 void delivery_touch(struct delivery *delivery, struct client *client);
 
-/* Ends the watch. */
+/* Ends the watch of a client. */
 void delivery_forget(struct delivery *delivery, struct client *client);
 
 /*
- * Looks at a client now, watched or not. 0: everything sent to it is acknowledged, the end of our
- * side too, if it was shut down; -EAGAIN: not yet; any other: the error that ended the connection.
+ * Checks a client now, watched or not. 0: all output is acknowledged, and our FIN too if the socket
+ * was shut down; -EAGAIN: not yet; any other: the error that ended the connection.
  */
 int delivery_check(struct delivery *delivery, struct client *client);
 

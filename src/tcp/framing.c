@@ -14,7 +14,7 @@ static bool ends_in_cr(const struct framing_input *input, size_t taken)
 	return input->held_bytes > 0 && input->held[input->held_bytes - 1] == '\r';
 }
 
-/* A carriage return counts as a part of the line ending as long as it may be one. */
+/* A CR counts as part of the line ending as long as an LF may follow it. */
 static ssize_t take_line(size_t message_bytes_max, const struct framing_input *input, bool *whole)
 {
 	const uint8_t *end = memchr(input->next, '\n', input->next_bytes);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * framing.h - where the messages end in a stream of bytes: by line or by length.
+ * framing.h - finds where messages end in a byte stream: by line or by length.
  */
 #ifndef TCP_FRAMING_H
 #define TCP_FRAMING_H
@@ -12,13 +12,13 @@
 
 #include "rollcall.h"
 
-/* A 32-bit length in network byte order stands before each message of ROLLCALL_LENGTH. */
+/* Length prefix of a ROLLCALL_LENGTH message: 32 bits, in network byte order. */
 #define FRAMING_LENGTH_BYTES 4
 
-/* What a message has beside message_bytes_max, at most: that, or CR and LF. */
+/* Maximum of a message beyond message_bytes_max: the length prefix, or CR and LF. */
 #define FRAMING_BYTES_MAX FRAMING_LENGTH_BYTES
 
-/* The bytes of a message seen so far, and the next ones from the stream. */
+/* The bytes of a message held so far, and the next bytes of the stream. */
 struct framing_input {
 	const uint8_t *held;
 	size_t held_bytes;
@@ -27,10 +27,10 @@ struct framing_input {
 };
 
 /*
- * How many of the next bytes belong to the message that the held ones began, its line ending or
- * length prefix included, and whether it is whole with them. -EMSGSIZE: it has more than
- * message_bytes_max, not counting the ending or prefix. Looks at no held byte but the prefix and
- * the last.
+ * Returns how many of the next bytes belong to the message that the held bytes began, its line
+ * ending or length prefix included; *whole: the message is complete with them. -EMSGSIZE: it
+ * exceeds message_bytes_max, ending or prefix not counted. Of the held bytes only the prefix and
+ * the last one are read.
  */
 ssize_t framing_take(enum rollcall_framing framing, size_t message_bytes_max,
 		     const struct framing_input *input, bool *whole);

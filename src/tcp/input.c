@@ -7,7 +7,7 @@
 
 #include "tcp/framing.h"
 
-/* The first room for an unfinished message; it doubles. */
+/* Initial allocation for an unfinished message; it doubles. */
 #define MESSAGE_ROOM_BYTES 256
 
 static bool is_ready(const struct client *client)
@@ -22,7 +22,7 @@ static struct tcp_input *kept(struct client *client)
 	return client->tcp.input;
 }
 
-/* Gives the memory back as soon as nothing is kept: most clients keep nothing most of the time. */
+/* Frees the memory as soon as nothing is kept: most clients keep nothing most of the time. */
 static void release_if_empty(struct tcp *tcp, struct client *client)
 {
 	struct tcp_input *input = client->tcp.input;
@@ -75,7 +75,7 @@ static void deliver(struct tcp *tcp, struct client *client, const uint8_t *data,
 	core_received(tcp->core, client, data, bytes);
 }
 
-/* Takes the next bytes of one message; returns how many, or a negative errno value. */
+/* Takes the next bytes of one message. Returns how many, or a negative errno value. */
 static ssize_t take_one(struct tcp *tcp, struct client *client, const uint8_t *data, size_t bytes)
 {
 	const struct source *source = client->source;
@@ -109,7 +109,10 @@ static ssize_t take_one(struct tcp *tcp, struct client *client, const uint8_t *d
 	return taken;
 }
 
-/* Takes bytes until they are used up or the client is not to be served on; returns what is left. */
+/*
+ * Takes bytes until they are used up, or the client is closed or its receiving suspended. Returns
+ * how many are left, or a negative errno value.
+ */
 static ssize_t take_all(struct tcp *tcp, struct client *client, const uint8_t *data, size_t bytes)
 {
 	while (bytes > 0 && is_ready(client)) {
@@ -123,7 +126,7 @@ static ssize_t take_all(struct tcp *tcp, struct client *client, const uint8_t *d
 	return (ssize_t)bytes;
 }
 
-/* What cannot be handed over now is copied, so that it holds no buffer that others need. */
+/* Copies what cannot be handed over now, so that it holds no shared buffer. */
 static int hold_back(struct tcp *tcp, struct client *client, const void *data, size_t bytes)
 {
 	struct tcp_input *input = kept(client);

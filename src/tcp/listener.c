@@ -87,7 +87,7 @@ static bool start_accept(struct listener *listener)
 
 	if (!sqe)
 		return false;
-	/* No address: a multishot accept overwrites it with the next (Linux 5.19). */
+	/* No address: a multishot accept would overwrite it with the next one (Linux 5.19). */
 	io_uring_prep_multishot_accept(sqe, listener->fd, NULL, NULL, SOCK_CLOEXEC);
 	sqe->user_data = op_pack(OP_TCP_ACCEPT, listener->source.index);
 	listener->armed = true;
@@ -127,7 +127,7 @@ bool listener_flush(struct listener *listener)
 	return true;
 }
 
-/* For lack of descriptors or memory: trying again at once would fail again, and spin. */
+/* Waits after a lack of descriptors or memory: an immediate retry would fail again, and spin. */
 static void pause_accept(struct listener *listener, int error)
 {
 	struct core *core = listener->tcp->core;
@@ -145,10 +145,10 @@ static void pause_accept(struct listener *listener, int error)
 static void on_error(struct listener *listener, int error)
 {
 	switch (error) {
-	case -ECANCELED: /* as we asked */
+	case -ECANCELED: /* by our cancel */
 	case -EINTR:
 	case -EAGAIN:
-	case -ECONNABORTED: /* the client has gone while it waited (accept(2)) */
+	case -ECONNABORTED: /* the client left while in the backlog (accept(2)) */
 		return;
 	default:
 		if (!listener->closed)

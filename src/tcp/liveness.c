@@ -8,7 +8,7 @@ static bool is_full(const struct core *core)
 	return core->stats.tcp_clients_now >= core->options.tcp_clients_max;
 }
 
-/* The lists share their links with those of clients that wait for a buffer or memory. */
+/* Clients that wait for a buffer or memory use the links of LIST_WAIT for that. */
 static bool is_waiting(const struct client *client)
 {
 	return client_has(client, CLIENT_PARKED | CLIENT_STARVED);

@@ -12,12 +12,12 @@ static bool is_queue_long(const struct core *core, const struct client *client)
 	const uint32_t bytes = client->tcp.queue.bytes;
 	const struct slab *blocks = &core->memory.blocks;
 
-	/* When memory gets short, clients that have much queued are not read from. */
+	/* When memory gets short, receiving is suspended already above four queued blocks. */
 	return bytes > core->options.send_queue_bytes ||
 	       (blocks->used > blocks->limit / 2 && bytes > 4 * QUEUE_BLOCK_BYTES);
 }
 
-/* The service is told when there is room: when a send has completed, or else after a while. */
+/* drained() follows: after a send has completed, or else after TCP_RETRY_NS. */
 static int refuse_send(struct tcp *tcp, struct client *client, int error)
 {
 	client_set(client, CLIENT_WANTS_ROOM);
@@ -51,8 +51,8 @@ int output_send(struct tcp *tcp, struct client *client, const struct message *me
 	if (bytes > core->options.send_queue_bytes_max)
 		return -EMSGSIZE;
 	/*
-	 * Behind a send that was blocked, references to shared buffers could last for long; and
-	 * more segments than one send takes are better copied into fewer.
+	 * Behind a partial send, references could hold shared buffers for long. Segments beyond
+	 * those of one send are better copied into fewer.
 	 */
 	copy = client_has(client, CLIENT_SLOW) || queue->segments >= GATHER_PIECES;
 	if (queue->bytes + bytes > core->options.send_queue_bytes_max)
@@ -150,7 +150,7 @@ void output_on_sent(struct tcp *tcp, struct client *client, const struct io_urin
 		if (!client_has(client, CLIENT_UNACKED))
 			idle_touch(&tcp->idle, client, core->now_ns);
 	}
-	/* What the socket did not take has to wait, and must not hold buffers that others need. */
+	/* What the socket did not take has to wait, and must not hold shared buffers. */
 	if (result == (int)client->sending) {
 		client_clear(client, CLIENT_SLOW);
 	} else if (!client_has(client, CLIENT_SLOW)) {

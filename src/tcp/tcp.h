@@ -10,7 +10,7 @@
 #include "tcp/delivery.h"
 #include "tcp/liveness.h"
 
-/* The pieces of one send, for as long as it is in flight. */
+/* The iovecs of one send while it is in flight. */
 #define GATHER_PIECES 64
 #define GATHERS 4096
 #define GATHER_NONE UINT16_MAX
@@ -22,33 +22,32 @@ struct gather {
 	struct iovec pieces[GATHER_PIECES];
 };
 
-/* How long a client may take to end its side after it has acknowledged the end of ours. */
+/* Time for a client to close its side after it has acknowledged our FIN. */
 #define TCP_LINGER_MS 2000
 
-/* How long to wait for the kernel's memory before trying again: nothing announces it. */
+/* Retry delay when the kernel lacks memory: no event reports that it has some again. */
 #define TCP_RETRY_NS 50000000
 
 /*
- * What is received in a turn is sent after it: of so much little is left in the processor's
- * caches by then. So the pool of buffers does not grow for it, and gets smaller again: to wait for
- * a buffer that was just in use is cheaper.
+ * Received bytes are sent after the turn. Above 1 MiB a turn they have left the CPU cache by then,
+ * so the buffer pool does not grow but shrinks: waiting for a warm buffer is cheaper.
  */
 #define TCP_TURN_BYTES_MAX ((size_t)1 << 20)
 
 struct tcp {
 	struct core *core;
 	struct slab gathers;
-	struct client_list parked;  /* wait for a buffer, and not for memory */
-	struct client_list starved; /* wait for memory, and perhaps for a buffer */
+	struct client_list parked;  /* clients that wait for a buffer only */
+	struct client_list starved; /* clients that wait for memory, and perhaps for a buffer */
 	struct timer starved_timer;
 	struct idle idle;
-	struct idle lingering;	  /* all is acknowledged, the peer has to end its side */
+	struct idle lingering;	  /* all output is acknowledged; the peer has to close its side */
 	struct delivery delivery; /* the peer has to acknowledge output */
 	struct liveness liveness;
-	uint64_t closes;    /* each gives back a descriptor and some memory */
-	uint64_t turn;	    /* in which something was received last */
-	size_t turn_bytes;  /* received in it */
-	bool grown_in_turn; /* the pool of buffers */
+	uint64_t closes;    /* sockets closed; each frees a descriptor and some memory */
+	uint64_t turn;	    /* the last turn in which something was received */
+	size_t turn_bytes;  /* received in that turn */
+	bool grown_in_turn; /* the buffer pool has grown in that turn */
 };
 
 /* -ENOMEM */

@@ -54,7 +54,7 @@ void wait_on_timer(struct timer *timer)
 
 	while ((client = client_list_first(&tcp->core->table, &tcp->starved))) {
 		wait_leave(tcp, client);
-		/* Its receive may have brought data while it could not be noted. */
+		/* Data that its receive brought meanwhile could not be recorded. */
 		if (client->in_flight & IN_FLIGHT_RECEIVE)
 			liveness_received(&tcp->liveness, client);
 		core_flush_later(tcp->core, client);
