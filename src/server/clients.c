@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * clients.c - what services can do with a client, whichever way it came.
+ * clients.c - the calls of services about a client, for TCP and UDP.
  */
 #include <errno.h>
 #include <string.h>
@@ -45,7 +45,7 @@ int rollcall_sendv(struct rollcall_server *server, rollcall_client id, const str
 	return udp_send(&server->udp, client, &message);
 }
 
-/* 0; -ENOENT: it is gone; -EPERM: not the server's thread. */
+/* Finds a client. -ENOENT: gone; -EPERM: not the server's thread. */
 static int find(struct rollcall_server *server, rollcall_client id, struct client **client)
 {
 	if (!server_is_callers(server))
@@ -82,7 +82,7 @@ int rollcall_abort(struct rollcall_server *server, rollcall_client id)
 	return 0;
 }
 
-/* Of length 0: it has none any more. */
+/* The address of a client; length 0: no longer known. */
 static struct address find_address(struct rollcall_server *server, const struct client *client)
 {
 	struct address address = { 0 };
@@ -116,7 +116,7 @@ int rollcall_client_info(struct rollcall_server *server, rollcall_client id,
 		found.has_sequence = client->udp.stream != NULL;
 	if (found.has_sequence)
 		stream_report(client->udp.stream, &found.sequence);
-	/* A TCP client's address takes a system call. */
+	/* The address of a TCP client takes a system call. */
 	if (info->size > offsetof(struct rollcall_client_info, address)) {
 		const struct address address = find_address(server, client);
 
@@ -130,7 +130,10 @@ int rollcall_client_info(struct rollcall_server *server, rollcall_client id,
 
 _Static_assert(ROLLCALL_COOKIE_BYTES == COOKIE_BYTES, "a cookie has one size");
 
-/* The address of a client, or of who is just answered without being one. As find(). */
+/*
+ * The address of a client, or for ROLLCALL_NONE of the datagram being answered. Errors as of
+ * find().
+ */
 static int find_peer(struct rollcall_server *server, rollcall_client id, struct address *address)
 {
 	struct client *client;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * drain.c - from rollcall_run() to its return.
+ * drain.c - from rollcall_run() to its return: running, draining, aborting.
  */
 #include <errno.h>
 
@@ -61,7 +61,7 @@ static void drain_clients(struct rollcall_server *server,
 			drain(&server->tcp, client);
 }
 
-/* A stage ends `before_end_ns` before the end of the drain. */
+/* Begins a stage, which ends before_end_ns before the end of the drain. */
 static void begin_stage(struct rollcall_server *server, enum drain_stage stage,
 			uint64_t before_end_ns)
 {
@@ -127,7 +127,7 @@ int rollcall_stop(struct rollcall_server *server)
 	return 0;
 }
 
-/* The UDP clients go when what had arrived from them is answered. */
+/* Ends the UDP clients once all datagrams that had arrived are answered. */
 static void end_udp_clients(struct rollcall_server *server)
 {
 	struct client *client = NULL;

@@ -6,7 +6,7 @@
 #include "ring/op.h"
 #include "server/server.h"
 
-/* At the file's own position, as read(2) and write(2) (Linux 5.6, IORING_FEAT_RW_CUR_POS). */
+/* Offset of io_uring: the file's current position (Linux 5.6, IORING_FEAT_RW_CUR_POS). */
 #define CURRENT_POSITION ((uint64_t)-1)
 
 static int add(struct rollcall_server *server, struct rollcall_io *io, bool write)
@@ -113,6 +113,6 @@ void files_on_done(struct files *files, struct rollcall_server *server, uint64_t
 	struct rollcall_io *io = files->slots[slot].io;
 
 	files->slots[slot] = (struct file_slot){ 0 };
-	/* A cancelled operation that was waiting in a worker thread says EINTR. */
+	/* io-wq ends a cancelled read or write with EINTR. */
 	io->done(server, io, files->cancelling && cqe->res == -EINTR ? -ECANCELED : cqe->res);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * listen.c - from the address that a user names, or a socket of the user's, to what listens there.
+ * listen.c - from an address string, or an adopted socket, to a listener or an endpoint.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,13 +12,13 @@
 #define MESSAGE_BYTES_DEFAULT 65536
 #define MESSAGE_BYTES_MAX ((size_t)1 << 30)
 
-/* Addresses of one name. */
+/* Maximum number of addresses of one name. */
 #define ADDRESSES_MAX 16
 
-/* Why something cannot be listened on, in words. */
+/* Size of the text that tells why a listen fails. */
 #define WHY_BYTES 160
 
-/* How often a free port that is taken for another address of the name is changed. */
+/* Attempts to find one port that is free on every address of a name. */
 #define PORT_TRIES 16
 
 static int add_listener(struct rollcall_server *server, const struct source *source, int fd)
@@ -57,7 +57,7 @@ static int add_endpoint(struct rollcall_server *server, const struct source *sou
 	return error;
 }
 
-/* On success the socket is the server's. */
+/* Adds a listener or an endpoint. On success it takes the socket over. */
 static int add(struct rollcall_server *server, enum rollcall_transport transport,
 	       const struct source *source, int fd)
 {
@@ -79,7 +79,7 @@ static int open_one(struct rollcall_server *server, enum rollcall_transport tran
 	const struct socket_room room = room_asked(core);
 	int fd, error;
 
-	/* bind(2) would say EINVAL. */
+	/* bind(2) would return EINVAL. */
 	if (address_needs_zone(address))
 		return -ENODEV;
 	fd = transport == ROLLCALL_TCP
@@ -98,7 +98,7 @@ static unsigned count_open(const struct rollcall_server *server)
 	return server->listener_count + server->endpoint_count;
 }
 
-/* Closes the newest ones, of which nothing is in flight yet. */
+/* Closes the newest listeners or endpoints, which have nothing in flight yet. */
 static void close_newest(struct rollcall_server *server, enum rollcall_transport transport,
 			 unsigned count)
 {
@@ -120,7 +120,7 @@ static uint16_t newest_port(const struct rollcall_server *server, enum rollcall_
 	return address_port(&server->endpoints[server->endpoint_count - 1]->address);
 }
 
-/* A hosts file may list a name twice for one address. */
+/* The hosts file may list a name twice with one address. */
 static bool is_repeated(const struct address *addresses, int index)
 {
 	for (int i = 0; i < index; i++)
@@ -129,7 +129,7 @@ static bool is_repeated(const struct address *addresses, int index)
 	return false;
 }
 
-/* A machine may lack one family of addresses: IPv6 switched off, or no ::1. */
+/* A machine may lack one address family: IPv6 switched off, or no ::1. */
 static bool is_missing(int error)
 {
 	return error == -EADDRNOTAVAIL || error == -EAFNOSUPPORT;
@@ -155,7 +155,7 @@ static const char *describe(int error)
 	}
 }
 
-/* Opens all addresses of a name, or none, and says why. */
+/* Opens all addresses of a name, or none; `why` gets the cause. */
 static int open_all(struct rollcall_server *server, const struct address_name *name,
 		    struct address *addresses, int count, const struct source *source, char *why)
 {
@@ -213,7 +213,7 @@ static void log_newest(struct rollcall_server *server, enum rollcall_transport t
 	}
 }
 
-/* The largest message is held in the memory for all clients while it is unfinished. */
+/* Checks a service. memory_bytes_max limits its messages, as unfinished ones count towards it. */
 static int check_service(const struct rollcall_server *server,
 			 const struct rollcall_service *service, char *why)
 {
@@ -303,7 +303,7 @@ int rollcall_listen(struct rollcall_server *server, const char *text,
 	return error;
 }
 
-/* It would be closed twice. */
+/* Whether the server has the socket already: it would be closed twice. */
 static bool is_ours(const struct rollcall_server *server, int fd)
 {
 	for (unsigned i = 0; i < server->listener_count; i++)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * loop.c - the turn of the loop, and the one switch that sends each completion to its layer.
+ * loop.c - one turn of the loop, and the switch that passes each completion to its layer.
  */
 #include <errno.h>
 
@@ -14,7 +14,7 @@ static struct client *client_of(struct rollcall_server *server, uint64_t id)
 {
 	struct client *client = table_find(&server->core.table, id);
 
-	/* A slot is freed only when nothing of it is in flight. */
+	/* A slot is freed only when nothing is in flight for it. */
 	CHECK(client);
 	return client;
 }
@@ -81,7 +81,7 @@ static bool flush_clients(struct rollcall_server *server)
 	return true;
 }
 
-/* Another listener is the first in each turn, so that each gets its share of free slots. */
+/* Starts with another listener in each turn, so that each gets its share of free slots. */
 static bool flush_listeners(struct rollcall_server *server)
 {
 	for (unsigned i = 0; i < server->listener_count; i++) {
@@ -93,14 +93,14 @@ static bool flush_listeners(struct rollcall_server *server)
 	return true;
 }
 
-/* false: the submission queue is full. */
+/* Flushes everything that is due. false: the submission queue is full. */
 static bool flush_all(struct rollcall_server *server)
 {
 	wait_end_for_buffers(&server->tcp);
-	/* Before the clients: one that was answered without a place may be a client now. */
+	/* Before the clients: a sender answered as ROLLCALL_NONE may be a client by now. */
 	if (!datagrams_flush_unlisted(&server->udp.datagrams))
 		return false;
-	/* A client that goes makes room for one that waits, who has something to do at once. */
+	/* A client that leaves may admit a waiting one, which then needs flushing too. */
 	do {
 		if (!flush_clients(server) || !flush_listeners(server))
 			return false;
@@ -131,10 +131,10 @@ static uint64_t wait_ns(const struct rollcall_server *server)
 }
 
 /*
- * How long timers that are due may wait for input, in turns. Each turn takes what
- * RING_PASS_PIECES operations have ready, of which a client has two at most, or serves as many that
- * wait for a buffer; and 32 datagrams of each UDP socket (Linux 6.8), in which one takes up
- * HOLD_DATAGRAM_BYTES or more.
+ * The number of turns for which due timers may wait for input. Each turn takes what
+ * RING_PASS_PIECES operations have ready, of which a client has at most two, or serves the same
+ * number of clients that wait for a buffer. It also takes 32 datagrams of each UDP socket (Linux
+ * 6.8), each of which occupies HOLD_DATAGRAM_BYTES or more of SO_RCVBUF.
  */
 #define HOLD_TURNS_MIN 256
 #define HOLD_CLIENTS_A_TURN (RING_PASS_PIECES / 4)
@@ -147,9 +147,10 @@ static uint64_t hold_turns_max(const struct core *core)
 }
 
 /*
- * Runs the timers that are due, once all input that was waiting has been taken: after a pause of
- * the process or a slow callback, what a client sent in time comes before its timeout. That is so
- * when a turn that did not sleep found nothing, or after enough turns if each finds something.
+ * Runs the timers that are due, after all waiting input has been taken: after a pause of the
+ * process or a slow callback, what a client sent in time is handled before its timeout. All input
+ * has been taken when a turn that did not sleep finds nothing; if every turn finds something,
+ * timers run after hold_turns_max() turns.
  */
 static void run_timers(struct rollcall_server *server, bool found_nothing)
 {

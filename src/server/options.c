@@ -13,7 +13,7 @@
 #define UDP_RATE_MAX 1000000
 #define SPIN_US_MAX 1000000
 
-/* The most that TCP_KEEPIDLE takes, 32,767 s (tcp(7)). */
+/* Maximum of TCP_KEEPIDLE: 32,767 s (tcp(7)). */
 #define KEEPALIVE_MS_MAX 32767000
 
 static const struct rollcall_options defaults = {
@@ -38,7 +38,7 @@ void rollcall_options_init(struct rollcall_options *options, size_t size)
 	options->size = size;
 }
 
-/* What a setting may be. */
+/* The limits of each setting. */
 static const struct limits {
 	const char *name;
 	size_t offset, bytes;
@@ -83,7 +83,7 @@ static uint64_t value_of(const struct rollcall_options *options, const struct li
 	return wide;
 }
 
-/* Says which setting is out of range. */
+/* Checks all settings, and logs the one that is out of range. */
 static int check(const struct rollcall_options *options)
 {
 	struct log log = { .write = options->log, .context = options->log_context };
@@ -113,7 +113,7 @@ int options_take(struct rollcall_options *to, const struct rollcall_options *fro
 	*to = defaults;
 	if (!from)
 		return 0;
-	/* Its log cannot be known either. */
+	/* Without a valid size its log callback cannot be used either. */
 	if (from->size < offsetof(struct rollcall_options, tcp_clients_max))
 		return -EINVAL;
 	memcpy(to, from, min_size(from->size, sizeof(*to)));

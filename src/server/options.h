@@ -8,8 +8,8 @@
 #include "rollcall.h"
 
 /*
- * Copies the settings of a caller, who may know fewer than we do. -EINVAL: one is out of range; it
- * is logged which.
+ * Copies a caller's settings; a caller built for an older version may have a shorter struct. NULL:
+ * the defaults. -EINVAL: a setting is out of range; the log says which.
  */
 int options_take(struct rollcall_options *to, const struct rollcall_options *from);
 

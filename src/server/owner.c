@@ -13,7 +13,7 @@ struct owner *owner_create(void)
 
 	if (!owner)
 		return NULL;
-	/* Where it fails, only a forked process is not found out. */
+	/* If this fails, only forked processes are not detected. */
 	madvise(owner, sizeof(*owner), MADV_WIPEONFORK);
 	owner->thread = &owner_thread;
 	return owner;

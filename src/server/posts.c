@@ -36,7 +36,7 @@ int rollcall_post(struct rollcall_server *server,
 	struct post *post, *below;
 	const int event = posts->event;
 
-	/* Nobody would ever run it. */
+	/* No thread of this process would ever run it. */
 	if (owner_is_forked(server->owner))
 		return -EPERM;
 	post = malloc(sizeof(*post));
@@ -47,13 +47,13 @@ int rollcall_post(struct rollcall_server *server,
 	do {
 		post->next = below;
 	} while (!atomic_compare_exchange_weak(&posts->newest, &below, post));
-	/* From here on the post may have run and be gone. */
+	/* From here on the post may have run and been freed. */
 	if (!below)
 		socket_event_raise(event);
 	return 0;
 }
 
-/* Takes all that was posted, the oldest first. */
+/* Takes all posts, oldest first. */
 static struct post *take(struct posts *posts)
 {
 	struct post *newest = atomic_exchange(&posts->newest, NULL), *oldest = NULL;

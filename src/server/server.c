@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * server.c - making a server, and taking it apart.
+ * server.c - creates and destroys a server.
  */
 #include "server/server.h"
 
@@ -10,13 +10,13 @@
 
 #include "server/options.h"
 
-/* The kernel gives back the memory of a ring some time after it was closed. */
+/* The kernel frees the memory of a ring some time after its close. */
 #define HALVING_PAUSE_NS 20000000
 
-/* Descriptors that are not clients': the standard ones, listeners, the ring. */
+/* Descriptors not available to clients: the standard ones, listeners, the ring. */
 #define DESCRIPTORS_RESERVED 64
 
-/* How many turns a server takes at most to end what is in flight, each of 10 ms at most. */
+/* Give up on operations in flight after this many turns of at most 10 ms. */
 #define SETTLE_TURNS_MAX 500
 #define SETTLE_TURN_NS 10000000
 
@@ -33,7 +33,7 @@ static void limit_clients(struct core *core)
 		return;
 	rollcall_options_defaults(&defaults);
 	is_default = core->options.tcp_clients_max == defaults.tcp_clients_max;
-	/* Nobody is warned of a limit that nobody has asked for. */
+	/* A warning only for a limit that was set by the caller. */
 	log_write(&core->log, is_default ? ROLLCALL_LOG_INFO : ROLLCALL_LOG_WARNING,
 		  "at most %llu TCP clients at once instead of %u: the limit of open files is %llu",
 		  (unsigned long long)clients, core->options.tcp_clients_max,
@@ -65,7 +65,7 @@ static int open_ring(struct core *core)
 	return error;
 }
 
-/* What needs the core: the transports, and what wakes the loop. */
+/* Initializes what needs the core: the transports, and the eventfd that wakes the loop. */
 static int init_parts(struct rollcall_server *server)
 {
 	struct core *core = &server->core;
@@ -89,7 +89,7 @@ destroy_tcp:
 	return error;
 }
 
-/* Makes all but the options and the log. `step` tells what was tried last. */
+/* Initializes all but the options and the log. *step names the last step tried. */
 static int init(struct rollcall_server *server, const char **step)
 {
 	struct core *core = &server->core;
@@ -110,7 +110,7 @@ static int init(struct rollcall_server *server, const char **step)
 	error = init_parts(server);
 	if (!error)
 		return 0;
-	/* Its timers go with the core. */
+	/* Timers are freed with the core. */
 	log_unlimit(&core->log);
 	core_close_ring(core);
 destroy_core:
@@ -154,7 +154,7 @@ free_server:
 	return error;
 }
 
-/* Ends everything that is in flight. false: the ring has failed, or it takes too long. */
+/* Ends all operations in flight. false: the ring has failed, or it takes too long. */
 static bool settle(struct rollcall_server *server)
 {
 	server_abort(server);
@@ -202,7 +202,7 @@ int rollcall_destroy(struct rollcall_server *server)
 	if (server->busy)
 		return -EBUSY;
 	server->busy = true;
-	/* Where the kernel may still write to our memory, it is better lost than used by others. */
+	/* If operations are still in flight, leak the memory: the kernel may still write to it. */
 	if (settle(server))
 		destroy(server);
 	return 0;

@@ -19,9 +19,9 @@
 #define SERVER_ADDRESSES_MAX 64
 
 /*
- * The time of a drain: clients that have just connected may send their first message. Others are
- * received from as long as they go on sending, or have begun a message, for half of the time. The
- * other half is for output alone, even of clients that never stop sending.
+ * Stages of the drain. Grace: clients that have just connected may send their first message. Grace
+ * and input, half of the drain time: clients that go on sending, or have begun a message, are
+ * received from. Output, the other half: output alone, even for clients that never stop sending.
  */
 enum drain_stage {
 	DRAIN_GRACE,
@@ -46,42 +46,42 @@ struct rollcall_server {
 	struct posts posts;
 	struct files files;
 	struct owner *owner;
-	bool busy; /* in rollcall_run() or another call that calls back */
+	bool busy; /* in rollcall_run() or another function that runs callbacks */
 	enum server_state state;
 	uint8_t cookie_secret[SIPHASH_KEY_BYTES];
 	enum drain_stage drain_stage;
 	uint64_t drain_end_ns;
-	struct timer drain_timer; /* at the end of the stage */
-	bool udp_ended;		  /* all that had come to the endpoints was answered */
-	bool unflushed;		  /* there is more to flush: the next turn does not wait */
-	uint64_t held_turns;	  /* for how many turns timers that are due have waited for input */
+	struct timer drain_timer; /* ends the stage */
+	bool udp_ended;		  /* all datagrams that had arrived are answered */
+	bool unflushed;		  /* more is to be flushed: the next turn does not wait */
+	uint64_t held_turns;	  /* turns for which due timers have waited for input */
 };
 
-/* Whether the server may be used by the caller. false: another thread, or a forked process. */
+/* Whether the caller may use the server. false: another thread, or a forked process. */
 static inline bool server_is_callers(const struct rollcall_server *server)
 {
 	return __builtin_expect(owner_is_caller(server->owner), true);
 }
 
-/* Fills in the SQEs that have become necessary; may end UDP clients. */
+/* Prepares the SQEs that are due. May end UDP clients. */
 void server_flush(struct rollcall_server *server);
 
 /*
- * One turn: waits, for wait_max_ns at most, handles completions, and runs the timers that are due
- * unless input may still be waiting. Fails as ring_submit_and_wait().
+ * One turn: waits, at most wait_max_ns, handles completions, and runs the timers that are due
+ * unless input may still be waiting. Errors as of ring_submit_and_wait().
  */
 int server_turn(struct rollcall_server *server, uint64_t wait_max_ns);
 
-/* Sets up the timer of the drain. -ENOMEM */
+/* Initializes the timer of the drain. -ENOMEM */
 int server_drain_init(struct rollcall_server *server);
 
-/* Ends all clients at once, and takes no more. */
+/* Aborts all clients, and accepts no more. */
 void server_abort(struct rollcall_server *server);
 
-/* Frees the timers of services that were not stopped. */
+/* Frees the services' timers that were not stopped. */
 void server_destroy_timers(struct rollcall_server *server);
 
-/* Whether clients are left, or operations that have to end before the server can. */
+/* Whether clients are left, or operations whose completion the server has to wait for. */
 bool server_is_busy(const struct rollcall_server *server);
 
 #endif

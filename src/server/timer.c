@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * timer.c - timers of the services.
+ * timer.c - the services' timers.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -10,11 +10,11 @@
 struct rollcall_timer {
 	struct timer timer;
 	struct rollcall_server *server;
-	uint64_t every_ns; /* 0: once */
+	uint64_t every_ns; /* 0: no repetition */
 	void (*expired)(struct rollcall_server *server, void *context);
 	void *context;
 	bool expiring; /* its expired() is being called */
-	bool stopped;  /* in it */
+	bool stopped;  /* in its own expired() */
 };
 
 static void release(struct rollcall_timer *timer)
@@ -37,7 +37,7 @@ static void on_timer(struct timer *base)
 		timers_set(&core->timers, &timer->timer, core->now_ns + timer->every_ns);
 }
 
-/* Far enough not to matter, and without an overflow of nanoseconds: 34 years. */
+/* Milliseconds as nanoseconds, capped at 34 years so that nothing overflows. */
 static uint64_t milliseconds(uint64_t ms)
 {
 	return (ms < (uint64_t)1 << 40 ? ms : (uint64_t)1 << 40) * 1000000;
