@@ -166,16 +166,26 @@ static void run_timers(struct rollcall_server *server, bool found_nothing)
 	timers_run(&core->timers, core->now_ns);
 }
 
+/* The turn was to begin at due_ns. */
+static void count_pause(struct core *core, uint64_t due_ns)
+{
+	if (core->now_ns > due_ns && core->now_ns - due_ns >= CORE_PAUSE_MS * (uint64_t)1000000)
+		core->paused_ns += core->now_ns - due_ns;
+}
+
 int server_turn(struct rollcall_server *server, uint64_t wait_max_ns)
 {
 	struct core *core = &server->core;
 	const bool flushed = !server->unflushed;
+	const uint64_t sleep_ns = min_u64(wait_ns(server), wait_max_ns);
+	const uint64_t due_ns = core->now_ns + min_u64(sleep_ns, UINT64_MAX - core->now_ns);
 	struct io_uring_cqe cqe;
-	int error = ring_submit_and_wait(core->ring, min_u64(wait_ns(server), wait_max_ns));
+	int error = ring_submit_and_wait(core->ring, sleep_ns);
 
 	if (error && error != -ETIME)
 		return error;
 	core->now_ns = ring_clock_ns(core->ring);
+	count_pause(core, due_ns);
 	core->stats.turns++;
 	while (ring_take(core->ring, &cqe)) {
 		core->stats.completions++;

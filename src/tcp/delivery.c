@@ -52,7 +52,7 @@ static void set_timer(struct delivery *delivery)
  * After a pause of the process: its first output after the pause is too new to be acknowledged, so
  * the time without polls does not count towards the timeouts.
  */
-static void make_up_for(struct delivery *delivery, uint64_t late_ns)
+static void make_up_for(struct delivery *delivery, uint64_t paused_ns)
 {
 	const uint32_t now_ms = milliseconds(delivery->core->now_ns);
 	struct table *table = &delivery->core->table;
@@ -60,19 +60,20 @@ static void make_up_for(struct delivery *delivery, uint64_t late_ns)
 
 	for (; client; client = client_list_next(table, &delivery->list, client))
 		client->active_ms +=
-			(uint32_t)min_size(milliseconds(late_ns), now_ms - client->active_ms);
+			(uint32_t)min_size(milliseconds(paused_ns), now_ms - client->active_ms);
 }
 
 static void on_timer(struct timer *timer)
 {
 	struct delivery *delivery = container_of(timer, struct delivery, timer);
 	struct table *table = &delivery->core->table;
-	const uint64_t late_ns = delivery->core->now_ns - timer->deadline_ns;
+	const uint64_t paused_ns = delivery->core->paused_ns - delivery->paused_ns;
 	uint32_t count = delivery->list.count / 4;
 	bool changed = false;
 
-	if (late_ns > delivery->interval_ns)
-		make_up_for(delivery, late_ns);
+	if (paused_ns > 0)
+		make_up_for(delivery, paused_ns);
+	delivery->paused_ns = delivery->core->paused_ns;
 
 	if (count < DELIVERY_CLIENTS_MIN)
 		count = (uint32_t)min_size(delivery->list.count, DELIVERY_CLIENTS_MIN);

@@ -28,6 +28,7 @@ struct delivery {
 	struct client_list list;
 	struct timer timer;
 	uint64_t interval_ns, interval_ns_max;
+	uint64_t paused_ns; /* the core's at the last look */
 
 	/*
 	 * Called for a client that is no longer watched. result: 0: everything is acknowledged;

@@ -514,6 +514,29 @@ static void timeout_on_a_busy_server(void **state)
 	assert_in_range(turns, 100, 1000);
 }
 
+/* Nor the send timeout: that its looks wait for input is no pause of the process. */
+static void no_progress_on_a_busy_server(void **state)
+{
+	unsigned passed_ms;
+	int fd, other;
+
+	(void)state;
+	create_and_listen();
+	fd = accept_client();
+	other = accept_client();
+	assert_int_equal(rollcall_send(server, 0, many, QUEUE_BYTES), 0);
+	turn();
+	kernel.delivery = (struct socket_delivery){ .acked = 1, .is_pending = true };
+	send_all(fd, 100);
+	for (passed_ms = 0; kernel.resets == 0; passed_ms += 4) {
+		kernel.now_ns += 4 * MILLISECOND_NS;
+		receive(other, "m\n", 2);
+		send_all(other, 2);
+		assert_in_range(passed_ms, 0, 12000);
+	}
+	assert_in_range(passed_ms, 10000, 12000);
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, begin, scripted_end)
@@ -537,6 +560,7 @@ int main(void)
 		TEST(output_in_the_drain),
 		TEST(input_before_timeout),
 		TEST(timeout_on_a_busy_server),
+		TEST(no_progress_on_a_busy_server),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
