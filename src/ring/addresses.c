@@ -18,10 +18,10 @@
 #define SO_NETNS_COOKIE 71
 #endif
 
-/* The kernel makes a message as long as the first read, 8 KiB at least (netlink(7)). */
+/* The kernel fits its messages to the size of the first read, at least 8 KiB (netlink(7)). */
 #define MESSAGE_BYTES 16384
 
-/* Routes of other tables are not ours, and a router may have a million of them. */
+/* Filters out routes of other tables, which are not ours: a router may have a million. */
 static int leave_out_other_routes(int fd)
 {
 	struct sock_filter code[] = {
@@ -52,7 +52,7 @@ int addresses_watch(struct ring *ring)
 	(void)ring;
 	if (fd < 0)
 		return -errno;
-	/* The kernel then sends no more than what is asked for (Linux 4.20). */
+	/* Makes the kernel filter by the request (Linux 4.20). */
 	error = sockopt_set(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
 	if (!error)
 		error = leave_out_other_routes(fd);
@@ -70,7 +70,7 @@ bool addresses_changed(struct ring *ring, int watch)
 	char byte;
 
 	(void)ring;
-	/* ENOBUFS: there was no room for all notices. */
+	/* ENOBUFS: notifications were lost, as SO_RCVBUF was full. */
 	while (recv(watch, &byte, sizeof(byte), MSG_TRUNC) >= 0 || errno == ENOBUFS ||
 	       errno == EINTR)
 		changed = true;
@@ -100,7 +100,7 @@ static int ask(int watch, const struct request *what, uint16_t type)
 	return send(watch, &request, request.header.nlmsg_len, 0) < 0 ? -errno : 0;
 }
 
-/* The value of an attribute; NULL: it is missing, or shorter. */
+/* The value of an attribute; NULL: it is missing, or shorter than `bytes`. */
 static const void *find(struct rtattr *attribute, size_t left, uint16_t type, size_t bytes)
 {
 	for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left))
@@ -114,7 +114,7 @@ static int add(struct ranges *to, uint8_t family, const void *bytes, unsigned bi
 {
 	struct address address = { .any.sa_family = family };
 
-	/* The route to all addresses has none. */
+	/* The default route has no destination attribute. */
 	if (family == AF_INET && bytes)
 		memcpy(&address.v4.sin_addr, bytes, sizeof(address.v4.sin_addr));
 	else if (family == AF_INET6 && bytes)
@@ -137,7 +137,7 @@ static int take_route(struct nlmsghdr *header, struct ranges *to)
 	const void *interface;
 	uint32_t index = 0;
 
-	/* What goes to an anycast address of ours comes to us, too. */
+	/* Anycast addresses of ours are delivered to us too. */
 	if (route->rtm_table != RT_TABLE_LOCAL ||
 	    (route->rtm_type != RTN_LOCAL && route->rtm_type != RTN_ANYCAST))
 		return 0;
@@ -149,7 +149,7 @@ static int take_route(struct nlmsghdr *header, struct ranges *to)
 		   route->rtm_dst_len, index);
 }
 
-/* Interfaces of a VRF have their routes in another table. */
+/* Addresses of interfaces, as those in a VRF have their routes in another table. */
 static int take_address(struct nlmsghdr *header, struct ranges *to)
 {
 	const struct ifaddrmsg *address = NLMSG_DATA(header);
@@ -160,7 +160,7 @@ static int take_address(struct nlmsghdr *header, struct ranges *to)
 
 	if (address->ifa_family != AF_INET && address->ifa_family != AF_INET6)
 		return 0;
-	/* IFA_ADDRESS is the other end's, if there is IFA_LOCAL (rtnetlink(7)). */
+	/* With IFA_LOCAL, IFA_ADDRESS is the peer's address (rtnetlink(7)). */
 	own = find(attributes, left, IFA_LOCAL, bytes);
 	if (!own)
 		own = find(attributes, left, IFA_ADDRESS, bytes);
@@ -168,7 +168,7 @@ static int take_address(struct nlmsghdr *header, struct ranges *to)
 		   : 0;
 }
 
-/* The end of an answer: 1, or an error. Without IPv6, or any address, a table is missing. */
+/* The end of an answer: 1, or an error. Without IPv6, or without addresses, a table is missing. */
 static int take_end(const struct nlmsghdr *header)
 {
 	int error = 0;
@@ -178,12 +178,12 @@ static int take_end(const struct nlmsghdr *header)
 	return error == 0 || error == -ENOENT || error == -EOPNOTSUPP ? 1 : error;
 }
 
-/* 1: it was the last of an answer. */
+/* Takes one message. 1: it was the last of an answer. */
 static int take(struct nlmsghdr *header, struct ranges *to)
 {
 	if (header->nlmsg_type == NLMSG_ERROR)
 		return take_end(header);
-	/* A notice, or an answer that a change made inconsistent. */
+	/* A notification, or an answer made inconsistent by a change. */
 	if (!(header->nlmsg_flags & NLM_F_MULTI) || header->nlmsg_flags & NLM_F_DUMP_INTR)
 		return -EAGAIN;
 	switch (header->nlmsg_type) {
@@ -198,7 +198,7 @@ static int take(struct nlmsghdr *header, struct ranges *to)
 	}
 }
 
-/* All messages of an answer. */
+/* Takes all messages of an answer. */
 static int take_answer(int watch, struct ranges *to)
 {
 	union {
@@ -238,7 +238,10 @@ int addresses_read(struct ring *ring, int watch, struct ranges *to)
 	};
 	int error = 0;
 
-	/* Takes what is left of an answer that was not read to its end, and older notices. */
+	/*
+	 * Discards the rest of an earlier answer that was not read to its end, and old
+	 * notifications.
+	 */
 	addresses_changed(ring, watch);
 	for (size_t i = 0; i < sizeof(requests) / sizeof(*requests) && !error; i++) {
 		error = ask(watch, &requests[i].what, requests[i].type);

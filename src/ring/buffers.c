@@ -97,7 +97,7 @@ void buffers_release(struct buffers *buffers, uint16_t id)
 
 int buffers_find(const struct buffers *buffers, const void *data, size_t bytes)
 {
-	/* Unsigned: what lies before the memory is far behind its end. */
+	/* Unsigned: addresses below the memory wrap to offsets far above its end. */
 	size_t offset = (size_t)((uintptr_t)data - (uintptr_t)buffers->memory);
 	size_t id = offset / buffers->buffer_bytes;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * compat.h - constants that liburing 2.3 (Debian 12) does not have yet; they are the kernel's.
+ * compat.h - kernel constants that liburing 2.3 (Debian 12) lacks.
  */
 #ifndef RING_COMPAT_H
 #define RING_COMPAT_H
@@ -19,7 +19,7 @@
 #define IORING_FEAT_MIN_TIMEOUT (1U << 15)
 #endif
 
-/* An enum in newer headers (Linux 6.12), so it cannot be asked for with #ifdef. */
+/* An enum in newer headers (Linux 6.12), so #ifdef cannot test for it. */
 #define PBUF_RING_INCREMENTAL 2
 
 #endif

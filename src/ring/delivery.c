@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * delivery.c - what a TCP peer has acknowledged. A file of its own: <linux/tcp.h>, which has all of
- * struct tcp_info, and <netinet/tcp.h> exclude each other.
+ * delivery.c - what a TCP peer has acknowledged. A separate file, as <linux/tcp.h>, which has all
+ * of struct tcp_info, conflicts with <netinet/tcp.h>.
  */
 #include <errno.h>
 #include <linux/tcp.h>
@@ -10,10 +10,10 @@
 
 #include "ring/socket.h"
 
-/* The states of a connection (include/net/tcp_states.h of Linux; tcpi_state). */
+/* Connection states of tcpi_state (include/net/tcp_states.h of Linux). */
 enum { FIN_WAIT1 = 4, FIN_WAIT2 = 5, TIME_WAIT = 6, CLOSED = 7, LAST_ACK = 9, CLOSING = 11 };
 
-/* The error that ended the connection; 0: none, it ended in order. */
+/* The error that ended the connection; 0: it ended in order. */
 static int pending_error(int fd)
 {
 	int error = 0;
@@ -35,7 +35,7 @@ int socket_delivery(struct ring *ring, int fd, struct socket_delivery *delivery)
 	case CLOSED:
 		delivery->is_pending = false;
 		return pending_error(fd);
-	case FIN_WAIT2: /* the end of our side is acknowledged, and so all before it */
+	case FIN_WAIT2: /* our FIN is acknowledged, and so all before it */
 	case TIME_WAIT:
 		delivery->is_pending = false;
 		return 0;

@@ -2,9 +2,9 @@
 /*
  * op.h - what a completion belongs to, packed into its user_data.
  *
- * 8 bits say what kind of operation it was, 56 bits whose: a client ID, or the number of a
- * listener, an endpoint or a slot. Never a pointer or a file descriptor: those may have been given
- * to another owner by the time a late completion comes.
+ * The upper 8 bits are the kind of the operation, the lower 56 bits its owner: a client ID, or the
+ * number of a listener, an endpoint or a slot. Never a pointer or a file descriptor: by the time of
+ * a late completion, those may have been reused.
  */
 #ifndef RING_OP_H
 #define RING_OP_H

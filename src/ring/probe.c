@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * probe.c - what this kernel can do, found out by doing it. Version numbers say little:
- * distributions backport features, and containers forbid them.
+ * probe.c - what this kernel can do, found by trying. Version numbers tell little: distributions
+ * backport features, and containers forbid them.
  */
 #include <errno.h>
 #include <string.h>
@@ -19,7 +19,7 @@
 #define BUFFER_BYTES 256
 #define REQUIRED_FLAGS (IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN)
 
-/* A ring to try things on, with a group of buffers and a pair of sockets. */
+/* A ring for trials, with a buffer group and a socket pair. */
 struct trial {
 	struct io_uring ring;
 	struct io_uring_buf_ring *entries;
@@ -36,7 +36,7 @@ static int register_buffers(struct trial *trial, unsigned flags)
 	};
 	int error;
 
-	/* The 16 bits behind bgid are the flags; the older header calls them padding. */
+	/* The 16 bits after bgid are the flags; the older header calls them padding. */
 	memcpy((uint8_t *)&registration.bgid + sizeof(registration.bgid),
 	       &(uint16_t){ (uint16_t)flags }, sizeof(uint16_t));
 	error = io_uring_register_buf_ring(&trial->ring, &registration, 0);
@@ -77,7 +77,7 @@ static void close_trial(struct trial *trial)
 	free(trial->entries);
 }
 
-/* Submits, and returns the result of the first completion. Whether there will be more: *more. */
+/* Submits, and returns the result of the first completion; *more: further ones will follow. */
 static int complete(struct trial *trial, bool *more)
 {
 	struct __kernel_timespec second = { .tv_sec = 1 };
@@ -94,7 +94,7 @@ static int complete(struct trial *trial, bool *more)
 	return result;
 }
 
-/* The first completion of a multishot: it must be good, and not the last. */
+/* Checks the first completion of a multishot: it must succeed, and not be the last. */
 static int complete_multishot(struct trial *trial)
 {
 	bool more = false;
@@ -273,7 +273,7 @@ static int try_cancel(void)
 		return error;
 	sqe = io_uring_get_sqe(&trial.ring);
 	io_uring_prep_cancel_fd(sqe, trial.pair[0], IORING_ASYNC_CANCEL_ALL);
-	/* There is nothing to cancel: 0, or ENOENT; an old kernel does not know the flags. */
+	/* Nothing is in flight: 0 or ENOENT; an old kernel does not know the flags. */
 	error = complete(&trial, &more);
 	close_trial(&trial);
 	return error == -ENOENT || error > 0 ? 0 : error;

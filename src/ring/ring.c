@@ -10,7 +10,9 @@
 
 #include "base/base.h"
 
-/* For lack of memory there is nothing to wait for, but trying again at once would spin. */
+/*
+ * Pause after a lack of memory: no event reports the end of it, and an immediate retry would spin.
+ */
 #define NO_MEMORY_PAUSE_NS 1000000
 
 struct buffer_group {
@@ -28,9 +30,9 @@ struct ring {
 int ring_create(struct ring **out, unsigned sq_entries, unsigned cq_entries, uint64_t spin_ns)
 {
 	/*
-	 * DEFER_TASKRUN (6.1): completions are made only while we wait for them, so nothing arrives
-	 * between the end of a batch and the next submission. SUBMIT_ALL: one SQE that the
-	 * kernel refuses does not hold back those behind it.
+	 * DEFER_TASKRUN (6.1): completions are posted only while we wait for them, so none arrives
+	 * between the end of a batch and the next submission. SUBMIT_ALL: an SQE that the kernel
+	 * refuses does not hold back those behind it.
 	 */
 	struct io_uring_params params = {
 		.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
@@ -43,7 +45,10 @@ int ring_create(struct ring **out, unsigned sq_entries, unsigned cq_entries, uin
 	if (!ring)
 		return -ENOMEM;
 	ring->spin_ns = spin_ns;
-	/* Tells in memory, which costs no system call to read, that a wait would run some work. */
+	/*
+	 * A flag in shared memory, read without a system call, tells that a wait would run task
+	 * work.
+	 */
 	if (spin_ns > 0)
 		params.flags |= IORING_SETUP_TASKRUN_FLAG;
 	error = io_uring_queue_init_params(sq_entries, &ring->uring, &params);
@@ -51,7 +56,7 @@ int ring_create(struct ring **out, unsigned sq_entries, unsigned cq_entries, uin
 		free(ring);
 		return error;
 	}
-	/* Saves the look-up of the file at each system call. Where it fails, nothing is lost. */
+	/* Saves the file look-up of each system call. If it fails, the ring works without it. */
 	io_uring_register_ring_fd(&ring->uring);
 	ring->owner = pthread_self();
 	*out = ring;
@@ -76,16 +81,13 @@ struct io_uring_sqe *ring_sqe(struct ring *ring)
 	return io_uring_get_sqe(&ring->uring);
 }
 
-/* After a call that did not sleep. */
+/* After a call that did not sleep: nothing is left to submit or to take. */
 static bool is_exhausted(const struct io_uring *uring)
 {
 	return io_uring_cq_ready(uring) == 0 && io_uring_sq_ready(uring) == 0;
 }
 
-/*
- * Submits, and looks for a while, which it takes off the wait. true: there is a completion. false:
- * wait for it.
- */
+/* Submits, then polls up to spin_ns, deducted from *wait_ns. true: a completion is ready. */
 static bool spin(struct ring *ring, uint64_t *wait_ns)
 {
 	const unsigned signs = IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW;
@@ -93,7 +95,7 @@ static bool spin(struct ring *ring, uint64_t *wait_ns)
 	const uint64_t spin_ns = min_u64(ring->spin_ns, *wait_ns);
 	uint64_t start_ns, spent_ns = 0;
 
-	/* What may fail here fails again in the wait. */
+	/* An error here is returned by the wait again. */
 	io_uring_submit_and_get_events(uring);
 	if (io_uring_cq_ready(uring) > 0)
 		return true;
@@ -113,8 +115,8 @@ int ring_submit_and_wait(struct ring *ring, uint64_t wait_ns)
 	int result;
 
 	/*
-	 * The registered descriptor is a number of the thread's own: another thread's is another
-	 * ring.
+	 * The index of a registered ring descriptor is per thread: in another thread it names
+	 * another ring.
 	 */
 	if (!pthread_equal(ring->owner, pthread_self()))
 		return -EEXIST;
@@ -123,7 +125,8 @@ int ring_submit_and_wait(struct ring *ring, uint64_t wait_ns)
 	wait.tv_sec = (long long)(wait_ns / 1000000000);
 	wait.tv_nsec = (long long)(wait_ns % 1000000000);
 	/*
-	 * With DEFER_TASKRUN only a wait runs the completions' work: so wait for one, if for 0 ns.
+	 * With DEFER_TASKRUN only a wait runs the task work, so wait for one completion even with 0
+	 * ns.
 	 */
 	if (wait_ns == UINT64_MAX)
 		result = io_uring_submit_and_wait(&ring->uring, 1);
@@ -136,10 +139,10 @@ int ring_submit_and_wait(struct ring *ring, uint64_t wait_ns)
 	case -EINTR:
 	case -EBUSY: /* the CQ has overflowed: take completions, then submit again */
 		return 0;
-	case -EAGAIN: /* the kernel is short of memory for requests: the SQEs stay queued */
+	case -EAGAIN: /* the kernel lacks memory for requests: the SQEs stay queued */
 		ring_pause(NO_MEMORY_PAUSE_NS);
 		return 0;
-	case -EINVAL: /* a forked process has not registered it */
+	case -EINVAL: /* a forked process, in which it is not registered */
 		return -EEXIST;
 	default:
 		if (result < 0)
@@ -224,6 +227,6 @@ void ring_pause(uint64_t ns)
 void ring_random(struct ring *ring, void *to, size_t bytes)
 {
 	(void)ring;
-	/* Up to 256 bytes come whole, without an interruption (getrandom(2)). */
+	/* Up to 256 bytes are never returned in part or interrupted (getrandom(2)). */
 	CHECK(getrandom(to, bytes, 0) == (ssize_t)bytes);
 }

@@ -46,7 +46,8 @@ int socket_resolve(struct ring *ring, const char *host, uint16_t port, struct ad
 
 	(void)ring;
 	/*
-	 * localhost is always both loopback addresses, whatever a hosts file says (RFC 6761, 6.3).
+	 * localhost is always both loopback addresses, whatever the hosts file says (RFC 6761,
+	 * 6.3).
 	 */
 	if (strcmp(host, "localhost") == 0) {
 		hosts[0] = "127.0.0.1";
@@ -75,7 +76,7 @@ static int open_bound(const struct address *address, int type,
 
 	if (fd < 0)
 		return -errno;
-	/* IPv4 has a socket of its own, so that addresses always have their plain form. */
+	/* IPv4 gets a separate socket, so that addresses are never IPv4-mapped. */
 	if (address->any.sa_family == AF_INET6)
 		error = sockopt_set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 	if (!error)
@@ -103,7 +104,7 @@ int socket_listen(struct ring *ring, const struct address *address, uint64_t kee
 	return open_bound(address, SOCK_STREAM, prepare_tcp, &keepalive_ms);
 }
 
-/* As much as may be: without the limit for who has CAP_NET_ADMIN, else up to it. */
+/* Sets a buffer size: beyond the system's limit with CAP_NET_ADMIN, otherwise up to it. */
 static void set_room(int fd, int name_force, int name, size_t bytes)
 {
 	if (bytes > 0 && sockopt_set(fd, SOL_SOCKET, name_force, (int)bytes))
@@ -126,7 +127,7 @@ int socket_bind_udp(struct ring *ring, const struct address *address,
 	return open_bound(address, SOCK_DGRAM, prepare_udp, room);
 }
 
-/* Addresses of IPv4 would come inside of IPv6; here they always have their plain form. */
+/* Whether an IPv6 socket accepts IPv4 too: its addresses would be IPv4-mapped. */
 static bool takes_both(int fd, const struct address *address)
 {
 	if (address->any.sa_family != AF_INET6)
@@ -147,7 +148,7 @@ int socket_transport(struct ring *ring, int fd)
 		return family;
 	if (family != AF_INET && family != AF_INET6)
 		return -EAFNOSUPPORT;
-	/* Raw sockets may have these numbers too. */
+	/* Raw sockets may have these protocol numbers too. */
 	if (!(protocol == IPPROTO_TCP && type == SOCK_STREAM) &&
 	    !(protocol == IPPROTO_UDP && type == SOCK_DGRAM))
 		return -EPROTONOSUPPORT;
@@ -185,7 +186,7 @@ int socket_adopt_udp(struct ring *ring, int fd, const struct socket_room *room)
 	return adopt(ring, fd, prepare_udp, room);
 }
 
-/* The kernel says twice what it was asked for (socket(7), SO_RCVBUF). */
+/* The kernel returns twice the size that was set (socket(7), SO_RCVBUF). */
 static size_t get_room(int fd, int name)
 {
 	int bytes = 0;
@@ -229,7 +230,7 @@ int socket_peer_address(struct ring *ring, int fd, struct address *address)
 void socket_shutdown(struct ring *ring, int fd)
 {
 	(void)ring;
-	/* It fails only when the connection is gone already, which is noticed without it. */
+	/* Fails only if the connection is already gone, which is noticed elsewhere. */
 	shutdown(fd, SHUT_WR);
 }
 
@@ -259,7 +260,7 @@ void socket_event_raise(int fd)
 {
 	const uint64_t one = 1;
 
-	/* The count stays far from its maximum, so this neither blocks nor fails. */
+	/* The counter stays far from its maximum, so this neither blocks nor fails. */
 	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
 }

@@ -6,7 +6,7 @@
 #include <netinet/udp.h>
 #include <sys/time.h>
 
-/* The kernel's, for C libraries that lack them. */
+/* Constants of the kernel, for C libraries that lack them. */
 #ifndef IP_RECVFRAGSIZE
 #define IP_RECVFRAGSIZE 25
 #endif
@@ -33,12 +33,12 @@
 #define SO_RCVPRIORITY 82
 #endif
 
-/* A value that an option must have. */
+/* An option, and the value that it must have. */
 struct option {
 	int level, name, value;
 };
 
-/* Any control data besides our own would leave too little room for it. */
+/* Other control data would leave too little space for our own. */
 static const struct option udp[] = {
 	{ SOL_SOCKET, SO_RXQ_OVFL, 0 },
 	{ SOL_SOCKET, SO_TIMESTAMP, 0 },
@@ -46,19 +46,21 @@ static const struct option udp[] = {
 	{ SOL_SOCKET, SO_RCVMARK, 0 },
 	{ SOL_SOCKET, SO_RCVPRIORITY, 0 },
 	{ SOL_SOCKET, SO_WIFI_STATUS, 0 },
-	/* Answers to a forged source must not reach a whole network. */
+	/* Answers to a forged source address must not be broadcast. */
 	{ SOL_SOCKET, SO_BROADCAST, 0 },
 	{ SOL_UDP, UDP_GRO, 1 },
-	/* A size for all that is sent, and a hold on it. */
+	/* Would segment, or hold back, everything that is sent. */
 	{ SOL_UDP, UDP_SEGMENT, 0 },
 	{ SOL_UDP, UDP_CORK, 0 },
 };
 
 static const struct option udp4[] = {
-	/* An ICMP error of one peer would fail the next receive, or send to another one. */
+	/*
+	 * An ICMP error caused by one peer would fail the next receive, or a send to another peer.
+	 */
 	{ IPPROTO_IP, IP_RECVERR, 0 },
 	{ IPPROTO_IP, IP_RECVERR_RFC4884, 0 },
-	/* Else also what was sent to groups that other sockets have joined. */
+	/* Would also deliver datagrams to groups that other sockets have joined. */
 	{ IPPROTO_IP, IP_MULTICAST_ALL, 0 },
 	{ IPPROTO_IP, IP_RECVTTL, 0 },
 	{ IPPROTO_IP, IP_RECVTOS, 0 },
@@ -85,7 +87,7 @@ static const struct option udp6[] = {
 static const struct option tcp[] = {
 	{ SOL_SOCKET, SO_REUSEADDR, 1 },
 	{ SOL_SOCKET, SO_OOBINLINE, 0 },
-	/* A request shorter than this would wait for another one. */
+	/* A request shorter than this would not be received until more arrives. */
 	{ SOL_SOCKET, SO_RCVLOWAT, 1 },
 	{ IPPROTO_TCP, TCP_NODELAY, 1 },
 	{ IPPROTO_TCP, TCP_CORK, 0 },
@@ -111,7 +113,7 @@ static int require(int fd, const struct option *option)
 
 	if (!error)
 		return 0;
-	/* Some need a privilege even for the value that they have (SO_RCVMARK). */
+	/* Some options need a privilege even to set their current value (SO_RCVMARK). */
 	value = sockopt_get(fd, option->level, option->name);
 	return value < 0 || value == option->value ? 0 : error;
 }
@@ -128,8 +130,9 @@ static int require_all(int fd, const struct option *options, size_t count)
 #define REQUIRE_ALL(fd, options) require_all(fd, options, sizeof(options) / sizeof(*(options)))
 
 /*
- * The address that was asked comes with each datagram, and the answer leaves from it. On IPv6 that
- * is refused for an address that only a local route makes ours, but for this option (Linux 4.15).
+ * Each datagram carries its destination address, from which the answer is sent. On IPv6 the kernel
+ * refuses that for an address that only a local route makes ours, unless IPV6_FREEBIND is set
+ * (Linux 4.15).
  */
 static int set_wildcard(int fd, bool is_ipv4, bool wildcard)
 {
@@ -152,12 +155,14 @@ int sockopt_prepare_udp(int fd, const struct address *address)
 		error = is_ipv4 ? REQUIRE_ALL(fd, udp4) : REQUIRE_ALL(fd, udp6);
 	if (!error)
 		error = set_wildcard(fd, is_ipv4, address_is_wildcard(address));
-	/* Takes what came before IP_RECVERR was off, which the first receive would fail with. */
+	/*
+	 * Clears an error from before IP_RECVERR was off, with which the first receive would fail.
+	 */
 	sockopt_get(fd, SOL_SOCKET, SO_ERROR);
 	return error;
 }
 
-/* Probes of a silent client, within as much time again as it has been silent. */
+/* Number of keepalive probes, sent within the same time again as the silence before them. */
 #define KEEPALIVE_PROBES 6
 
 static int set_keepalive(int fd, uint64_t idle_s)
@@ -170,20 +175,20 @@ static int set_keepalive(int fd, uint64_t idle_s)
 	if ((error = sockopt_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)idle_s)) ||
 	    (error = sockopt_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)interval_s)))
 		return error;
-	/* TCP_USER_TIMEOUT would also end who is there, but has stopped reading for a while. */
+	/* TCP_USER_TIMEOUT would also end a live peer that has stopped reading for a while. */
 	return sockopt_set(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
 }
 
 int sockopt_prepare_tcp(int fd, sa_family_t family, uint64_t idle_s)
 {
-	/* Else a close could reset a connection, and drop what was not sent yet. */
+	/* SO_LINGER could make a close reset the connection, and drop unsent output. */
 	const struct linger no_linger = { 0 };
-	/* Sends that wait in a worker thread (io-wq) would end early. */
+	/* A timeout would end sends that wait in an io-wq worker early. */
 	const struct timeval no_limit = { 0 };
 	const bool is_ipv4 = family == AF_INET;
 	int error = REQUIRE_ALL(fd, tcp);
 
-	/* Errors that may pass (ICMP) would end connections. */
+	/* Transient errors (ICMP) would end connections. */
 	if (!error)
 		error = is_ipv4 ? sockopt_set(fd, IPPROTO_IP, IP_RECVERR, 0)
 				: sockopt_set(fd, IPPROTO_IPV6, IPV6_RECVERR, 0);
