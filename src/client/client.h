@@ -129,6 +129,12 @@ struct client {
 	uint64_t bytes_sent;
 };
 
+/* A time of the ring's clock as active_ms has it: in milliseconds, modulo 2^32. */
+static inline uint32_t client_ms(uint64_t ns)
+{
+	return (uint32_t)(ns / 1000000);
+}
+
 static inline bool client_has(const struct client *client, unsigned flags)
 {
 	return client->flags & flags;

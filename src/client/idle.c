@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/idle.h"
 
-static uint32_t milliseconds(uint64_t ns)
-{
-	return (uint32_t)(ns / 1000000);
-}
-
 /* Time in the list since the last move; unsigned, so correct across the wrap of the 32 bits. */
 static uint32_t listed_ms(const struct client *client, uint64_t now_ns)
 {
-	return milliseconds(now_ns) - client->active_ms;
+	return client_ms(now_ns) - client->active_ms;
 }
 
 /* One millisecond more, as both times are rounded down to milliseconds. */
@@ -68,7 +63,7 @@ void idle_touch(struct idle *idle, struct client *client, uint64_t now_ns)
 			return;
 		client_list_remove(idle->table, &idle->list, client);
 	}
-	client->active_ms = milliseconds(now_ns);
+	client->active_ms = client_ms(now_ns);
 	client_list_push(idle->table, &idle->list, client);
 	/* If the timer is set for a client that has moved since, on_timer() sets it again. */
 	if (idle->timer.position == 0)

@@ -8,11 +8,6 @@
 #include "tcp/output.h"
 #include "tcp/wait.h"
 
-static uint32_t now_ms(const struct tcp *tcp)
-{
-	return (uint32_t)(tcp->core->now_ns / 1000000);
-}
-
 void connection_open(struct tcp *tcp, const struct source *source, int fd)
 {
 	struct core *core = tcp->core;
@@ -24,7 +19,7 @@ void connection_open(struct tcp *tcp, const struct source *source, int fd)
 	client->gather = GATHER_NONE;
 	core->stats.tcp_clients++;
 	core->stats.tcp_clients_now++;
-	client->active_ms = now_ms(tcp);
+	client->active_ms = client_ms(core->now_ns);
 	idle_touch(&tcp->idle, client, core->now_ns);
 	core_flush_later(core, client);
 	core_connected(core, client);
@@ -147,7 +142,7 @@ static bool has_grace(const struct tcp *tcp, const struct client *client)
 	if (input_is_begun(client))
 		return true;
 	return client->messages_received == 0 && tcp->core->now_ns < tcp->core->grace_end_ns &&
-	       now_ms(tcp) - client->active_ms < CORE_GRACE_MS;
+	       client_ms(tcp->core->now_ns) - client->active_ms < CORE_GRACE_MS;
 }
 
 void connection_drain(struct tcp *tcp, struct client *client)

@@ -3,11 +3,6 @@
 
 #include <errno.h>
 
-static uint32_t milliseconds(uint64_t ns)
-{
-	return (uint32_t)(ns / 1000000);
-}
-
 int delivery_check(struct delivery *delivery, struct client *client)
 {
 	struct socket_delivery found;
@@ -18,7 +13,7 @@ int delivery_check(struct delivery *delivery, struct client *client)
 	/* With nothing pending, it is not the peer that makes no progress. */
 	if (found.acked != client->acked || !found.is_pending) {
 		client->acked = found.acked;
-		client->active_ms = milliseconds(delivery->core->now_ns);
+		client->active_ms = client_ms(delivery->core->now_ns);
 	}
 	return found.is_pending || client->tcp.queue.bytes > 0 ? -EAGAIN : 0;
 }
@@ -29,7 +24,7 @@ static int look(struct delivery *delivery, struct client *client)
 	const struct rollcall_options *options = &delivery->core->options;
 	const uint64_t send_ms = options->send_timeout_ms, idle_ms = options->tcp_idle_timeout_ms;
 	int result = delivery_check(delivery, client);
-	uint32_t passed_ms = milliseconds(delivery->core->now_ns) - client->active_ms;
+	uint32_t passed_ms = client_ms(delivery->core->now_ns) - client->active_ms;
 
 	if (result != -EAGAIN)
 		return result;
@@ -54,13 +49,13 @@ static void set_timer(struct delivery *delivery)
  */
 static void make_up_for(struct delivery *delivery, uint64_t paused_ns)
 {
-	const uint32_t now_ms = milliseconds(delivery->core->now_ns);
+	const uint32_t now_ms = client_ms(delivery->core->now_ns);
 	struct table *table = &delivery->core->table;
 	struct client *client = client_list_first(table, &delivery->list);
 
 	for (; client; client = client_list_next(table, &delivery->list, client))
 		client->active_ms +=
-			(uint32_t)min_size(milliseconds(paused_ns), now_ms - client->active_ms);
+			(uint32_t)min_size(client_ms(paused_ns), now_ms - client->active_ms);
 }
 
 static void on_timer(struct timer *timer)
@@ -129,7 +124,7 @@ void delivery_watch(struct delivery *delivery, struct client *client)
 	struct core *core = delivery->core;
 
 	client_set(client, CLIENT_UNACKED);
-	client->active_ms = milliseconds(core->now_ns);
+	client->active_ms = client_ms(core->now_ns);
 	client_list_push(&core->table, &delivery->list, client);
 	delivery->interval_ns = interval_ns;
 	if (delivery->timer.position == 0 ||
@@ -139,7 +134,7 @@ void delivery_watch(struct delivery *delivery, struct client *client)
 
 void delivery_touch(struct delivery *delivery, struct client *client)
 {
-	client->active_ms = milliseconds(delivery->core->now_ns);
+	client->active_ms = client_ms(delivery->core->now_ns);
 }
 
 void delivery_forget(struct delivery *delivery, struct client *client)

@@ -7,8 +7,6 @@
 
 #include "tcp/liveness.h"
 
-#define MS_NS 1000000ull
-
 static char received_text[256];
 static unsigned disconnected_count;
 static int disconnected_reason;
@@ -57,17 +55,11 @@ static void create_and_listen(void)
 	turn();
 }
 
-static void pass_ms(uint64_t ms)
-{
-	kernel.now_ns += ms * MS_NS;
-	turn();
-}
-
 /* Time enough for every silent client to be checked. */
 static void pass_silence(void)
 {
-	pass_ms(LIVENESS_SILENT_MS);
-	pass_ms(LIVENESS_SILENT_MS);
+	pass(LIVENESS_SILENT_MS);
+	pass(LIVENESS_SILENT_MS);
 }
 
 static unsigned checks(void)
@@ -142,7 +134,7 @@ static void few_checks(void **state)
 	fd = accept_client();
 	for (int i = 0; i < 20; i++) {
 		receive(fd, "hello\n", 6);
-		pass_ms(1000);
+		pass(1000);
 	}
 	assert_int_equal(checks(), 1);
 	pass_silence();
@@ -181,13 +173,13 @@ static void with_later_data(void **state)
 	create_and_listen();
 	fd = accept_client();
 	receive(fd, "one\n", 4);
-	pass_ms(LIVENESS_SILENT_MS - 1);
+	pass(LIVENESS_SILENT_MS - 1);
 	kernel.is_reset[fd] = true;
 	receive(fd, "two\n", 4);
 	assert_int_equal(checks(), 1);
-	pass_ms(1);
+	pass(1);
 	assert_int_equal(checks(), 1);
-	pass_ms(LIVENESS_SILENT_MS);
+	pass(LIVENESS_SILENT_MS);
 	assert_starts_again(fd);
 	assert_ends(fd, -ECONNRESET);
 }
@@ -223,14 +215,14 @@ static void many_silent(void **state)
 	for (unsigned i = 0; i < clients; i++)
 		complete(started(IORING_OP_ACCEPT, -1), kernel_open(), IORING_CQE_F_MORE);
 	turn();
-	pass_ms(LIVENESS_SILENT_MS);
+	pass(LIVENESS_SILENT_MS);
 	assert_int_equal(checks(), 0);
-	for (kernel.now_ns += LIVENESS_SILENT_MS * MS_NS; checks() < clients; turns++) {
+	for (kernel.now_ns += LIVENESS_SILENT_MS * MILLISECOND_NS; checks() < clients; turns++) {
 		const unsigned before = checks();
 
 		turn();
 		assert_in_range(checks() - before, 1, LIVENESS_CHECKS_MAX);
-		kernel.now_ns += LIVENESS_STEP_MS * MS_NS;
+		kernel.now_ns += LIVENESS_STEP_MS * MILLISECOND_NS;
 	}
 	assert_int_equal(turns, 10);
 	turn();
@@ -257,7 +249,7 @@ static void full_table(void **state)
 	assert_int_equal(checks(), 1);
 	for (int i = 0; i < 2; i++) {
 		receive(busy, "hello\n", 6);
-		pass_ms(LIVENESS_SILENT_FULL_MS);
+		pass(LIVENESS_SILENT_FULL_MS);
 	}
 	assert_starts_again(fd);
 	assert_ends(fd, -ECONNRESET);
@@ -275,10 +267,10 @@ static void no_descriptors(void **state)
 	kernel.is_reset[fd] = true;
 	complete(started(IORING_OP_ACCEPT, -1), -EMFILE, 0);
 	turn();
-	pass_ms(LIVENESS_SILENT_FULL_MS);
+	pass(LIVENESS_SILENT_FULL_MS);
 	complete(started(IORING_OP_ACCEPT, -1), -EMFILE, 0);
 	turn();
-	pass_ms(LIVENESS_SILENT_FULL_MS);
+	pass(LIVENESS_SILENT_FULL_MS);
 	assert_starts_again(fd);
 	assert_ends(fd, -ECONNRESET);
 }
@@ -307,11 +299,11 @@ static void after_waiting(void **state)
 	(void)state;
 	create_and_listen();
 	fd = accept_client();
-	pass_ms(LIVENESS_SILENT_MS);
+	pass(LIVENESS_SILENT_MS);
 	complete(started(IORING_OP_RECV, fd), -ENOMEM, 0);
 	turn();
 	assert_null(find_started(IORING_OP_RECV, fd));
-	pass_ms(100);
+	pass(100);
 	started(IORING_OP_RECV, fd);
 	complete(started(IORING_OP_RECV, fd), -ENOBUFS, 0);
 	turn();
