@@ -59,6 +59,14 @@ static inline void turn(void)
 	server_flush(server);
 }
 
+/* A server with a TCP listener that accepts. */
+static inline void create_and_listen(void)
+{
+	create();
+	assert_int_equal(listen_on("tcp://127.0.0.1:0"), 0);
+	turn();
+}
+
 #define MILLISECOND_NS 1000000ull
 
 /* Time passes, and what is due then is done. */

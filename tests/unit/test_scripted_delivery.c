@@ -53,13 +53,6 @@ static int begin(void **state)
 	return error;
 }
 
-static void create_and_listen(void)
-{
-	create();
-	assert_int_equal(listen_on("tcp://127.0.0.1:0"), 0);
-	turn();
-}
-
 /* The peer ends its side. */
 static void half_close(int fd)
 {

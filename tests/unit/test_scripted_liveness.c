@@ -48,13 +48,6 @@ static int begin(void **state)
 	return error;
 }
 
-static void create_and_listen(void)
-{
-	create();
-	assert_int_equal(listen_on("tcp://127.0.0.1:0"), 0);
-	turn();
-}
-
 /* Time enough for every silent client to be checked. */
 static void pass_silence(void)
 {

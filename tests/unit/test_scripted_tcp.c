@@ -52,13 +52,6 @@ static int begin(void **state)
 	return error;
 }
 
-static void create_and_listen(void)
-{
-	create();
-	assert_int_equal(listen_on("tcp://127.0.0.1:0"), 0);
-	turn();
-}
-
 /* Ends a receive that the server has cancelled. */
 static void complete_cancelled(int fd)
 {
