@@ -20,7 +20,7 @@ int engine_watch(struct rollcall_server *server, int operation, int fd, uint32_t
 {
 	struct epoll_event event = { .events = events, .data.u64 = data };
 
-	return epoll_ctl(server->core.ring->epoll, operation, fd, &event) ? -errno : 0;
+	return epoll_ctl(server->hub.ring->epoll, operation, fd, &event) ? -errno : 0;
 }
 
 /*
@@ -29,38 +29,38 @@ int engine_watch(struct rollcall_server *server, int operation, int fd, uint32_t
  */
 static int init_parts(struct rollcall_server *server)
 {
-	struct core *core = &server->core;
+	struct hub *hub = &server->hub;
 	int error;
 
-	if ((error = core_init(core)) || (error = ring_create(&core->ring, 0, 0, 0)) ||
-	    (error = buffers_init(&core->buffers[BUFFERS_TCP], core->ring, BUFFERS_TCP,
+	if ((error = hub_init(hub)) || (error = ring_create(&hub->ring, 0, 0, 0)) ||
+	    (error = buffers_init(&hub->buffers[BUFFERS_TCP], hub->ring, BUFFERS_TCP,
 				  ENGINE_TCP_BYTES, 1, 1)) ||
-	    (error = buffers_init(&core->buffers[BUFFERS_UDP], core->ring, BUFFERS_UDP,
+	    (error = buffers_init(&hub->buffers[BUFFERS_UDP], hub->ring, BUFFERS_UDP,
 				  ENGINE_UDP_BYTES, ENGINE_BATCH, ENGINE_BATCH)) ||
-	    (error = tcp_init(&server->tcp, core)))
+	    (error = tcp_init(&server->tcp, hub)))
 		return error;
-	return udp_init(&server->udp, core);
+	return udp_init(&server->udp, hub);
 }
 
 /* What was made before an error stays: it ends with the program. */
 int rollcall_create(struct rollcall_server **out, const struct rollcall_options *options)
 {
 	struct rollcall_server *server = calloc(1, sizeof(*server));
-	struct core *core;
+	struct hub *hub;
 	int error;
 
 	if (!server)
 		return -ENOMEM;
-	core = &server->core;
-	core->server = server;
-	error = options_take(&core->options, options);
+	hub = &server->hub;
+	hub->server = server;
+	error = options_take(&hub->options, options);
 	if (error)
 		return error;
-	core->log = (struct log){ .write = core->options.log,
-				  .context = core->options.log_context,
-				  .level = core->options.log_level };
-	core->options.tcp_clients_max =
-		(unsigned)min_u64(core->options.tcp_clients_max,
+	hub->log = (struct log){ .write = hub->options.log,
+				 .context = hub->options.log_context,
+				 .level = hub->options.log_level };
+	hub->options.tcp_clients_max =
+		(unsigned)min_u64(hub->options.tcp_clients_max,
 				  socket_limit_raise() - DESCRIPTORS_RESERVED);
 	server->owner = owner_create();
 	if (!server->owner)
@@ -94,7 +94,7 @@ static void dispatch(struct rollcall_server *server, const struct epoll_event *e
 		break;
 	default:
 		/* It may have been closed after the event had come. */
-		client = table_find(&server->core.table, id);
+		client = table_find(&server->hub.table, id);
 		if (client)
 			tcp_ready(server, client, event->events);
 	}
@@ -106,14 +106,14 @@ static void flush(struct rollcall_server *server)
 
 	udp_flush_unlisted(server);
 	do {
-		while ((client = core_flush_next(&server->core))) {
+		while ((client = hub_flush_next(&server->hub))) {
 			if (client->transport == ROLLCALL_TCP)
 				tcp_flush(server, client);
 			else
 				udp_flush(server, client);
 		}
 		udp_send_queued(server);
-	} while (server->core.flush_count > 0);
+	} while (server->hub.flush_count > 0);
 }
 
 /* The next client is fetched from memory while the kernel is busy with this one. */
@@ -125,41 +125,41 @@ static void prefetch_client(const struct table *table, uint64_t id)
 	__builtin_prefetch(&client->links, 1);
 }
 
-static int wait_ms(const struct core *core)
+static int wait_ms(const struct hub *hub)
 {
-	const uint64_t deadline_ns = timers_next(&core->timers);
+	const uint64_t deadline_ns = timers_next(&hub->timers);
 
 	if (deadline_ns == UINT64_MAX)
 		return -1;
-	if (deadline_ns <= core->now_ns)
+	if (deadline_ns <= hub->now_ns)
 		return 0;
-	return (int)min_u64((deadline_ns - core->now_ns) / 1000000 + 1, INT32_MAX);
+	return (int)min_u64((deadline_ns - hub->now_ns) / 1000000 + 1, INT32_MAX);
 }
 
 int rollcall_run(struct rollcall_server *server)
 {
 	struct epoll_event events[EVENTS_MAX];
-	struct core *core = &server->core;
+	struct hub *hub = &server->hub;
 	int error = start(server);
 
 	if (error)
 		return error;
-	core->now_ns = ring_clock_ns(core->ring);
+	hub->now_ns = ring_clock_ns(hub->ring);
 	for (;;) {
-		int count = epoll_wait(core->ring->epoll, events, EVENTS_MAX, wait_ms(core));
+		int count = epoll_wait(hub->ring->epoll, events, EVENTS_MAX, wait_ms(hub));
 
 		if (count < 0 && errno != EINTR)
 			return -errno;
-		core->now_ns = ring_clock_ns(core->ring);
-		core->stats.turns++;
+		hub->now_ns = ring_clock_ns(hub->ring);
+		hub->stats.turns++;
 		for (int i = 0; i < count; i++) {
-			core->stats.completions++;
+			hub->stats.completions++;
 			if (i + 1 < count)
-				prefetch_client(&core->table, op_id(events[i + 1].data.u64));
+				prefetch_client(&hub->table, op_id(events[i + 1].data.u64));
 			dispatch(server, &events[i]);
 			flush(server);
 		}
-		timers_run(&core->timers, core->now_ns);
+		timers_run(&hub->timers, hub->now_ns);
 		flush(server);
 	}
 }

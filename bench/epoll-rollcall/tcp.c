@@ -56,9 +56,9 @@ int tcp_start(struct rollcall_server *server, struct listener *listener)
 /* When there is no room, it goes on as soon as a client has gone. */
 void tcp_accept(struct rollcall_server *server, struct listener *listener)
 {
-	struct core *core = &server->core;
+	struct hub *hub = &server->hub;
 
-	while (core->stats.tcp_clients_now < core->options.tcp_clients_max) {
+	while (hub->stats.tcp_clients_now < hub->options.tcp_clients_max) {
 		int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0)
@@ -68,7 +68,7 @@ void tcp_accept(struct rollcall_server *server, struct listener *listener)
 		else if (errno != ECONNABORTED && errno != EINTR)
 			break;
 	}
-	core->stats.accept_pauses++;
+	hub->stats.accept_pauses++;
 	listener->paused = true;
 }
 
@@ -94,7 +94,7 @@ static bool can_receive(const struct client *client)
 
 static void receive(struct rollcall_server *server, struct client *client)
 {
-	const struct buffers *buffers = &server->core.buffers[BUFFERS_TCP];
+	const struct buffers *buffers = &server->hub.buffers[BUFFERS_TCP];
 	const ssize_t bytes = recv(client->fd, buffers_data(buffers, 0), ENGINE_TCP_BYTES, 0);
 	struct io_uring_cqe completion;
 
@@ -104,7 +104,7 @@ static void receive(struct rollcall_server *server, struct client *client)
 	connection_on_receive(&server->tcp, client, &completion);
 	if (bytes < 0 || bytes == ENGINE_TCP_BYTES || turn.events & ~(uint32_t)(EPOLLIN | EPOLLOUT))
 		client->in_flight |= WAITS_FOR_TURN;
-	core_flush_later(&server->core, client);
+	hub_flush_later(&server->hub, client);
 }
 
 void tcp_ready(struct rollcall_server *server, struct client *client, uint32_t events)
@@ -112,7 +112,7 @@ void tcp_ready(struct rollcall_server *server, struct client *client, uint32_t e
 	turn.client = ROLLCALL_NONE;
 	if (events & ~(uint32_t)(EPOLLIN | EPOLLRDHUP) && client->in_flight & WAITS_FOR_ROOM) {
 		client->in_flight &= ~WAITS_FOR_ROOM & IN_FLIGHT_ALL;
-		core_flush_later(&server->core, client);
+		hub_flush_later(&server->hub, client);
 	}
 	if (!(events & ~(uint32_t)EPOLLOUT))
 		return;
@@ -129,7 +129,7 @@ static void receive_more(struct rollcall_server *server, struct client *client)
 {
 	client->in_flight &= ~WAITS_FOR_TURN & IN_FLIGHT_ALL;
 	if (turn.client == client->id && turn.receives > 0 &&
-	    buffers_free(&server->core.buffers[BUFFERS_TCP]) > 0) {
+	    buffers_free(&server->hub.buffers[BUFFERS_TCP]) > 0) {
 		turn.receives--;
 		receive(server, client);
 	} else {
@@ -174,9 +174,9 @@ static void close_client(struct rollcall_server *server, struct client *client)
 {
 	struct tcp *tcp = &server->tcp;
 
-	queue_clear(&server->core.memory, &client->tcp.queue);
+	queue_clear(&server->hub.memory, &client->tcp.queue);
 	input_clear(tcp, client);
-	socket_close(server->core.ring, client->fd);
+	socket_close(server->hub.ring, client->fd);
 	client->fd = -1;
 	client->in_flight = 0;
 	connection_flush(tcp, client);
@@ -202,7 +202,7 @@ void tcp_flush(struct rollcall_server *server, struct client *client)
 		return;
 	}
 	if (!connection_flush(tcp, client))
-		core_flush_later(&server->core, client);
+		hub_flush_later(&server->hub, client);
 	if (client->in_flight & WAITS_FOR_TURN && can_receive(client))
 		receive_more(server, client);
 }

@@ -29,7 +29,7 @@ static size_t header_bytes(const struct endpoint *endpoint)
 
 static void prepare_to_receive(struct endpoint *endpoint, unsigned index)
 {
-	struct buffers *buffers = &endpoint->udp->core->buffers[BUFFERS_UDP];
+	struct buffers *buffers = &endpoint->udp->hub->buffers[BUFFERS_UDP];
 	uint8_t *buffer = buffers_data(buffers, (uint16_t)index);
 	uint8_t *name = buffer + sizeof(struct io_uring_recvmsg_out);
 
@@ -49,7 +49,7 @@ static void deliver(struct endpoint *endpoint, unsigned index)
 {
 	const struct mmsghdr *message = &messages[index];
 	const size_t bytes = header_bytes(endpoint) + message->msg_len;
-	struct buffers *buffers = &endpoint->udp->core->buffers[BUFFERS_UDP];
+	struct buffers *buffers = &endpoint->udp->hub->buffers[BUFFERS_UDP];
 	struct io_uring_cqe completion;
 
 	*(struct io_uring_recvmsg_out *)buffers_data(buffers, (uint16_t)index) =
@@ -82,7 +82,7 @@ void udp_ready(struct endpoint *endpoint)
  */
 static unsigned send_some(struct udp *udp, unsigned from)
 {
-	const struct ring *ring = udp->core->ring;
+	const struct ring *ring = udp->hub->ring;
 	unsigned count = from;
 	int sent, error;
 
@@ -108,7 +108,7 @@ static unsigned send_some(struct udp *udp, unsigned from)
 
 void udp_send_queued(struct rollcall_server *server)
 {
-	struct ring *ring = server->core.ring;
+	struct ring *ring = server->hub.ring;
 
 	for (unsigned done = 0; done < ring->count;)
 		done += send_some(&server->udp, done);
@@ -117,11 +117,11 @@ void udp_send_queued(struct rollcall_server *server)
 
 void udp_flush(struct rollcall_server *server, struct client *client)
 {
-	struct ring *ring = server->core.ring;
+	struct ring *ring = server->hub.ring;
 
 	ring->room = ENGINE_BATCH;
 	if (!udp_flush_client(&server->udp, client))
-		core_flush_later(&server->core, client);
+		hub_flush_later(&server->hub, client);
 	ring->room = 0;
 	if (ring->count == ENGINE_BATCH)
 		udp_send_queued(server);
@@ -129,7 +129,7 @@ void udp_flush(struct rollcall_server *server, struct client *client)
 
 void udp_flush_unlisted(struct rollcall_server *server)
 {
-	struct ring *ring = server->core.ring;
+	struct ring *ring = server->hub.ring;
 
 	while (server->udp.datagrams.unlisted) {
 		ring->room = ENGINE_BATCH;

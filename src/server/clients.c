@@ -28,10 +28,10 @@ int rollcall_sendv(struct rollcall_server *server, rollcall_client id, const str
 
 	if (!server_is_callers(server))
 		return -EPERM;
-	client = table_find(&server->core.table, id);
+	client = table_find(&server->hub.table, id);
 	if (!client && id != ROLLCALL_NONE)
 		return -ENOENT;
-	if (count > CORE_PARTS_MAX)
+	if (count > HUB_PARTS_MAX)
 		return -EINVAL;
 	for (unsigned i = 0; i < count; i++) {
 		if (parts[i].iov_len > MESSAGE_BYTES_MAX - message.bytes)
@@ -50,7 +50,7 @@ static int find(struct rollcall_server *server, rollcall_client id, struct clien
 {
 	if (!server_is_callers(server))
 		return -EPERM;
-	*client = table_find(&server->core.table, id);
+	*client = table_find(&server->hub.table, id);
 	return *client ? 0 : -ENOENT;
 }
 
@@ -89,7 +89,7 @@ static struct address find_address(struct rollcall_server *server, const struct 
 
 	if (client->transport == ROLLCALL_UDP)
 		udp_address(client, &address);
-	else if (client->fd < 0 || socket_peer_address(server->core.ring, client->fd, &address))
+	else if (client->fd < 0 || socket_peer_address(server->hub.ring, client->fd, &address))
 		address.bytes = 0;
 	return address;
 }
@@ -154,7 +154,7 @@ int rollcall_cookie(struct rollcall_server *server, rollcall_client id, uint8_t 
 	const int error = find_peer(server, id, &address);
 
 	if (!error)
-		cookie_make(server->cookie_secret, &address, server->core.now_ns, cookie);
+		cookie_make(server->cookie_secret, &address, server->hub.now_ns, cookie);
 	return error;
 }
 
@@ -165,14 +165,14 @@ int rollcall_cookie_check(struct rollcall_server *server, rollcall_client id, co
 
 	if (error)
 		return error;
-	return cookie_check(server->cookie_secret, &address, server->core.now_ns, cookie) ? 0
-											  : -EACCES;
+	return cookie_check(server->cookie_secret, &address, server->hub.now_ns, cookie) ? 0
+											 : -EACCES;
 }
 
 rollcall_client rollcall_client_next(struct rollcall_server *server, rollcall_client id)
 {
 	const struct client *client =
-		server_is_callers(server) ? table_next(&server->core.table, id) : NULL;
+		server_is_callers(server) ? table_next(&server->hub.table, id) : NULL;
 
 	return client ? client->id : ROLLCALL_NONE;
 }
@@ -205,10 +205,10 @@ int rollcall_stats(struct rollcall_server *server, struct rollcall_stats *stats)
 		return -EINVAL;
 	for (unsigned i = 0; i < server->endpoint_count; i++)
 		endpoint_count_drops(server->endpoints[i]);
-	now = server->core.stats;
+	now = server->hub.stats;
 	now.size = min_size(stats->size, sizeof(now));
-	now.bytes_copied = server->core.memory.copied_bytes;
-	now.memory_bytes_now = core_memory_bytes(&server->core);
+	now.bytes_copied = server->hub.memory.copied_bytes;
+	now.memory_bytes_now = hub_memory_bytes(&server->hub);
 	memcpy(stats, &now, now.size);
 	return 0;
 }

@@ -9,7 +9,7 @@
 
 static struct client *next_client(struct rollcall_server *server, const struct client *client)
 {
-	return table_next(&server->core.table, client ? client->id : ROLLCALL_NONE);
+	return table_next(&server->hub.table, client ? client->id : ROLLCALL_NONE);
 }
 
 static void take_no_more(struct rollcall_server *server)
@@ -33,8 +33,8 @@ void server_abort(struct rollcall_server *server)
 
 	server->state = SERVER_ABORTING;
 	server->unflushed = true;
-	server->core.refusing = true;
-	timers_clear(&server->core.timers, &server->drain_timer);
+	server->hub.refusing = true;
+	timers_clear(&server->hub.timers, &server->drain_timer);
 	take_no_more(server);
 	end_udp_input(server);
 	while ((client = next_client(server, client))) {
@@ -48,7 +48,7 @@ void server_abort(struct rollcall_server *server)
 
 static uint64_t half_of_drain_ns(const struct rollcall_server *server)
 {
-	return server->core.options.drain_timeout_ms * 1000000 / 2;
+	return server->hub.options.drain_timeout_ms * 1000000 / 2;
 }
 
 static void drain_clients(struct rollcall_server *server,
@@ -66,14 +66,13 @@ static void begin_stage(struct rollcall_server *server, enum drain_stage stage,
 			uint64_t before_end_ns)
 {
 	server->drain_stage = stage;
-	timers_set(&server->core.timers, &server->drain_timer,
-		   server->drain_end_ns - before_end_ns);
+	timers_set(&server->hub.timers, &server->drain_timer, server->drain_end_ns - before_end_ns);
 }
 
 static void on_drain_timer(struct timer *timer)
 {
 	struct rollcall_server *server = container_of(timer, struct rollcall_server, drain_timer);
-	const struct rollcall_stats *stats = &server->core.stats;
+	const struct rollcall_stats *stats = &server->hub.stats;
 
 	switch (server->drain_stage) {
 	case DRAIN_GRACE:
@@ -88,7 +87,7 @@ static void on_drain_timer(struct timer *timer)
 	case DRAIN_OUTPUT:
 		break;
 	}
-	log_write(&server->core.log, ROLLCALL_LOG_WARNING,
+	log_write(&server->hub.log, ROLLCALL_LOG_WARNING,
 		  "drain timeout: ending %llu clients that have not taken their answers",
 		  (unsigned long long)stats->tcp_clients_now);
 	server_abort(server);
@@ -97,19 +96,18 @@ static void on_drain_timer(struct timer *timer)
 int server_drain_init(struct rollcall_server *server)
 {
 	server->drain_timer.expired = on_drain_timer;
-	return timers_reserve(&server->core.timers);
+	return timers_reserve(&server->hub.timers);
 }
 
 static void drain(struct rollcall_server *server)
 {
-	const uint64_t now_ns = ring_clock_ns(server->core.ring),
-		       half_ns = half_of_drain_ns(server);
-	const uint64_t grace_ns = min_u64(CORE_GRACE_MS * (uint64_t)1000000, half_ns / 2);
+	const uint64_t now_ns = ring_clock_ns(server->hub.ring), half_ns = half_of_drain_ns(server);
+	const uint64_t grace_ns = min_u64(HUB_GRACE_MS * (uint64_t)1000000, half_ns / 2);
 
 	server->state = SERVER_DRAINING;
 	server->unflushed = true;
-	server->core.draining = true;
-	server->core.grace_end_ns = now_ns + grace_ns;
+	server->hub.draining = true;
+	server->hub.grace_end_ns = now_ns + grace_ns;
 	server->drain_end_ns = now_ns + 2 * half_ns;
 	take_no_more(server);
 	drain_clients(server, connection_drain);
@@ -145,7 +143,7 @@ static void end_udp_clients(struct rollcall_server *server)
 
 bool server_is_busy(const struct rollcall_server *server)
 {
-	const struct rollcall_stats *stats = &server->core.stats;
+	const struct rollcall_stats *stats = &server->hub.stats;
 
 	if (stats->tcp_clients_now || stats->udp_clients_now ||
 	    datagrams_are_busy(&server->udp.datagrams) || files_are_writing(&server->files))
@@ -161,7 +159,7 @@ bool server_is_busy(const struct rollcall_server *server)
 
 static int serve(struct rollcall_server *server)
 {
-	server->core.now_ns = ring_clock_ns(server->core.ring);
+	server->hub.now_ns = ring_clock_ns(server->hub.ring);
 	for (;;) {
 		int error;
 
@@ -174,7 +172,7 @@ static int serve(struct rollcall_server *server)
 		if (server->state != SERVER_RUNNING)
 			end_udp_clients(server);
 	}
-	timers_clear(&server->core.timers, &server->drain_timer);
+	timers_clear(&server->hub.timers, &server->drain_timer);
 	return 0;
 }
 

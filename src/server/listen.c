@@ -66,30 +66,30 @@ static int add(struct rollcall_server *server, enum rollcall_transport transport
 	return add_endpoint(server, source, fd);
 }
 
-static struct socket_room room_asked(const struct core *core)
+static struct socket_room room_asked(const struct hub *hub)
 {
-	return (struct socket_room){ core->options.udp_receive_buffer_bytes,
-				     core->options.udp_send_buffer_bytes };
+	return (struct socket_room){ hub->options.udp_receive_buffer_bytes,
+				     hub->options.udp_send_buffer_bytes };
 }
 
 static int open_one(struct rollcall_server *server, enum rollcall_transport transport,
 		    const struct source *source, const struct address *address)
 {
-	const struct core *core = &server->core;
-	const struct socket_room room = room_asked(core);
+	const struct hub *hub = &server->hub;
+	const struct socket_room room = room_asked(hub);
 	int fd, error;
 
 	/* bind(2) would return EINVAL. */
 	if (address_needs_zone(address))
 		return -ENODEV;
 	fd = transport == ROLLCALL_TCP
-		     ? socket_listen(core->ring, address, core->options.keepalive_ms)
-		     : socket_bind_udp(core->ring, address, &room);
+		     ? socket_listen(hub->ring, address, hub->options.keepalive_ms)
+		     : socket_bind_udp(hub->ring, address, &room);
 	if (fd < 0)
 		return fd;
 	error = add(server, transport, source, fd);
 	if (error)
-		socket_close(core->ring, fd);
+		socket_close(hub->ring, fd);
 	return error;
 }
 
@@ -209,7 +209,7 @@ static void log_newest(struct rollcall_server *server, enum rollcall_transport t
 
 	for (unsigned i = end - count; i < end; i++) {
 		format_open(server, i, text);
-		log_write(&server->core.log, ROLLCALL_LOG_INFO, "listening on %s", text);
+		log_write(&server->hub.log, ROLLCALL_LOG_INFO, "listening on %s", text);
 	}
 }
 
@@ -217,7 +217,7 @@ static void log_newest(struct rollcall_server *server, enum rollcall_transport t
 static int check_service(const struct rollcall_server *server,
 			 const struct rollcall_service *service, char *why)
 {
-	const size_t most = min_size(MESSAGE_BYTES_MAX, server->core.options.memory_bytes_max);
+	const size_t most = min_size(MESSAGE_BYTES_MAX, server->hub.options.memory_bytes_max);
 
 	if (!service)
 		snprintf(why, WHY_BYTES, "there is no service");
@@ -269,7 +269,7 @@ static int listen_on(struct rollcall_server *server, const char *text,
 		return error;
 	}
 	for (int tries = 0; tries < PORT_TRIES; tries++) {
-		count = socket_resolve(server->core.ring, name.host, name.port, addresses,
+		count = socket_resolve(server->hub.ring, name.host, name.port, addresses,
 				       ADDRESSES_MAX);
 		if (count < 0)
 			return count;
@@ -297,7 +297,7 @@ int rollcall_listen(struct rollcall_server *server, const char *text,
 	server->busy = true;
 	error = listen_on(server, text, service, context, why);
 	if (error)
-		log_write(&server->core.log, ROLLCALL_LOG_ERROR, "cannot listen on '%.100s': %s",
+		log_write(&server->hub.log, ROLLCALL_LOG_ERROR, "cannot listen on '%.100s': %s",
 			  text, why[0] ? why : describe(error));
 	server->busy = was_busy;
 	return error;
@@ -318,14 +318,14 @@ static bool is_ours(const struct rollcall_server *server, int fd)
 static int adopt(struct rollcall_server *server, int fd, const struct rollcall_service *service,
 		 void *context, char *why)
 {
-	const struct core *core = &server->core;
-	const struct socket_room room = room_asked(core);
+	const struct hub *hub = &server->hub;
+	const struct socket_room room = room_asked(hub);
 	struct source source;
 	int transport, error = make_source(server, service, context, &source, why);
 
 	if (error)
 		return error;
-	transport = socket_transport(core->ring, fd);
+	transport = socket_transport(hub->ring, fd);
 	if (transport < 0) {
 		if (transport == -EINVAL)
 			snprintf(why, WHY_BYTES, "it does not listen, or is not bound");
@@ -336,8 +336,8 @@ static int adopt(struct rollcall_server *server, int fd, const struct rollcall_s
 	if (count_open(server) == SERVER_ADDRESSES_MAX)
 		return -ENOSPC;
 	error = transport == ROLLCALL_TCP
-			? socket_adopt_tcp(core->ring, fd, core->options.keepalive_ms)
-			: socket_adopt_udp(core->ring, fd, &room);
+			? socket_adopt_tcp(hub->ring, fd, hub->options.keepalive_ms)
+			: socket_adopt_udp(hub->ring, fd, &room);
 	if (!error)
 		error = add(server, (enum rollcall_transport)transport, &source, fd);
 	if (error)
@@ -360,7 +360,7 @@ int rollcall_adopt(struct rollcall_server *server, int fd, const struct rollcall
 	server->busy = true;
 	error = adopt(server, fd, service, context, why);
 	if (error)
-		log_write(&server->core.log, ROLLCALL_LOG_ERROR, "cannot adopt descriptor %d: %s",
+		log_write(&server->hub.log, ROLLCALL_LOG_ERROR, "cannot adopt descriptor %d: %s",
 			  fd, why[0] ? why : describe(error));
 	server->busy = was_busy;
 	return error;

@@ -12,7 +12,7 @@
 
 static struct client *client_of(struct rollcall_server *server, uint64_t id)
 {
-	struct client *client = table_find(&server->core.table, id);
+	struct client *client = table_find(&server->hub.table, id);
 
 	/* A slot is freed only when nothing is in flight for it. */
 	CHECK(client);
@@ -71,10 +71,10 @@ static bool flush_clients(struct rollcall_server *server)
 {
 	struct client *client;
 
-	while ((client = core_flush_next(&server->core))) {
+	while ((client = hub_flush_next(&server->hub))) {
 		if (client->transport == ROLLCALL_UDP ? !udp_flush_client(&server->udp, client)
 						      : !connection_flush(&server->tcp, client)) {
-			core_flush_later(&server->core, client);
+			hub_flush_later(&server->hub, client);
 			return false;
 		}
 	}
@@ -85,7 +85,7 @@ static bool flush_clients(struct rollcall_server *server)
 static bool flush_listeners(struct rollcall_server *server)
 {
 	for (unsigned i = 0; i < server->listener_count; i++) {
-		uint64_t turn = server->core.stats.turns + i;
+		uint64_t turn = server->hub.stats.turns + i;
 
 		if (!listener_flush(server->listeners[turn % server->listener_count]))
 			return false;
@@ -104,12 +104,12 @@ static bool flush_all(struct rollcall_server *server)
 	do {
 		if (!flush_clients(server) || !flush_listeners(server))
 			return false;
-	} while (server->core.flush_count > 0);
+	} while (server->hub.flush_count > 0);
 	for (unsigned i = 0; i < server->endpoint_count; i++)
 		if (!endpoint_flush(server->endpoints[i]))
 			return false;
-	return posts_flush(&server->posts, server->core.ring) &&
-	       files_flush(&server->files, server->core.ring);
+	return posts_flush(&server->posts, server->hub.ring) &&
+	       files_flush(&server->files, server->hub.ring);
 }
 
 void server_flush(struct rollcall_server *server)
@@ -121,13 +121,13 @@ void server_flush(struct rollcall_server *server)
 
 static uint64_t wait_ns(const struct rollcall_server *server)
 {
-	const uint64_t deadline_ns = timers_next(&server->core.timers);
+	const uint64_t deadline_ns = timers_next(&server->hub.timers);
 
 	if (server->unflushed)
 		return 0;
 	if (deadline_ns == UINT64_MAX)
 		return UINT64_MAX;
-	return deadline_ns > server->core.now_ns ? deadline_ns - server->core.now_ns : 0;
+	return deadline_ns > server->hub.now_ns ? deadline_ns - server->hub.now_ns : 0;
 }
 
 /*
@@ -140,10 +140,10 @@ static uint64_t wait_ns(const struct rollcall_server *server)
 #define HOLD_CLIENTS_A_TURN (RING_PASS_PIECES / 4)
 #define HOLD_DATAGRAM_BYTES 512
 
-static uint64_t hold_turns_max(const struct core *core)
+static uint64_t hold_turns_max(const struct hub *hub)
 {
-	return HOLD_TURNS_MIN + core->stats.tcp_clients_now / HOLD_CLIENTS_A_TURN +
-	       core->options.udp_receive_buffer_bytes / (32 * HOLD_DATAGRAM_BYTES);
+	return HOLD_TURNS_MIN + hub->stats.tcp_clients_now / HOLD_CLIENTS_A_TURN +
+	       hub->options.udp_receive_buffer_bytes / (32 * HOLD_DATAGRAM_BYTES);
 }
 
 /*
@@ -154,41 +154,41 @@ static uint64_t hold_turns_max(const struct core *core)
  */
 static void run_timers(struct rollcall_server *server, bool found_nothing)
 {
-	struct core *core = &server->core;
+	struct hub *hub = &server->hub;
 
-	if (timers_next(&core->timers) > core->now_ns) {
+	if (timers_next(&hub->timers) > hub->now_ns) {
 		server->held_turns = 0;
 		return;
 	}
-	if (!found_nothing && server->held_turns++ < hold_turns_max(core))
+	if (!found_nothing && server->held_turns++ < hold_turns_max(hub))
 		return;
 	server->held_turns = 0;
-	timers_run(&core->timers, core->now_ns);
+	timers_run(&hub->timers, hub->now_ns);
 }
 
 /* The turn was to begin at due_ns. */
-static void count_pause(struct core *core, uint64_t due_ns)
+static void count_pause(struct hub *hub, uint64_t due_ns)
 {
-	if (core->now_ns > due_ns && core->now_ns - due_ns >= CORE_PAUSE_MS * (uint64_t)1000000)
-		core->paused_ns += core->now_ns - due_ns;
+	if (hub->now_ns > due_ns && hub->now_ns - due_ns >= HUB_PAUSE_MS * (uint64_t)1000000)
+		hub->paused_ns += hub->now_ns - due_ns;
 }
 
 int server_turn(struct rollcall_server *server, uint64_t wait_max_ns)
 {
-	struct core *core = &server->core;
+	struct hub *hub = &server->hub;
 	const bool flushed = !server->unflushed;
 	const uint64_t sleep_ns = min_u64(wait_ns(server), wait_max_ns);
-	const uint64_t due_ns = core->now_ns + min_u64(sleep_ns, UINT64_MAX - core->now_ns);
+	const uint64_t due_ns = hub->now_ns + min_u64(sleep_ns, UINT64_MAX - hub->now_ns);
 	struct io_uring_cqe cqe;
-	int error = ring_submit_and_wait(core->ring, sleep_ns);
+	int error = ring_submit_and_wait(hub->ring, sleep_ns);
 
 	if (error && error != -ETIME)
 		return error;
-	core->now_ns = ring_clock_ns(core->ring);
-	count_pause(core, due_ns);
-	core->stats.turns++;
-	while (ring_take(core->ring, &cqe)) {
-		core->stats.completions++;
+	hub->now_ns = ring_clock_ns(hub->ring);
+	count_pause(hub, due_ns);
+	hub->stats.turns++;
+	while (ring_take(hub->ring, &cqe)) {
+		hub->stats.completions++;
 		dispatch(server, &cqe);
 	}
 	run_timers(server, flushed && error == -ETIME);

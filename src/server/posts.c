@@ -19,13 +19,13 @@ static void on_retry(struct timer *timer)
 	container_of(timer, struct posts, retry)->paused = false;
 }
 
-int posts_init(struct posts *posts, struct core *core)
+int posts_init(struct posts *posts, struct hub *hub)
 {
-	int error = timers_reserve(&core->timers);
+	int error = timers_reserve(&hub->timers);
 
 	if (error)
 		return error;
-	*posts = (struct posts){ .event = socket_event(core->ring), .retry.expired = on_retry };
+	*posts = (struct posts){ .event = socket_event(hub->ring), .retry.expired = on_retry };
 	return posts->event < 0 ? posts->event : 0;
 }
 
@@ -110,12 +110,12 @@ bool posts_flush(struct posts *posts, struct ring *ring)
 void posts_on_wake(struct posts *posts, struct rollcall_server *server,
 		   const struct io_uring_cqe *cqe)
 {
-	struct core *core = &server->core;
+	struct hub *hub = &server->hub;
 
 	posts->armed = false;
 	if (cqe->res < 0 && !posts->closing) {
 		posts->paused = true;
-		timers_set(&core->timers, &posts->retry, core->now_ns + POSTS_RETRY_NS);
+		timers_set(&hub->timers, &posts->retry, hub->now_ns + POSTS_RETRY_NS);
 	}
 	run_posted(posts, server);
 }

@@ -16,7 +16,7 @@
 #include "base/timers.h"
 #include "rollcall.h"
 
-struct core;
+struct hub;
 struct io_uring_cqe;
 struct post;
 struct ring;
@@ -37,7 +37,7 @@ struct posts {
 };
 
 /* -EMFILE, -ENFILE, -ENOMEM */
-int posts_init(struct posts *posts, struct core *core);
+int posts_init(struct posts *posts, struct hub *hub);
 
 /* Runs what was posted, then frees. The read of the eventfd must not be in flight. */
 void posts_destroy(struct posts *posts, struct rollcall_server *server, struct ring *ring);

@@ -20,7 +20,7 @@
 #define SETTLE_TURNS_MAX 500
 #define SETTLE_TURN_NS 10000000
 
-static void limit_clients(struct core *core)
+static void limit_clients(struct hub *hub)
 {
 	uint64_t descriptors = socket_limit_raise();
 	uint64_t clients = descriptors > 2 * DESCRIPTORS_RESERVED
@@ -29,58 +29,58 @@ static void limit_clients(struct core *core)
 	struct rollcall_options defaults;
 	bool is_default;
 
-	if (core->options.tcp_clients_max <= clients)
+	if (hub->options.tcp_clients_max <= clients)
 		return;
 	rollcall_options_defaults(&defaults);
-	is_default = core->options.tcp_clients_max == defaults.tcp_clients_max;
+	is_default = hub->options.tcp_clients_max == defaults.tcp_clients_max;
 	/* A warning only for a limit that was set by the caller. */
-	log_write(&core->log, is_default ? ROLLCALL_LOG_INFO : ROLLCALL_LOG_WARNING,
+	log_write(&hub->log, is_default ? ROLLCALL_LOG_INFO : ROLLCALL_LOG_WARNING,
 		  "at most %llu TCP clients at once instead of %u: the limit of open files is %llu",
-		  (unsigned long long)clients, core->options.tcp_clients_max,
+		  (unsigned long long)clients, hub->options.tcp_clients_max,
 		  (unsigned long long)descriptors);
-	core->options.tcp_clients_max = (unsigned)clients;
+	hub->options.tcp_clients_max = (unsigned)clients;
 }
 
-static void log_halved(struct core *core, unsigned halvings, bool has_space)
+static void log_halved(struct hub *hub, unsigned halvings, bool has_space)
 {
-	log_write(&core->log, ROLLCALL_LOG_WARNING,
+	log_write(&hub->log, ROLLCALL_LOG_WARNING,
 		  "the limit of %s is small: rings of 1/%u of their size (raise it: %s)",
 		  has_space ? "locked memory" : "address space", 1u << halvings,
 		  has_space ? "ulimit -l 8192, for a container --ulimit memlock=8388608"
 			    : "ulimit -v, ulimit -d");
 }
 
-static int open_ring(struct core *core)
+static int open_ring(struct hub *hub)
 {
 	unsigned halvings = 0;
-	int error = core_open_ring(core, halvings);
-	const bool has_space = error != -ENOMEM || core_has_buffer_space();
+	int error = hub_open_ring(hub, halvings);
+	const bool has_space = error != -ENOMEM || hub_has_buffer_space();
 
-	while (error == -ENOMEM && halvings < CORE_HALVINGS_MAX) {
+	while (error == -ENOMEM && halvings < HUB_HALVINGS_MAX) {
 		ring_pause(HALVING_PAUSE_NS);
-		error = core_open_ring(core, ++halvings);
+		error = hub_open_ring(hub, ++halvings);
 	}
 	if (!error && halvings > 0)
-		log_halved(core, halvings, has_space);
+		log_halved(hub, halvings, has_space);
 	return error;
 }
 
-/* Initializes what needs the core: the transports, and the eventfd that wakes the loop. */
+/* Initializes what needs the hub: the transports, and the eventfd that wakes the loop. */
 static int init_parts(struct rollcall_server *server)
 {
-	struct core *core = &server->core;
-	int error = log_limit(&core->log, &core->timers, &core->now_ns);
+	struct hub *hub = &server->hub;
+	int error = log_limit(&hub->log, &hub->timers, &hub->now_ns);
 
 	if (!error)
 		error = server_drain_init(server);
 	if (!error)
-		error = tcp_init(&server->tcp, core);
+		error = tcp_init(&server->tcp, hub);
 	if (error)
 		return error;
-	error = udp_init(&server->udp, core);
+	error = udp_init(&server->udp, hub);
 	if (error)
 		goto destroy_tcp;
-	error = posts_init(&server->posts, core);
+	error = posts_init(&server->posts, hub);
 	if (!error)
 		return 0;
 	udp_destroy(&server->udp);
@@ -92,29 +92,29 @@ destroy_tcp:
 /* Initializes all but the options and the log. *step names the last step tried. */
 static int init(struct rollcall_server *server, const char **step)
 {
-	struct core *core = &server->core;
+	struct hub *hub = &server->hub;
 	int error;
 
 	*step = "memory for the clients";
 	server->owner = owner_create();
 	if (!server->owner)
 		return -ENOMEM;
-	error = core_init(core);
+	error = hub_init(hub);
 	if (error)
 		goto destroy_owner;
 	*step = "io_uring";
-	error = open_ring(core);
+	error = open_ring(hub);
 	if (error)
 		goto destroy_core;
 	*step = "transports and eventfd";
 	error = init_parts(server);
 	if (!error)
 		return 0;
-	/* Timers are freed with the core. */
-	log_unlimit(&core->log);
-	core_close_ring(core);
+	/* Timers are freed with the hub. */
+	log_unlimit(&hub->log);
+	hub_close_ring(hub);
 destroy_core:
-	core_destroy(core);
+	hub_destroy(hub);
 destroy_owner:
 	owner_destroy(server->owner);
 	return error;
@@ -124,28 +124,28 @@ int rollcall_create(struct rollcall_server **out, const struct rollcall_options 
 {
 	struct rollcall_server *server = calloc(1, sizeof(*server));
 	const char *step;
-	struct core *core;
+	struct hub *hub;
 	int error;
 
 	if (!server)
 		return -ENOMEM;
-	core = &server->core;
-	core->server = server;
-	error = options_take(&core->options, options);
+	hub = &server->hub;
+	hub->server = server;
+	error = options_take(&hub->options, options);
 	if (error)
 		goto free_server;
-	core->log = (struct log){ .write = core->options.log,
-				  .context = core->options.log_context,
-				  .level = core->options.log_level };
-	limit_clients(core);
+	hub->log = (struct log){ .write = hub->options.log,
+				 .context = hub->options.log_context,
+				 .level = hub->options.log_level };
+	limit_clients(hub);
 	error = init(server, &step);
 	if (error) {
-		log_write(&core->log, ROLLCALL_LOG_ERROR, "cannot make a server: %s: %s", step,
+		log_write(&hub->log, ROLLCALL_LOG_ERROR, "cannot make a server: %s: %s", step,
 			  strerror(-error));
 		goto free_server;
 	}
-	core->now_ns = ring_clock_ns(core->ring);
-	ring_random(core->ring, server->cookie_secret, sizeof(server->cookie_secret));
+	hub->now_ns = ring_clock_ns(hub->ring);
+	ring_random(hub->ring, server->cookie_secret, sizeof(server->cookie_secret));
 	*out = server;
 	return 0;
 
@@ -172,10 +172,10 @@ static bool settle(struct rollcall_server *server)
 
 static void destroy(struct rollcall_server *server)
 {
-	struct core *core = &server->core;
+	struct hub *hub = &server->hub;
 
-	log_unlimit(&core->log);
-	posts_destroy(&server->posts, server, core->ring);
+	log_unlimit(&hub->log);
+	posts_destroy(&server->posts, server, hub->ring);
 	for (unsigned i = 0; i < server->listener_count; i++) {
 		listener_destroy(server->listeners[i]);
 		free(server->listeners[i]);
@@ -187,8 +187,8 @@ static void destroy(struct rollcall_server *server)
 	server_destroy_timers(server);
 	udp_destroy(&server->udp);
 	tcp_destroy(&server->tcp);
-	core_close_ring(core);
-	core_destroy(core);
+	hub_close_ring(hub);
+	hub_destroy(hub);
 	owner_destroy(server->owner);
 	free(server);
 }

@@ -9,7 +9,7 @@
 #ifndef SERVER_SERVER_H
 #define SERVER_SERVER_H
 
-#include "client/core.h"
+#include "client/hub.h"
 #include "server/files.h"
 #include "server/owner.h"
 #include "server/posts.h"
@@ -36,7 +36,7 @@ enum server_state {
 };
 
 struct rollcall_server {
-	struct core core;
+	struct hub hub;
 	struct tcp tcp;
 	struct udp udp;
 	struct listener *listeners[SERVER_ADDRESSES_MAX];

@@ -19,14 +19,14 @@ struct rollcall_timer {
 
 static void release(struct rollcall_timer *timer)
 {
-	timers_unreserve(&timer->server->core.timers);
+	timers_unreserve(&timer->server->hub.timers);
 	free(timer);
 }
 
 static void on_timer(struct timer *base)
 {
 	struct rollcall_timer *timer = container_of(base, struct rollcall_timer, timer);
-	struct core *core = &timer->server->core;
+	struct hub *hub = &timer->server->hub;
 
 	timer->expiring = true;
 	timer->expired(timer->server, timer->context);
@@ -34,7 +34,7 @@ static void on_timer(struct timer *base)
 	if (timer->stopped || timer->every_ns == 0)
 		release(timer);
 	else
-		timers_set(&core->timers, &timer->timer, core->now_ns + timer->every_ns);
+		timers_set(&hub->timers, &timer->timer, hub->now_ns + timer->every_ns);
 }
 
 /* Milliseconds as nanoseconds, capped at 34 years so that nothing overflows. */
@@ -48,7 +48,7 @@ int rollcall_timer_start(struct rollcall_server *server, struct rollcall_timer *
 			 void (*expired)(struct rollcall_server *server, void *context),
 			 void *context)
 {
-	struct core *core = &server->core;
+	struct hub *hub = &server->hub;
 	struct rollcall_timer *timer;
 
 	if (!server_is_callers(server))
@@ -56,7 +56,7 @@ int rollcall_timer_start(struct rollcall_server *server, struct rollcall_timer *
 	timer = malloc(sizeof(*timer));
 	if (!timer)
 		return -ENOMEM;
-	if (timers_reserve(&core->timers)) {
+	if (timers_reserve(&hub->timers)) {
 		free(timer);
 		return -ENOMEM;
 	}
@@ -67,8 +67,7 @@ int rollcall_timer_start(struct rollcall_server *server, struct rollcall_timer *
 		.expired = expired,
 		.context = context,
 	};
-	timers_set(&core->timers, &timer->timer,
-		   ring_clock_ns(core->ring) + milliseconds(after_ms));
+	timers_set(&hub->timers, &timer->timer, ring_clock_ns(hub->ring) + milliseconds(after_ms));
 	*out = timer;
 	return 0;
 }
@@ -81,14 +80,14 @@ int rollcall_timer_stop(struct rollcall_server *server, struct rollcall_timer *t
 		timer->stopped = true;
 		return 0;
 	}
-	timers_clear(&server->core.timers, &timer->timer);
+	timers_clear(&server->hub.timers, &timer->timer);
 	release(timer);
 	return 0;
 }
 
 void server_destroy_timers(struct rollcall_server *server)
 {
-	struct timers *timers = &server->core.timers;
+	struct timers *timers = &server->hub.timers;
 
 	while (timers->count > 0) {
 		struct timer *timer = timers->heap[0];

@@ -10,20 +10,20 @@
 
 void connection_open(struct tcp *tcp, const struct source *source, int fd)
 {
-	struct core *core = tcp->core;
-	struct client *client = table_add(&core->table, ROLLCALL_TCP);
+	struct hub *hub = tcp->hub;
+	struct client *client = table_add(&hub->table, ROLLCALL_TCP);
 
 	CHECK(client);
 	client->source = source;
 	client->fd = fd;
 	client->gather = GATHER_NONE;
-	core->stats.tcp_clients++;
-	core->stats.tcp_clients_now++;
-	client->active_ms = client_ms(core->now_ns);
-	idle_touch(&tcp->idle, client, core->now_ns);
-	core_flush_later(core, client);
-	core_connected(core, client);
-	if (core->draining)
+	hub->stats.tcp_clients++;
+	hub->stats.tcp_clients_now++;
+	client->active_ms = client_ms(hub->now_ns);
+	idle_touch(&tcp->idle, client, hub->now_ns);
+	hub_flush_later(hub, client);
+	hub_connected(hub, client);
+	if (hub->draining)
 		connection_drain(tcp, client);
 }
 
@@ -56,7 +56,7 @@ static void enter(struct tcp *tcp, struct client *client, enum client_state stat
 		connection_watch(tcp, client);
 	if (state == CLIENT_LINGERING)
 		liveness_received(&tcp->liveness, client);
-	core_flush_later(tcp->core, client);
+	hub_flush_later(tcp->hub, client);
 }
 
 void connection_close(struct tcp *tcp, struct client *client, int reason)
@@ -72,7 +72,7 @@ void connection_abort(struct tcp *tcp, struct client *client, int reason, bool r
 	if (client->state == CLIENT_CLOSING)
 		return;
 	if (reset)
-		socket_reset_on_close(tcp->core->ring, client->fd);
+		socket_reset_on_close(tcp->hub->ring, client->fd);
 	if (client->reason == 0)
 		client->reason = (int16_t)reason;
 	/* A cancel that was asked for was for the receive alone. */
@@ -96,7 +96,7 @@ void connection_idle(struct tcp *tcp, struct client *client)
 	int error;
 
 	if (!is_silent(client)) {
-		idle_touch(&tcp->idle, client, tcp->core->now_ns);
+		idle_touch(&tcp->idle, client, tcp->hub->now_ns);
 		return;
 	}
 	error = delivery_check(&tcp->delivery, client);
@@ -112,11 +112,11 @@ void connection_idle(struct tcp *tcp, struct client *client)
 static void on_acked(struct tcp *tcp, struct client *client)
 {
 	if (client->state == CLIENT_OPEN)
-		idle_touch(&tcp->idle, client, tcp->core->now_ns);
+		idle_touch(&tcp->idle, client, tcp->hub->now_ns);
 	else if (client->state == CLIENT_LINGERING && client_has(client, CLIENT_PEER_ENDED))
 		enter(tcp, client, CLIENT_CLOSING);
 	else if (client->state == CLIENT_LINGERING)
-		idle_touch(&tcp->lingering, client, tcp->core->now_ns);
+		idle_touch(&tcp->lingering, client, tcp->hub->now_ns);
 }
 
 void connection_delivered(struct tcp *tcp, struct client *client, int result)
@@ -141,8 +141,8 @@ static bool has_grace(const struct tcp *tcp, const struct client *client)
 {
 	if (input_is_begun(client))
 		return true;
-	return client->messages_received == 0 && tcp->core->now_ns < tcp->core->grace_end_ns &&
-	       client_ms(tcp->core->now_ns) - client->active_ms < CORE_GRACE_MS;
+	return client->messages_received == 0 && tcp->hub->now_ns < tcp->hub->grace_end_ns &&
+	       client_ms(tcp->hub->now_ns) - client->active_ms < HUB_GRACE_MS;
 }
 
 void connection_drain(struct tcp *tcp, struct client *client)
@@ -150,7 +150,7 @@ void connection_drain(struct tcp *tcp, struct client *client)
 	if (client->state != CLIENT_OPEN || has_grace(tcp, client))
 		return;
 	client_set(client, CLIENT_LAST_INPUT);
-	core_flush_later(tcp->core, client);
+	hub_flush_later(tcp->hub, client);
 }
 
 void connection_end_input(struct tcp *tcp, struct client *client)
@@ -158,7 +158,7 @@ void connection_end_input(struct tcp *tcp, struct client *client)
 	if (client->state != CLIENT_OPEN)
 		return;
 	client_set(client, CLIENT_LAST_INPUT | CLIENT_INPUT_ENDED);
-	core_flush_later(tcp->core, client);
+	hub_flush_later(tcp->hub, client);
 }
 
 /* ---- Receiving ---- */
@@ -176,7 +176,7 @@ static bool start_receive(struct tcp *tcp, struct client *client)
 {
 	/* MSG_DONTWAIT: the multishot ends with EAGAIN instead of waiting. */
 	bool last = client->state == CLIENT_OPEN && client_has(client, CLIENT_LAST_INPUT);
-	struct io_uring_sqe *sqe = ring_sqe(tcp->core->ring);
+	struct io_uring_sqe *sqe = ring_sqe(tcp->hub->ring);
 
 	if (!sqe)
 		return false;
@@ -196,7 +196,7 @@ static bool start_receive(struct tcp *tcp, struct client *client)
 
 static void on_bytes(struct tcp *tcp, struct client *client, uint16_t buffer, size_t bytes)
 {
-	struct core *core = tcp->core;
+	struct hub *hub = tcp->hub;
 	int error;
 
 	if (client->state != CLIENT_OPEN || client_has(client, CLIENT_INPUT_ENDED))
@@ -204,22 +204,21 @@ static void on_bytes(struct tcp *tcp, struct client *client, uint16_t buffer, si
 	if (client_has(client, CLIENT_UNACKED))
 		delivery_touch(&tcp->delivery, client);
 	else
-		idle_touch(&tcp->idle, client, core->now_ns);
-	error = input_receive(tcp, client, buffers_data(&core->buffers[BUFFERS_TCP], buffer),
-			      bytes);
+		idle_touch(&tcp->idle, client, hub->now_ns);
+	error = input_receive(tcp, client, buffers_data(&hub->buffers[BUFFERS_TCP], buffer), bytes);
 	if (error == -EMSGSIZE)
 		connection_close(tcp, client, error);
 	else if (error)
 		connection_abort(tcp, client, error, true);
-	else if (core->draining)
+	else if (hub->draining)
 		connection_drain(tcp, client);
 }
 
 static void begin_turn(struct tcp *tcp)
 {
-	if (tcp->turn == tcp->core->stats.turns)
+	if (tcp->turn == tcp->hub->stats.turns)
 		return;
-	tcp->turn = tcp->core->stats.turns;
+	tcp->turn = tcp->hub->stats.turns;
 	tcp->turn_bytes = 0;
 	tcp->grown_in_turn = false;
 }
@@ -227,20 +226,20 @@ static void begin_turn(struct tcp *tcp)
 /* Grows the pool once per turn: all receives that failed in it lacked the same buffers. */
 static void grow_buffers(struct tcp *tcp)
 {
-	struct core *core = tcp->core;
+	struct hub *hub = tcp->hub;
 
-	core->stats.buffers_exhausted++;
+	hub->stats.buffers_exhausted++;
 	if (tcp->grown_in_turn || tcp->turn_bytes >= TCP_TURN_BYTES_MAX)
 		return;
 	tcp->grown_in_turn = true;
-	buffers_grow(&core->buffers[BUFFERS_TCP]);
+	buffers_grow(&hub->buffers[BUFFERS_TCP]);
 }
 
 static void count_received(struct tcp *tcp, size_t bytes)
 {
 	tcp->turn_bytes += bytes;
 	if (tcp->turn_bytes >= TCP_TURN_BYTES_MAX)
-		buffers_shrink(&tcp->core->buffers[BUFFERS_TCP], CORE_TCP_BUFFERS);
+		buffers_shrink(&tcp->hub->buffers[BUFFERS_TCP], HUB_TCP_BUFFERS);
 }
 
 /* All that had arrived is received. The rest of a message that has begun is waited for. */
@@ -283,13 +282,13 @@ static void on_receive_error(struct tcp *tcp, struct client *client, int error)
 
 void connection_on_receive(struct tcp *tcp, struct client *client, const struct io_uring_cqe *cqe)
 {
-	struct buffers *buffers = &tcp->core->buffers[BUFFERS_TCP];
+	struct buffers *buffers = &tcp->hub->buffers[BUFFERS_TCP];
 
 	begin_turn(tcp);
 	/* Any completion, a successful one too, may be the last of a multishot: check the flag. */
 	if (!(cqe->flags & IORING_CQE_F_MORE)) {
 		client->in_flight &= ~IN_FLIGHT_RECEIVE & IN_FLIGHT_ALL;
-		core_flush_later(tcp->core, client);
+		hub_flush_later(tcp->hub, client);
 	}
 	if (cqe->flags & IORING_CQE_F_BUFFER) {
 		uint16_t buffer = buffers_take(buffers, cqe->flags);
@@ -330,7 +329,7 @@ static bool wants_cancel(const struct client *client)
 
 static bool start_cancel(struct tcp *tcp, struct client *client)
 {
-	struct io_uring_sqe *sqe = ring_sqe(tcp->core->ring);
+	struct io_uring_sqe *sqe = ring_sqe(tcp->hub->ring);
 
 	if (!sqe)
 		return false;
@@ -352,16 +351,16 @@ void connection_on_cancel(struct tcp *tcp, struct client *client)
 	 * completion of the operation itself.
 	 */
 	client->in_flight &= ~IN_FLIGHT_CANCEL & IN_FLIGHT_ALL;
-	core_flush_later(tcp->core, client);
+	hub_flush_later(tcp->hub, client);
 }
 
 static bool start_close(struct tcp *tcp, struct client *client)
 {
-	struct io_uring_sqe *sqe = ring_sqe(tcp->core->ring);
+	struct io_uring_sqe *sqe = ring_sqe(tcp->hub->ring);
 
 	if (!sqe)
 		return false;
-	queue_clear(&tcp->core->memory, &client->tcp.queue);
+	queue_clear(&tcp->hub->memory, &client->tcp.queue);
 	input_clear(tcp, client);
 	io_uring_prep_close(sqe, client->fd);
 	sqe->user_data = op_pack(OP_TCP_CLOSE, client->id);
@@ -376,7 +375,7 @@ void connection_on_close(struct tcp *tcp, struct client *client)
 	/* Whatever close(2) returns, the descriptor is gone. */
 	client->in_flight &= ~IN_FLIGHT_CLOSE & IN_FLIGHT_ALL;
 	tcp->closes++;
-	core_flush_later(tcp->core, client);
+	hub_flush_later(tcp->hub, client);
 }
 
 /* ---- The end of a turn ---- */
@@ -422,7 +421,7 @@ static void finish(struct tcp *tcp, struct client *client)
 		client_clear(client, CLIENT_INPUT_ENDED);
 	if (client->state == CLIENT_CLOSING)
 		return;
-	socket_shutdown(tcp->core->ring, client->fd);
+	socket_shutdown(tcp->hub->ring, client->fd);
 	enter(tcp, client, CLIENT_LINGERING);
 }
 
@@ -462,6 +461,6 @@ bool connection_flush(struct tcp *tcp, struct client *client)
 	if (client->fd >= 0)
 		return start_close(tcp, client);
 	/* Only here, where it is in no list any more, a client can go. */
-	core_disconnected(tcp->core, client);
+	hub_disconnected(tcp->hub, client);
 	return true;
 }

@@ -6,14 +6,14 @@
 int delivery_check(struct delivery *delivery, struct client *client)
 {
 	struct socket_delivery found;
-	int error = socket_delivery(delivery->core->ring, client->fd, &found);
+	int error = socket_delivery(delivery->hub->ring, client->fd, &found);
 
 	if (error)
 		return error;
 	/* With nothing pending, it is not the peer that makes no progress. */
 	if (found.acked != client->acked || !found.is_pending) {
 		client->acked = found.acked;
-		client->active_ms = client_ms(delivery->core->now_ns);
+		client->active_ms = client_ms(delivery->hub->now_ns);
 	}
 	return found.is_pending || client->tcp.queue.bytes > 0 ? -EAGAIN : 0;
 }
@@ -21,10 +21,10 @@ int delivery_check(struct delivery *delivery, struct client *client)
 /* The result for a watched client, as for ended(); -EAGAIN: keep watching. */
 static int look(struct delivery *delivery, struct client *client)
 {
-	const struct rollcall_options *options = &delivery->core->options;
+	const struct rollcall_options *options = &delivery->hub->options;
 	const uint64_t send_ms = options->send_timeout_ms, idle_ms = options->tcp_idle_timeout_ms;
 	int result = delivery_check(delivery, client);
-	uint32_t passed_ms = client_ms(delivery->core->now_ns) - client->active_ms;
+	uint32_t passed_ms = client_ms(delivery->hub->now_ns) - client->active_ms;
 
 	if (result != -EAGAIN)
 		return result;
@@ -37,10 +37,10 @@ static int look(struct delivery *delivery, struct client *client)
 
 static void set_timer(struct delivery *delivery)
 {
-	struct core *core = delivery->core;
+	struct hub *hub = delivery->hub;
 
 	if (delivery->list.count > 0)
-		timers_set(&core->timers, &delivery->timer, core->now_ns + delivery->interval_ns);
+		timers_set(&hub->timers, &delivery->timer, hub->now_ns + delivery->interval_ns);
 }
 
 /*
@@ -49,8 +49,8 @@ static void set_timer(struct delivery *delivery)
  */
 static void make_up_for(struct delivery *delivery, uint64_t paused_ns)
 {
-	const uint32_t now_ms = client_ms(delivery->core->now_ns);
-	struct table *table = &delivery->core->table;
+	const uint32_t now_ms = client_ms(delivery->hub->now_ns);
+	struct table *table = &delivery->hub->table;
 	struct client *client = client_list_first(table, &delivery->list);
 
 	for (; client; client = client_list_next(table, &delivery->list, client))
@@ -61,14 +61,14 @@ static void make_up_for(struct delivery *delivery, uint64_t paused_ns)
 static void on_timer(struct timer *timer)
 {
 	struct delivery *delivery = container_of(timer, struct delivery, timer);
-	struct table *table = &delivery->core->table;
-	const uint64_t paused_ns = delivery->core->paused_ns - delivery->paused_ns;
+	struct table *table = &delivery->hub->table;
+	const uint64_t paused_ns = delivery->hub->paused_ns - delivery->paused_ns;
 	uint32_t count = delivery->list.count / 4;
 	bool changed = false;
 
 	if (paused_ns > 0)
 		make_up_for(delivery, paused_ns);
-	delivery->paused_ns = delivery->core->paused_ns;
+	delivery->paused_ns = delivery->hub->paused_ns;
 
 	if (count < DELIVERY_CLIENTS_MIN)
 		count = (uint32_t)min_size(delivery->list.count, DELIVERY_CLIENTS_MIN);
@@ -105,40 +105,40 @@ static uint64_t longest_interval_ms(const struct rollcall_options *options)
 	return part_ms < DELIVERY_LOOK_MS_MIN ? DELIVERY_LOOK_MS_MIN : part_ms;
 }
 
-int delivery_init(struct delivery *delivery, struct core *core,
+int delivery_init(struct delivery *delivery, struct hub *hub,
 		  void (*ended)(struct delivery *delivery, struct client *client, int result))
 {
 	*delivery = (struct delivery){
-		.core = core,
+		.hub = hub,
 		.timer = { .expired = on_timer },
-		.interval_ns_max = longest_interval_ms(&core->options) * 1000000,
+		.interval_ns_max = longest_interval_ms(&hub->options) * 1000000,
 		.ended = ended,
 	};
 	client_list_init(&delivery->list, LIST_IDLE);
-	return timers_reserve(&core->timers);
+	return timers_reserve(&hub->timers);
 }
 
 void delivery_watch(struct delivery *delivery, struct client *client)
 {
 	const uint64_t interval_ns = DELIVERY_LOOK_MS_MIN * (uint64_t)1000000;
-	struct core *core = delivery->core;
+	struct hub *hub = delivery->hub;
 
 	client_set(client, CLIENT_UNACKED);
-	client->active_ms = client_ms(core->now_ns);
-	client_list_push(&core->table, &delivery->list, client);
+	client->active_ms = client_ms(hub->now_ns);
+	client_list_push(&hub->table, &delivery->list, client);
 	delivery->interval_ns = interval_ns;
 	if (delivery->timer.position == 0 ||
-	    delivery->timer.deadline_ns > core->now_ns + interval_ns)
+	    delivery->timer.deadline_ns > hub->now_ns + interval_ns)
 		set_timer(delivery);
 }
 
 void delivery_touch(struct delivery *delivery, struct client *client)
 {
-	client->active_ms = client_ms(delivery->core->now_ns);
+	client->active_ms = client_ms(delivery->hub->now_ns);
 }
 
 void delivery_forget(struct delivery *delivery, struct client *client)
 {
 	client_clear(client, CLIENT_UNACKED);
-	client_list_remove(&delivery->core->table, &delivery->list, client);
+	client_list_remove(&delivery->hub->table, &delivery->list, client);
 }

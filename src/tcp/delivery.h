@@ -11,7 +11,7 @@
 #define TCP_DELIVERY_H
 
 #include "base/timers.h"
-#include "client/core.h"
+#include "client/hub.h"
 
 /*
  * Poll interval: the minimum at first, doubled each time that nothing has changed, up to 1/32 of
@@ -24,11 +24,11 @@
 #define DELIVERY_CLIENTS_MIN 64
 
 struct delivery {
-	struct core *core;
+	struct hub *hub;
 	struct client_list list;
 	struct timer timer;
 	uint64_t interval_ns, interval_ns_max;
-	uint64_t paused_ns; /* the core's at the last look */
+	uint64_t paused_ns; /* the hub's at the last look */
 
 	/*
 	 * Called for a client that is no longer watched. result: 0: everything is acknowledged;
@@ -39,7 +39,7 @@ struct delivery {
 };
 
 /* -ENOMEM */
-int delivery_init(struct delivery *delivery, struct core *core,
+int delivery_init(struct delivery *delivery, struct hub *hub,
 		  void (*ended)(struct delivery *delivery, struct client *client, int result));
 
 /* Begins to watch a client, which must be in no idle list. */

@@ -29,7 +29,7 @@ static void release_if_empty(struct tcp *tcp, struct client *client)
 
 	if (!input || input->message_bytes > 0 || input->backlog.bytes > 0)
 		return;
-	tcp->core->input_bytes -= input->message_room;
+	tcp->hub->input_bytes -= input->message_room;
 	free(input->message);
 	free(input);
 	client->tcp.input = NULL;
@@ -51,13 +51,13 @@ static int hold_message(struct tcp *tcp, struct client *client, const void *data
 			room *= 2;
 		room = min_size(room, client->source->message_bytes_max + FRAMING_BYTES_MAX);
 		CHECK(total <= room);
-		if (core_memory_bytes(tcp->core) + room - input->message_room >
-		    tcp->core->options.memory_bytes_max)
+		if (hub_memory_bytes(tcp->hub) + room - input->message_room >
+		    tcp->hub->options.memory_bytes_max)
 			return -ENOBUFS;
 		message = realloc(input->message, room);
 		if (!message)
 			return -ENOBUFS;
-		tcp->core->input_bytes += room - input->message_room;
+		tcp->hub->input_bytes += room - input->message_room;
 		input->message = message;
 		input->message_room = room;
 	}
@@ -72,7 +72,7 @@ static void deliver(struct tcp *tcp, struct client *client, const uint8_t *data,
 		data += FRAMING_LENGTH_BYTES;
 		bytes -= FRAMING_LENGTH_BYTES;
 	}
-	core_received(tcp->core, client, data, bytes);
+	hub_received(tcp->hub, client, data, bytes);
 }
 
 /* Takes the next bytes of one message. Returns how many, or a negative errno value. */
@@ -91,7 +91,7 @@ static ssize_t take_one(struct tcp *tcp, struct client *client, const uint8_t *d
 	}
 	taken = framing_take(source->service->framing, source->message_bytes_max, &framing, &whole);
 	if (taken < 0) {
-		core_oversized(tcp->core, client);
+		hub_oversized(tcp->hub, client);
 		return taken;
 	}
 	if (whole && framing.held_bytes == 0) {
@@ -132,8 +132,8 @@ static int hold_back(struct tcp *tcp, struct client *client, const void *data, s
 	struct tcp_input *input = kept(client);
 	struct iovec part = { (void *)data, bytes };
 
-	if (!input || core_is_memory_scarce(tcp->core) ||
-	    !queue_append(&tcp->core->memory, &input->backlog, &part, 1, true))
+	if (!input || hub_is_memory_scarce(tcp->hub) ||
+	    !queue_append(&tcp->hub->memory, &input->backlog, &part, 1, true))
 		return -ENOBUFS;
 	return 0;
 }
@@ -162,7 +162,7 @@ int input_resume(struct tcp *tcp, struct client *client)
 
 		left = take_all(tcp, client, first->data, bytes);
 		if (left >= 0)
-			queue_advance(&tcp->core->memory, &input->backlog, bytes - (size_t)left);
+			queue_advance(&tcp->hub->memory, &input->backlog, bytes - (size_t)left);
 	}
 	release_if_empty(tcp, client);
 	return left < 0 ? (int)left : 0;
@@ -194,7 +194,7 @@ void input_clear(struct tcp *tcp, struct client *client)
 {
 	if (!client->tcp.input)
 		return;
-	queue_clear(&tcp->core->memory, &client->tcp.input->backlog);
+	queue_clear(&tcp->hub->memory, &client->tcp.input->backlog);
 	client->tcp.input->message_bytes = 0;
 	release_if_empty(tcp, client);
 }

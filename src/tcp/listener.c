@@ -14,12 +14,12 @@ static void on_retry(struct timer *timer)
 
 int listener_open(struct listener *listener, struct tcp *tcp, int fd)
 {
-	struct core *core = tcp->core;
-	int error = socket_local_address(core->ring, fd, &listener->address);
+	struct hub *hub = tcp->hub;
+	int error = socket_local_address(hub->ring, fd, &listener->address);
 
 	if (error)
 		return error;
-	error = timers_reserve(&core->timers);
+	error = timers_reserve(&hub->timers);
 	if (error)
 		return error;
 	listener->tcp = tcp;
@@ -28,7 +28,7 @@ int listener_open(struct listener *listener, struct tcp *tcp, int fd)
 	listener->waiting = malloc(LISTENER_WAITING_MAX * sizeof(*listener->waiting));
 	if (listener->waiting)
 		return 0;
-	timers_unreserve(&core->timers);
+	timers_unreserve(&hub->timers);
 	return -ENOMEM;
 }
 
@@ -52,25 +52,25 @@ static void keep_waiting(struct listener *listener, int fd)
 void listener_close(struct listener *listener)
 {
 	listener->closed = true;
-	timers_clear(&listener->tcp->core->timers, &listener->retry);
+	timers_clear(&listener->tcp->hub->timers, &listener->retry);
 	while (listener->waiting_count > 0)
-		socket_close(listener->tcp->core->ring, take_waiting(listener));
+		socket_close(listener->tcp->hub->ring, take_waiting(listener));
 }
 
 void listener_destroy(struct listener *listener)
 {
 	listener_close(listener);
 	if (listener->fd >= 0)
-		socket_close(listener->tcp->core->ring, listener->fd);
+		socket_close(listener->tcp->hub->ring, listener->fd);
 	free(listener->waiting);
-	timers_unreserve(&listener->tcp->core->timers);
+	timers_unreserve(&listener->tcp->hub->timers);
 }
 
 static bool is_full(const struct listener *listener)
 {
-	const struct core *core = listener->tcp->core;
+	const struct hub *hub = listener->tcp->hub;
 
-	return core->stats.tcp_clients_now >= core->options.tcp_clients_max;
+	return hub->stats.tcp_clients_now >= hub->options.tcp_clients_max;
 }
 
 static bool wants_accept(struct listener *listener)
@@ -83,7 +83,7 @@ static bool wants_accept(struct listener *listener)
 
 static bool start_accept(struct listener *listener)
 {
-	struct io_uring_sqe *sqe = ring_sqe(listener->tcp->core->ring);
+	struct io_uring_sqe *sqe = ring_sqe(listener->tcp->hub->ring);
 
 	if (!sqe)
 		return false;
@@ -97,7 +97,7 @@ static bool start_accept(struct listener *listener)
 
 static bool start_cancel(struct listener *listener)
 {
-	struct io_uring_sqe *sqe = ring_sqe(listener->tcp->core->ring);
+	struct io_uring_sqe *sqe = ring_sqe(listener->tcp->hub->ring);
 
 	if (!sqe)
 		return false;
@@ -107,7 +107,7 @@ static bool start_cancel(struct listener *listener)
 	listener->cancelling = true;
 	if (listener->closed)
 		return true;
-	listener->tcp->core->stats.accept_pauses++;
+	listener->tcp->hub->stats.accept_pauses++;
 	liveness_hurry(&listener->tcp->liveness);
 	return true;
 }
@@ -121,7 +121,7 @@ bool listener_flush(struct listener *listener)
 	if (listener->armed)
 		return listener->cancelled || start_cancel(listener);
 	if (listener->closed && !listener->cancelling && listener->fd >= 0) {
-		socket_close(listener->tcp->core->ring, listener->fd);
+		socket_close(listener->tcp->hub->ring, listener->fd);
 		listener->fd = -1;
 	}
 	return true;
@@ -130,14 +130,14 @@ bool listener_flush(struct listener *listener)
 /* Waits after a lack of descriptors or memory: an immediate retry would fail again, and spin. */
 static void pause_accept(struct listener *listener, int error)
 {
-	struct core *core = listener->tcp->core;
+	struct hub *hub = listener->tcp->hub;
 
 	listener->paused = true;
 	listener->paused_at_closes = listener->tcp->closes;
-	core->stats.accept_pauses++;
+	hub->stats.accept_pauses++;
 	liveness_hurry(&listener->tcp->liveness);
-	timers_set(&core->timers, &listener->retry, core->now_ns + LISTENER_RETRY_NS);
-	log_write(&core->log, ROLLCALL_LOG_WARNING,
+	timers_set(&hub->timers, &listener->retry, hub->now_ns + LISTENER_RETRY_NS);
+	log_write(&hub->log, ROLLCALL_LOG_WARNING,
 		  "cannot accept clients now: %s; they wait until others leave",
 		  rollcall_reason_text(error));
 }
@@ -158,7 +158,7 @@ static void on_error(struct listener *listener, int error)
 
 void listener_on_accept(struct listener *listener, const struct io_uring_cqe *cqe)
 {
-	struct core *core = listener->tcp->core;
+	struct hub *hub = listener->tcp->hub;
 
 	if (!(cqe->flags & IORING_CQE_F_MORE))
 		listener->armed = false;
@@ -166,14 +166,14 @@ void listener_on_accept(struct listener *listener, const struct io_uring_cqe *cq
 		on_error(listener, cqe->res);
 		return;
 	}
-	if (core->refusing)
-		socket_close(core->ring, cqe->res);
+	if (hub->refusing)
+		socket_close(hub->ring, cqe->res);
 	else if (listener->waiting_count == 0 && !is_full(listener))
 		connection_open(listener->tcp, &listener->source, cqe->res);
 	else if (!listener->closed && listener->waiting_count < LISTENER_WAITING_MAX)
 		keep_waiting(listener, cqe->res);
 	else
-		socket_close(core->ring, cqe->res);
+		socket_close(hub->ring, cqe->res);
 }
 
 void listener_on_cancel(struct listener *listener)

@@ -3,9 +3,9 @@
 
 #define MS_NS 1000000
 
-static bool is_full(const struct core *core)
+static bool is_full(const struct hub *hub)
 {
-	return core->stats.tcp_clients_now >= core->options.tcp_clients_max;
+	return hub->stats.tcp_clients_now >= hub->options.tcp_clients_max;
 }
 
 /* Clients that wait for a buffer or memory use the links of LIST_WAIT for that. */
@@ -20,31 +20,31 @@ static unsigned list_of(const struct client *client)
 }
 
 /* For a single socket, getpeername(2) costs less than poll(2) or TCP_INFO. */
-static bool is_connected(const struct core *core, const struct client *client)
+static bool is_connected(const struct hub *hub, const struct client *client)
 {
 	struct address peer;
 
-	return socket_peer_address(core->ring, client->fd, &peer) != -ENOTCONN;
+	return socket_peer_address(hub->ring, client->fd, &peer) != -ENOTCONN;
 }
 
 static void check(struct liveness *liveness, struct client *client)
 {
-	struct core *core = liveness->core;
+	struct hub *hub = liveness->hub;
 
 	if (client->in_flight & IN_FLIGHT_SEND || !(client->in_flight & IN_FLIGHT_RECEIVE) ||
-	    is_connected(core, client))
+	    is_connected(hub, client))
 		return;
 	client_set(client, CLIENT_LOST);
-	core->stats.tcp_resets_found++;
-	core_flush_later(core, client);
+	hub->stats.tcp_resets_found++;
+	hub_flush_later(hub, client);
 }
 
 static void set_timer(struct liveness *liveness)
 {
-	struct core *core = liveness->core;
-	const unsigned silent_ms = is_full(core) ? LIVENESS_SILENT_FULL_MS : LIVENESS_SILENT_MS;
+	struct hub *hub = liveness->hub;
+	const unsigned silent_ms = is_full(hub) ? LIVENESS_SILENT_FULL_MS : LIVENESS_SILENT_MS;
 
-	timers_set(&core->timers, &liveness->timer,
+	timers_set(&hub->timers, &liveness->timer,
 		   liveness->period_ns + (uint64_t)silent_ms * MS_NS);
 }
 
@@ -59,28 +59,28 @@ static void begin_period(struct liveness *liveness, uint64_t now_ns)
 static void on_timer(struct timer *timer)
 {
 	struct liveness *liveness = container_of(timer, struct liveness, timer);
-	struct core *core = liveness->core;
+	struct hub *hub = liveness->hub;
 	struct client_list *silent = &liveness->lists[!liveness->current];
 
 	for (unsigned i = 0; i < LIVENESS_CHECKS_MAX && silent->count > 0; i++) {
-		struct client *client = client_list_first(&core->table, silent);
+		struct client *client = client_list_first(&hub->table, silent);
 
-		client_list_remove(&core->table, silent, client);
+		client_list_remove(&hub->table, silent, client);
 		check(liveness, client);
 	}
 	if (silent->count > 0)
-		timers_set(&core->timers, timer,
-			   core->timers.now_ns + LIVENESS_STEP_MS * (uint64_t)MS_NS);
+		timers_set(&hub->timers, timer,
+			   hub->timers.now_ns + LIVENESS_STEP_MS * (uint64_t)MS_NS);
 	else
-		begin_period(liveness, core->timers.now_ns);
+		begin_period(liveness, hub->timers.now_ns);
 }
 
-int liveness_init(struct liveness *liveness, struct core *core)
+int liveness_init(struct liveness *liveness, struct hub *hub)
 {
-	*liveness = (struct liveness){ .core = core, .timer = { .expired = on_timer } };
+	*liveness = (struct liveness){ .hub = hub, .timer = { .expired = on_timer } };
 	client_list_init(&liveness->lists[0], LIST_WAIT);
 	client_list_init(&liveness->lists[1], LIST_WAIT);
-	return timers_reserve(&core->timers);
+	return timers_reserve(&hub->timers);
 }
 
 static void note(struct liveness *liveness, struct client *client)
@@ -95,9 +95,9 @@ static void note(struct liveness *liveness, struct client *client)
 	client_clear(client, CLIENT_SECOND);
 	if (liveness->current == 1)
 		client_set(client, CLIENT_SECOND);
-	client_list_push(&liveness->core->table, &liveness->lists[liveness->current], client);
+	client_list_push(&liveness->hub->table, &liveness->lists[liveness->current], client);
 	if (liveness->timer.position == 0) {
-		liveness->period_ns = liveness->core->now_ns;
+		liveness->period_ns = liveness->hub->now_ns;
 		set_timer(liveness);
 	}
 }
@@ -111,7 +111,7 @@ void liveness_started(struct liveness *liveness, struct client *client)
 void liveness_received(struct liveness *liveness, struct client *client)
 {
 	if (client_has(client, CLIENT_UNCHECKED))
-		core_flush_later(liveness->core, client);
+		hub_flush_later(liveness->hub, client);
 	note(liveness, client);
 }
 
@@ -127,7 +127,7 @@ void liveness_flush(struct liveness *liveness, struct client *client)
 void liveness_leave(struct liveness *liveness, struct client *client)
 {
 	if (client_is_listed(client, LIST_WAIT) && !is_waiting(client))
-		client_list_remove(&liveness->core->table, &liveness->lists[list_of(client)],
+		client_list_remove(&liveness->hub->table, &liveness->lists[list_of(client)],
 				   client);
 }
 
@@ -136,5 +136,5 @@ void liveness_hurry(struct liveness *liveness)
 	const uint64_t due_ns = liveness->period_ns + (uint64_t)LIVENESS_SILENT_FULL_MS * MS_NS;
 
 	if (liveness->timer.position > 0 && liveness->timer.deadline_ns > due_ns)
-		timers_set(&liveness->core->timers, &liveness->timer, due_ns);
+		timers_set(&liveness->hub->timers, &liveness->timer, due_ns);
 }

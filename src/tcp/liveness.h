@@ -20,7 +20,7 @@
 #ifndef TCP_LIVENESS_H
 #define TCP_LIVENESS_H
 
-#include "client/core.h"
+#include "client/hub.h"
 
 #define LIVENESS_SILENT_MS 1500
 
@@ -35,7 +35,7 @@ _Static_assert(2 * LIVENESS_SILENT_MS + 20000 / LIVENESS_CHECKS_MAX * LIVENESS_S
 	       "20,000 clients that are silent are checked within 5 s");
 
 struct liveness {
-	struct core *core;
+	struct hub *hub;
 	struct client_list lists[2]; /* active in the current period, and in the one before */
 	unsigned current;	     /* index of the list of the current period */
 	uint64_t period_ns;	     /* its start */
@@ -43,7 +43,7 @@ struct liveness {
 };
 
 /* -ENOMEM */
-int liveness_init(struct liveness *liveness, struct core *core);
+int liveness_init(struct liveness *liveness, struct hub *hub);
 
 /* A receive of the client was started: schedules its check. */
 void liveness_started(struct liveness *liveness, struct client *client);

@@ -7,13 +7,13 @@
 #include "tcp/connection.h"
 #include "tcp/wait.h"
 
-static bool is_queue_long(const struct core *core, const struct client *client)
+static bool is_queue_long(const struct hub *hub, const struct client *client)
 {
 	const uint32_t bytes = client->tcp.queue.bytes;
-	const struct slab *blocks = &core->memory.blocks;
+	const struct slab *blocks = &hub->memory.blocks;
 
 	/* When memory gets short, receiving is suspended already above four queued blocks. */
-	return bytes > core->options.send_queue_bytes ||
+	return bytes > hub->options.send_queue_bytes ||
 	       (blocks->used > blocks->limit / 2 && bytes > 4 * QUEUE_BLOCK_BYTES);
 }
 
@@ -21,7 +21,7 @@ static bool is_queue_long(const struct core *core, const struct client *client)
 static int refuse_send(struct tcp *tcp, struct client *client, int error)
 {
 	client_set(client, CLIENT_WANTS_ROOM);
-	tcp->core->stats.sends_refused++;
+	tcp->hub->stats.sends_refused++;
 	if (client->tcp.queue.bytes == 0)
 		wait_for_memory(tcp, client);
 	return error;
@@ -29,9 +29,9 @@ static int refuse_send(struct tcp *tcp, struct client *client, int error)
 
 int output_send(struct tcp *tcp, struct client *client, const struct message *message)
 {
-	struct core *core = tcp->core;
+	struct hub *hub = tcp->hub;
 	struct queue *queue = &client->tcp.queue;
-	struct iovec framed[1 + CORE_PARTS_MAX];
+	struct iovec framed[1 + HUB_PARTS_MAX];
 	const struct iovec *parts = message->parts;
 	const size_t bytes = message->bytes;
 	unsigned count = message->count;
@@ -48,24 +48,24 @@ int output_send(struct tcp *tcp, struct client *client, const struct message *me
 		parts = framed;
 		count++;
 	}
-	if (bytes > core->options.send_queue_bytes_max)
+	if (bytes > hub->options.send_queue_bytes_max)
 		return -EMSGSIZE;
 	/*
 	 * Behind a partial send, references could hold shared buffers for long. Segments beyond
 	 * those of one send are better copied into fewer.
 	 */
 	copy = client_has(client, CLIENT_SLOW) || queue->segments >= GATHER_PIECES;
-	if (queue->bytes + bytes > core->options.send_queue_bytes_max)
+	if (queue->bytes + bytes > hub->options.send_queue_bytes_max)
 		return refuse_send(tcp, client, -ENOBUFS);
-	if ((core_is_memory_scarce(core) && queue->bytes + bytes > QUEUE_BLOCK_ROOM) ||
-	    !queue_append(&core->memory, queue, parts, count, copy))
+	if ((hub_is_memory_scarce(hub) && queue->bytes + bytes > QUEUE_BLOCK_ROOM) ||
+	    !queue_append(&hub->memory, queue, parts, count, copy))
 		return refuse_send(tcp, client, -ENOMEM);
-	core_count_sent(core, client, bytes);
-	if (is_queue_long(core, client) && !client_has(client, CLIENT_PAUSED)) {
+	hub_count_sent(hub, client, bytes);
+	if (is_queue_long(hub, client) && !client_has(client, CLIENT_PAUSED)) {
 		client_set(client, CLIENT_PAUSED | CLIENT_WANTS_ROOM);
-		core->stats.receive_pauses++;
+		hub->stats.receive_pauses++;
 	}
-	core_flush_later(core, client);
+	hub_flush_later(hub, client);
 	return 0;
 }
 
@@ -88,7 +88,7 @@ bool output_start(struct tcp *tcp, struct client *client)
 {
 	const int flags = MSG_NOSIGNAL | (client_has(client, CLIENT_SLOW) ? 0 : MSG_DONTWAIT);
 	struct queue *queue = &client->tcp.queue;
-	struct io_uring_sqe *sqe = ring_sqe(tcp->core->ring);
+	struct io_uring_sqe *sqe = ring_sqe(tcp->hub->ring);
 	struct gather *gather = NULL;
 
 	if (!sqe)
@@ -113,22 +113,22 @@ bool output_start(struct tcp *tcp, struct client *client)
 
 void output_tell_room(struct tcp *tcp, struct client *client)
 {
-	struct core *core = tcp->core;
+	struct hub *hub = tcp->hub;
 
-	if (client->tcp.queue.bytes > core->options.send_queue_bytes / 2 ||
-	    is_queue_long(core, client))
+	if (client->tcp.queue.bytes > hub->options.send_queue_bytes / 2 ||
+	    is_queue_long(hub, client))
 		return;
 	client_clear(client, CLIENT_PAUSED);
 	if (client_has(client, CLIENT_WANTS_ROOM)) {
 		client_clear(client, CLIENT_WANTS_ROOM);
 		if (client->state == CLIENT_OPEN)
-			core_drained(core, client);
+			hub_drained(hub, client);
 	}
 }
 
 void output_on_sent(struct tcp *tcp, struct client *client, const struct io_uring_cqe *cqe)
 {
-	struct core *core = tcp->core;
+	struct hub *hub = tcp->hub;
 	int result = cqe->res;
 
 	client->in_flight &= ~IN_FLIGHT_SEND & IN_FLIGHT_ALL;
@@ -136,7 +136,7 @@ void output_on_sent(struct tcp *tcp, struct client *client, const struct io_urin
 		slab_give(&tcp->gathers, slab_at(&tcp->gathers, client->gather));
 		client->gather = GATHER_NONE;
 	}
-	core_flush_later(core, client);
+	hub_flush_later(hub, client);
 	if (client->state == CLIENT_CLOSING)
 		return;
 	if (result == -ENOMEM || result == -ENOBUFS)
@@ -146,9 +146,9 @@ void output_on_sent(struct tcp *tcp, struct client *client, const struct io_urin
 		return;
 	}
 	if (result > 0) {
-		queue_advance(&core->memory, &client->tcp.queue, (size_t)result);
+		queue_advance(&hub->memory, &client->tcp.queue, (size_t)result);
 		if (!client_has(client, CLIENT_UNACKED))
-			idle_touch(&tcp->idle, client, core->now_ns);
+			idle_touch(&tcp->idle, client, hub->now_ns);
 	}
 	/* What the socket did not take has to wait, and must not hold shared buffers. */
 	if (result == (int)client->sending) {
@@ -156,7 +156,7 @@ void output_on_sent(struct tcp *tcp, struct client *client, const struct io_urin
 	} else if (!client_has(client, CLIENT_SLOW)) {
 		client_set(client, CLIENT_SLOW);
 		connection_watch(tcp, client);
-		if (!queue_own(&core->memory, &client->tcp.queue)) {
+		if (!queue_own(&hub->memory, &client->tcp.queue)) {
 			connection_abort(tcp, client, -ENOBUFS, true);
 			return;
 		}

@@ -21,22 +21,22 @@ static void on_lingering_too_long(struct idle *idle, struct client *client)
 	connection_abort(container_of(idle, struct tcp, lingering), client, 0, false);
 }
 
-int tcp_init(struct tcp *tcp, struct core *core)
+int tcp_init(struct tcp *tcp, struct hub *hub)
 {
-	struct table *table = &core->table;
-	struct timers *timers = &core->timers;
+	struct table *table = &hub->table;
+	struct timers *timers = &hub->timers;
 	int error;
 
-	*tcp = (struct tcp){ .core = core, .starved_timer = { .expired = wait_on_timer } };
+	*tcp = (struct tcp){ .hub = hub, .starved_timer = { .expired = wait_on_timer } };
 	client_list_init(&tcp->parked, LIST_WAIT);
 	client_list_init(&tcp->starved, LIST_WAIT);
 	if ((error = timers_reserve(timers)) ||
-	    (error = idle_init(&tcp->idle, table, timers, core->options.tcp_idle_timeout_ms,
+	    (error = idle_init(&tcp->idle, table, timers, hub->options.tcp_idle_timeout_ms,
 			       on_idle)) ||
 	    (error = idle_init(&tcp->lingering, table, timers, TCP_LINGER_MS,
 			       on_lingering_too_long)) ||
-	    (error = delivery_init(&tcp->delivery, core, on_delivery)) ||
-	    (error = liveness_init(&tcp->liveness, core)))
+	    (error = delivery_init(&tcp->delivery, hub, on_delivery)) ||
+	    (error = liveness_init(&tcp->liveness, hub)))
 		return error;
 	return slab_init(&tcp->gathers, sizeof(struct gather), GATHERS);
 }

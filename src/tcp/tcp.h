@@ -5,7 +5,7 @@
 #ifndef TCP_TCP_H
 #define TCP_TCP_H
 
-#include "client/core.h"
+#include "client/hub.h"
 #include "client/idle.h"
 #include "tcp/delivery.h"
 #include "tcp/liveness.h"
@@ -35,7 +35,7 @@ struct gather {
 #define TCP_TURN_BYTES_MAX ((size_t)1 << 20)
 
 struct tcp {
-	struct core *core;
+	struct hub *hub;
 	struct slab gathers;
 	struct client_list parked;  /* clients that wait for a buffer only */
 	struct client_list starved; /* clients that wait for memory, and perhaps for a buffer */
@@ -51,7 +51,7 @@ struct tcp {
 };
 
 /* -ENOMEM */
-int tcp_init(struct tcp *tcp, struct core *core);
+int tcp_init(struct tcp *tcp, struct hub *hub);
 void tcp_destroy(struct tcp *tcp);
 
 #endif

@@ -5,45 +5,45 @@ void wait_for_buffer(struct tcp *tcp, struct client *client)
 {
 	liveness_leave(&tcp->liveness, client);
 	if (!client_has(client, CLIENT_PARKED | CLIENT_STARVED))
-		client_list_push(&tcp->core->table, &tcp->parked, client);
+		client_list_push(&tcp->hub->table, &tcp->parked, client);
 	client_set(client, CLIENT_PARKED);
 }
 
 void wait_for_memory(struct tcp *tcp, struct client *client)
 {
-	struct core *core = tcp->core;
+	struct hub *hub = tcp->hub;
 
 	if (client_has(client, CLIENT_STARVED))
 		return;
 	liveness_leave(&tcp->liveness, client);
 	if (client_has(client, CLIENT_PARKED))
-		client_list_remove(&core->table, &tcp->parked, client);
+		client_list_remove(&hub->table, &tcp->parked, client);
 	client_set(client, CLIENT_STARVED);
-	client_list_push(&core->table, &tcp->starved, client);
+	client_list_push(&hub->table, &tcp->starved, client);
 	if (tcp->starved_timer.position == 0)
-		timers_set(&core->timers, &tcp->starved_timer, core->now_ns + TCP_RETRY_NS);
+		timers_set(&hub->timers, &tcp->starved_timer, hub->now_ns + TCP_RETRY_NS);
 }
 
 void wait_end_for_buffers(struct tcp *tcp)
 {
-	struct core *core = tcp->core;
-	uint32_t free_buffers = buffers_free(&core->buffers[BUFFERS_TCP]);
+	struct hub *hub = tcp->hub;
+	uint32_t free_buffers = buffers_free(&hub->buffers[BUFFERS_TCP]);
 
 	while (free_buffers-- > 0 && tcp->parked.count > 0) {
-		struct client *client = client_list_first(&core->table, &tcp->parked);
+		struct client *client = client_list_first(&hub->table, &tcp->parked);
 
-		client_list_remove(&core->table, &tcp->parked, client);
+		client_list_remove(&hub->table, &tcp->parked, client);
 		client_clear(client, CLIENT_PARKED);
-		core_flush_later(core, client);
+		hub_flush_later(hub, client);
 	}
 }
 
 void wait_leave(struct tcp *tcp, struct client *client)
 {
 	if (client_has(client, CLIENT_STARVED))
-		client_list_remove(&tcp->core->table, &tcp->starved, client);
+		client_list_remove(&tcp->hub->table, &tcp->starved, client);
 	else if (client_has(client, CLIENT_PARKED))
-		client_list_remove(&tcp->core->table, &tcp->parked, client);
+		client_list_remove(&tcp->hub->table, &tcp->parked, client);
 	client_clear(client, CLIENT_STARVED | CLIENT_PARKED);
 }
 
@@ -52,11 +52,11 @@ void wait_on_timer(struct timer *timer)
 	struct tcp *tcp = container_of(timer, struct tcp, starved_timer);
 	struct client *client;
 
-	while ((client = client_list_first(&tcp->core->table, &tcp->starved))) {
+	while ((client = client_list_first(&tcp->hub->table, &tcp->starved))) {
 		wait_leave(tcp, client);
 		/* Data that its receive brought meanwhile could not be recorded. */
 		if (client->in_flight & IN_FLIGHT_RECEIVE)
 			liveness_received(&tcp->liveness, client);
-		core_flush_later(tcp->core, client);
+		hub_flush_later(tcp->hub, client);
 	}
 }

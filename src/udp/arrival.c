@@ -94,7 +94,7 @@ static bool has_address(const struct endpoint *endpoint, const struct address *a
 
 	if (!endpoint->wildcard)
 		return address_same_host(&endpoint->address, address);
-	return endpoint->elsewhere || own_has(&udp->own, udp->core, address);
+	return endpoint->elsewhere || own_has(&udp->own, udp->hub, address);
 }
 
 /* Whether the source is one of our own sockets, genuine or forged. */
@@ -113,15 +113,15 @@ static bool is_from_ourselves(const struct arrival *arrival)
 	return false;
 }
 
-uint64_t *arrival_refuse(const struct arrival *arrival, struct core *core)
+uint64_t *arrival_refuse(const struct arrival *arrival, struct hub *hub)
 {
 	if (!address_is_unicast(&arrival->from))
-		return &core->stats.udp_bad_sources;
+		return &hub->stats.udp_bad_sources;
 	if (arrival->key.port == 0)
-		return &core->stats.udp_no_ports;
+		return &hub->stats.udp_no_ports;
 	if (is_from_ourselves(arrival))
-		return &core->stats.udp_own_sources;
-	if (arrival->key.port < LOW_PORTS_END && !core->options.udp_low_ports)
-		return &core->stats.udp_low_ports;
+		return &hub->stats.udp_own_sources;
+	if (arrival->key.port < LOW_PORTS_END && !hub->options.udp_low_ports)
+		return &hub->stats.udp_low_ports;
 	return NULL;
 }

@@ -6,7 +6,7 @@
 #ifndef UDP_ARRIVAL_H
 #define UDP_ARRIVAL_H
 
-#include "client/core.h"
+#include "client/hub.h"
 #include "udp/peers.h"
 #include "udp/rtp.h"
 
@@ -33,6 +33,6 @@ void arrival_lay_out(struct msghdr *layout);
 bool arrival_parse(struct arrival *arrival, struct endpoint *endpoint, void *buffer, int bytes);
 
 /* Why this source must not be answered, as the counter to raise; NULL if it may be. */
-uint64_t *arrival_refuse(const struct arrival *arrival, struct core *core);
+uint64_t *arrival_refuse(const struct arrival *arrival, struct hub *hub);
 
 #endif

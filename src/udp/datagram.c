@@ -8,9 +8,9 @@
 #include "ring/op.h"
 #include "udp/endpoint.h"
 
-int datagrams_init(struct datagrams *datagrams, struct core *core)
+int datagrams_init(struct datagrams *datagrams, struct hub *hub)
 {
-	*datagrams = (struct datagrams){ .core = core };
+	*datagrams = (struct datagrams){ .hub = hub };
 	return slab_init(&datagrams->slots, sizeof(struct datagram), DATAGRAM_SLOTS);
 }
 
@@ -72,7 +72,7 @@ static void enqueue(struct datagrams *datagrams, struct client *client, struct d
 		return;
 	}
 	push(&client->udp.queued, datagram);
-	core_flush_later(datagrams->core, client);
+	hub_flush_later(datagrams->hub, client);
 }
 
 /* The newest datagram or batch queued for the client, if this one can be appended; else NULL. */
@@ -99,8 +99,8 @@ static struct datagram *fill_slot(struct datagrams *datagrams, const struct data
 	if (!datagram)
 		return NULL;
 	datagram->queue = (struct queue){ 0 };
-	if (!queue_append(&datagrams->core->memory, &datagram->queue, message->parts,
-			  message->count, false)) {
+	if (!queue_append(&datagrams->hub->memory, &datagram->queue, message->parts, message->count,
+			  false)) {
 		slab_give(&datagrams->slots, datagram);
 		return NULL;
 	}
@@ -118,18 +118,18 @@ static struct datagram *fill_slot(struct datagrams *datagrams, const struct data
 bool datagrams_send(struct datagrams *datagrams, const struct datagram_target *target,
 		    const struct message *message)
 {
-	struct core *core = datagrams->core;
+	struct hub *hub = datagrams->hub;
 	struct datagram *datagram = find_batch(target, message);
 
 	if (datagram &&
-	    queue_append(&core->memory, &datagram->queue, message->parts, message->count, false)) {
+	    queue_append(&hub->memory, &datagram->queue, message->parts, message->count, false)) {
 		datagram->segments++;
 		datagram->whole = message->bytes < datagram->segment_bytes;
 		return true;
 	}
 	datagram = fill_slot(datagrams, target, message);
 	if (!datagram) {
-		core->stats.udp_sends_dropped++;
+		hub->stats.udp_sends_dropped++;
 		return false;
 	}
 	enqueue(datagrams, target->client, datagram);
@@ -222,7 +222,7 @@ static void prepare_send(struct io_uring_sqe *sqe, struct datagram *datagram)
 /* Starts the send of the first datagram of a queue; NULL: the submission queue is full. */
 static struct datagram *start_first(struct datagrams *datagrams, struct datagram **last)
 {
-	struct io_uring_sqe *sqe = ring_sqe(datagrams->core->ring);
+	struct io_uring_sqe *sqe = ring_sqe(datagrams->hub->ring);
 	struct datagram *datagram;
 
 	if (!sqe)
@@ -293,11 +293,11 @@ static void send_one_by_one(struct datagrams *datagrams, struct client *client,
 		queue_gather(queue, refused->pieces, DATAGRAM_PIECES);
 		message.count = cut_pieces(refused->pieces, bytes);
 		one = fill_slot(datagrams, &target, &message);
-		queue_advance(&datagrams->core->memory, queue, bytes);
+		queue_advance(&datagrams->hub->memory, queue, bytes);
 		if (one)
 			push(&last, one);
 		else
-			datagrams->core->stats.udp_sends_dropped++;
+			datagrams->hub->stats.udp_sends_dropped++;
 	}
 	put_before(&client->udp.queued, last);
 }
@@ -321,9 +321,9 @@ static void on_batch_sent(struct datagrams *datagrams, struct client *client,
 	if (is_batch_refused(result))
 		send_one_by_one(datagrams, client, datagram);
 	else
-		count_sent(&datagrams->core->stats, datagram, result);
+		count_sent(&datagrams->hub->stats, datagram, result);
 	if (client->udp.queued)
-		core_flush_later(datagrams->core, client);
+		hub_flush_later(datagrams->hub, client);
 }
 
 struct client *datagrams_on_sent(struct datagrams *datagrams, uint64_t id,
@@ -333,15 +333,15 @@ struct client *datagrams_on_sent(struct datagrams *datagrams, uint64_t id,
 	struct client *client = NULL;
 
 	if (datagram->client != ROLLCALL_NONE) {
-		client = table_find(&datagrams->core->table, datagram->client);
+		client = table_find(&datagrams->hub->table, datagram->client);
 		CHECK(client && client->udp.sends > 0);
 		client->udp.sends--;
 	}
 	if (datagram->segments > 1)
 		on_batch_sent(datagrams, client, datagram, cqe->res);
 	else
-		count_sent(&datagrams->core->stats, datagram, cqe->res);
-	queue_clear(&datagrams->core->memory, &datagram->queue);
+		count_sent(&datagrams->hub->stats, datagram, cqe->res);
+	queue_clear(&datagrams->hub->memory, &datagram->queue);
 	slab_give(&datagrams->slots, datagram);
 	return client;
 }

@@ -19,7 +19,7 @@
 #ifndef UDP_DATAGRAM_H
 #define UDP_DATAGRAM_H
 
-#include "client/core.h"
+#include "client/hub.h"
 #include "udp/peers.h"
 #include "udp/rtp.h"
 
@@ -32,7 +32,7 @@
 #define DATAGRAM_BATCH_BYTES_MAX DATAGRAM_IPV4_BYTES_MAX
 
 /* The parts of a message, and an RTP header before them. */
-#define DATAGRAM_PARTS_MAX (CORE_PARTS_MAX + 1)
+#define DATAGRAM_PARTS_MAX (HUB_PARTS_MAX + 1)
 
 /* Elements of the iovec: parts that refer to buffers or end a block, and the blocks of the largest
  * datagram. */
@@ -64,13 +64,13 @@ struct datagram {
 };
 
 struct datagrams {
-	struct core *core;
+	struct hub *hub;
 	struct slab slots;
 	struct datagram *unlisted; /* the newest for peers not in the client table */
 };
 
 /* -ENOMEM */
-int datagrams_init(struct datagrams *datagrams, struct core *core);
+int datagrams_init(struct datagrams *datagrams, struct hub *hub);
 void datagrams_destroy(struct datagrams *datagrams);
 
 /* The destination of a datagram. */

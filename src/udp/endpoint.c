@@ -10,34 +10,34 @@ static void on_retry(struct timer *timer)
 	container_of(timer, struct endpoint, retry)->paused = false;
 }
 
-static void log_less(struct core *core, const char *what, size_t bytes, size_t asked,
+static void log_less(struct hub *hub, const char *what, size_t bytes, size_t asked,
 		     const char *setting)
 {
 	if (bytes < asked)
-		log_write(&core->log, ROLLCALL_LOG_WARNING,
+		log_write(&hub->log, ROLLCALL_LOG_WARNING,
 			  "the %s buffer of UDP has %zu bytes, not %zu: %s allows no more", what,
 			  bytes, asked, setting);
 }
 
-static void log_room(struct core *core, int fd)
+static void log_room(struct hub *hub, int fd)
 {
-	const struct rollcall_options *asked = &core->options;
+	const struct rollcall_options *asked = &hub->options;
 	struct socket_room room;
 
-	socket_room(core->ring, fd, &room);
-	log_less(core, "receive", room.receive_bytes, asked->udp_receive_buffer_bytes,
+	socket_room(hub->ring, fd, &room);
+	log_less(hub, "receive", room.receive_bytes, asked->udp_receive_buffer_bytes,
 		 "net.core.rmem_max");
-	log_less(core, "send", room.send_bytes, asked->udp_send_buffer_bytes, "net.core.wmem_max");
+	log_less(hub, "send", room.send_bytes, asked->udp_send_buffer_bytes, "net.core.wmem_max");
 }
 
 int endpoint_open(struct endpoint *endpoint, struct udp *udp, int fd)
 {
-	struct core *core = udp->core;
-	int error = socket_local_address(core->ring, fd, &endpoint->address);
+	struct hub *hub = udp->hub;
+	int error = socket_local_address(hub->ring, fd, &endpoint->address);
 
 	if (error)
 		return error;
-	error = timers_reserve(&core->timers);
+	error = timers_reserve(&hub->timers);
 	if (error)
 		return error;
 	endpoint->udp = udp;
@@ -45,12 +45,12 @@ int endpoint_open(struct endpoint *endpoint, struct udp *udp, int fd)
 	endpoint->retry.expired = on_retry;
 	endpoint->wildcard = address_is_wildcard(&endpoint->address);
 	if (endpoint->wildcard) {
-		own_watch(&udp->own, core);
-		endpoint->elsewhere = !own_is_of(&udp->own, core, fd);
+		own_watch(&udp->own, hub);
+		endpoint->elsewhere = !own_is_of(&udp->own, hub, fd);
 	}
-	endpoint->drops = socket_drops(core->ring, fd);
+	endpoint->drops = socket_drops(hub->ring, fd);
 	arrival_lay_out(&endpoint->layout);
-	log_room(core, fd);
+	log_room(hub, fd);
 	return 0;
 }
 
@@ -68,17 +68,17 @@ void endpoint_end(struct endpoint *endpoint)
 
 void endpoint_destroy(struct endpoint *endpoint)
 {
-	timers_clear(&endpoint->udp->core->timers, &endpoint->retry);
-	timers_unreserve(&endpoint->udp->core->timers);
-	socket_close(endpoint->udp->core->ring, endpoint->fd);
+	timers_clear(&endpoint->udp->hub->timers, &endpoint->retry);
+	timers_unreserve(&endpoint->udp->hub->timers);
+	socket_close(endpoint->udp->hub->ring, endpoint->fd);
 }
 
 void endpoint_count_drops(struct endpoint *endpoint)
 {
-	struct core *core = endpoint->udp->core;
-	const uint32_t drops = socket_drops(core->ring, endpoint->fd);
+	struct hub *hub = endpoint->udp->hub;
+	const uint32_t drops = socket_drops(hub->ring, endpoint->fd);
 
-	core->stats.udp_kernel_drops += (uint32_t)(drops - endpoint->drops);
+	hub->stats.udp_kernel_drops += (uint32_t)(drops - endpoint->drops);
 	endpoint->drops = drops;
 }
 
@@ -91,7 +91,7 @@ bool endpoint_is_busy(const struct endpoint *endpoint)
 
 static bool start_receive(struct endpoint *endpoint)
 {
-	struct io_uring_sqe *sqe = ring_sqe(endpoint->udp->core->ring);
+	struct io_uring_sqe *sqe = ring_sqe(endpoint->udp->hub->ring);
 	/* With MSG_DONTWAIT an empty socket ends the multishot receive with EAGAIN. */
 	const int flags = endpoint->state == ENDPOINT_LAST ? MSG_DONTWAIT : 0;
 
@@ -109,7 +109,7 @@ static bool start_receive(struct endpoint *endpoint)
 
 static bool start_cancel(struct endpoint *endpoint)
 {
-	struct io_uring_sqe *sqe = ring_sqe(endpoint->udp->core->ring);
+	struct io_uring_sqe *sqe = ring_sqe(endpoint->udp->hub->ring);
 
 	if (!sqe)
 		return false;
@@ -128,7 +128,7 @@ static bool is_to_cancel(const struct endpoint *endpoint)
 
 bool endpoint_flush(struct endpoint *endpoint)
 {
-	if (endpoint->starved && buffers_free(&endpoint->udp->core->buffers[BUFFERS_UDP]) > 0)
+	if (endpoint->starved && buffers_free(&endpoint->udp->hub->buffers[BUFFERS_UDP]) > 0)
 		endpoint->starved = false;
 	if (endpoint->armed)
 		return !is_to_cancel(endpoint) || start_cancel(endpoint);
@@ -142,19 +142,19 @@ bool endpoint_flush(struct endpoint *endpoint)
 /* Delivers the datagram, or each datagram of a GRO batch. */
 static void receive(struct endpoint *endpoint, void *buffer, int bytes)
 {
-	struct core *core = endpoint->udp->core;
+	struct hub *hub = endpoint->udp->hub;
 	struct arrival all, one;
 	uint64_t *refused;
 	size_t at = 0;
 
 	if (!arrival_parse(&all, endpoint, buffer, bytes)) {
-		core->stats.udp_truncated++;
+		hub->stats.udp_truncated++;
 		return;
 	}
 	if (++endpoint->receives % ENDPOINT_RECEIVES_PER_COUNT == 0)
 		endpoint_count_drops(endpoint);
-	refused = arrival_refuse(&all, core);
-	core->stats.udp_bundles_received += all.segment_bytes > 0 && all.segment_bytes < all.bytes;
+	refused = arrival_refuse(&all, hub);
+	hub->stats.udp_bundles_received += all.segment_bytes > 0 && all.segment_bytes < all.bytes;
 	do {
 		one = all;
 		one.data += at;
@@ -166,12 +166,12 @@ static void receive(struct endpoint *endpoint, void *buffer, int bytes)
 			++*refused;
 		else
 			udp_receive(endpoint->udp, &one);
-	} while (at < all.bytes && !core->refusing);
+	} while (at < all.bytes && !hub->refusing);
 }
 
 static void on_error(struct endpoint *endpoint, int error)
 {
-	struct core *core = endpoint->udp->core;
+	struct hub *hub = endpoint->udp->hub;
 
 	switch (error) {
 	case -ECANCELED: /* as we asked */
@@ -185,12 +185,12 @@ static void on_error(struct endpoint *endpoint, int error)
 	case -ENOBUFS:			 /* until a buffer returns */
 		if (endpoint->cancelled) /* as we asked, before Linux 6.5 */
 			break;
-		core->stats.buffers_exhausted++;
-		endpoint->starved = !buffers_grow(&core->buffers[BUFFERS_UDP]);
+		hub->stats.buffers_exhausted++;
+		endpoint->starved = !buffers_grow(&hub->buffers[BUFFERS_UDP]);
 		break;
 	default: /* the cause may persist: an immediate retry could spin */
 		endpoint->paused = true;
-		timers_set(&core->timers, &endpoint->retry, core->now_ns + ENDPOINT_RETRY_NS);
+		timers_set(&hub->timers, &endpoint->retry, hub->now_ns + ENDPOINT_RETRY_NS);
 	}
 }
 
@@ -206,7 +206,7 @@ static void on_end(struct endpoint *endpoint)
 
 void endpoint_on_receive(struct endpoint *endpoint, const struct io_uring_cqe *cqe)
 {
-	struct buffers *buffers = &endpoint->udp->core->buffers[BUFFERS_UDP];
+	struct buffers *buffers = &endpoint->udp->hub->buffers[BUFFERS_UDP];
 
 	/* Any completion may end a multishot receive; an empty datagram always does. */
 	if (!(cqe->flags & IORING_CQE_F_MORE))
@@ -216,7 +216,7 @@ void endpoint_on_receive(struct endpoint *endpoint, const struct io_uring_cqe *c
 
 		/* Before Linux 6.8 EAGAIN may carry a buffer too. */
 		endpoint->got_some |= cqe->res > 0;
-		if (cqe->res > 0 && !endpoint->udp->core->refusing)
+		if (cqe->res > 0 && !endpoint->udp->hub->refusing)
 			receive(endpoint, buffers_data(buffers, buffer), cqe->res);
 		buffers_release(buffers, buffer);
 	}

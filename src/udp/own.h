@@ -8,7 +8,7 @@
 #ifndef UDP_OWN_H
 #define UDP_OWN_H
 
-#include "client/core.h"
+#include "client/hub.h"
 #include "ring/addresses.h"
 
 struct own {
@@ -27,16 +27,16 @@ struct own {
 
 /* Initializes without a watch; see own_watch(). */
 void own_init(struct own *own);
-void own_destroy(struct own *own, struct core *core);
+void own_destroy(struct own *own, struct hub *hub);
 
 /* Opens the watch, if it is not open yet. On failure it logs a warning, and every address counts as
  * own. */
-void own_watch(struct own *own, struct core *core);
+void own_watch(struct own *own, struct hub *hub);
 
 /* Whether the address belongs to this machine, or may. */
-bool own_has(struct own *own, struct core *core, const struct address *address);
+bool own_has(struct own *own, struct hub *hub, const struct address *address);
 
 /* Whether a socket is in the network namespace of the watch. */
-bool own_is_of(const struct own *own, struct core *core, int fd);
+bool own_is_of(const struct own *own, struct hub *hub, int fd);
 
 #endif

@@ -12,11 +12,11 @@ static void expire(struct sessions *sessions, struct idle *idle, struct client *
 
 	/* The endpoint waits for a buffer or after an error: its socket may hold our datagrams. */
 	if (endpoint->state != ENDPOINT_ENDED && !endpoint->armed) {
-		idle_touch(idle, client, sessions->core->now_ns);
+		idle_touch(idle, client, sessions->hub->now_ns);
 		return;
 	}
 	sessions_forget(sessions, client, -ETIME);
-	core_flush_later(sessions->core, client);
+	hub_flush_later(sessions->hub, client);
 }
 
 static void on_fresh_idle(struct idle *idle, struct client *client)
@@ -31,35 +31,34 @@ static void on_active_idle(struct idle *idle, struct client *client)
 
 static int init_idle(struct sessions *sessions)
 {
-	struct core *core = sessions->core;
-	const uint64_t timeout_ms = core->options.udp_idle_timeout_ms;
-	int error = idle_init(&sessions->fresh, &core->table, &core->timers,
+	struct hub *hub = sessions->hub;
+	const uint64_t timeout_ms = hub->options.udp_idle_timeout_ms;
+	int error = idle_init(&sessions->fresh, &hub->table, &hub->timers,
 			      min_u64(timeout_ms, SESSION_NEW_TIMEOUT_MS), on_fresh_idle);
 
 	if (error)
 		return error;
-	return idle_init(&sessions->active, &core->table, &core->timers, timeout_ms,
-			 on_active_idle);
+	return idle_init(&sessions->active, &hub->table, &hub->timers, timeout_ms, on_active_idle);
 }
 
-int sessions_init(struct sessions *sessions, struct core *core)
+int sessions_init(struct sessions *sessions, struct hub *hub)
 {
-	const uint32_t limit = core->options.udp_clients_max;
+	const uint32_t limit = hub->options.udp_clients_max;
 	uint8_t secret[SIPHASH_KEY_BYTES];
 	int error;
 
-	*sessions = (struct sessions){ .core = core };
+	*sessions = (struct sessions){ .hub = hub };
 	error = init_idle(sessions);
 	if (error)
 		return error;
 	error = slab_init(&sessions->streams, sizeof(struct stream), limit);
 	if (error)
 		return error;
-	ring_random(core->ring, secret, sizeof(secret));
+	ring_random(hub->ring, secret, sizeof(secret));
 	error = peers_init(&sessions->peers, limit, secret);
 	if (error)
 		goto destroy_streams;
-	ring_random(core->ring, secret, sizeof(secret));
+	ring_random(hub->ring, secret, sizeof(secret));
 	error = sources_init(&sessions->sources, limit, secret);
 	if (!error)
 		return 0;
@@ -89,18 +88,18 @@ static void touch(struct sessions *sessions, struct client *client)
 		idle_remove(&sessions->fresh, client);
 		client_set(client, CLIENT_ACTIVE);
 	}
-	idle_touch(idle_of(sessions, client), client, sessions->core->now_ns);
+	idle_touch(idle_of(sessions, client), client, sessions->hub->now_ns);
 }
 
 /* Evicts the oldest new client. false: no new client, or the oldest has a send in flight. */
 static bool evict_oldest(struct sessions *sessions)
 {
-	struct core *core = sessions->core;
-	struct client *oldest = client_list_first(&core->table, &sessions->fresh.list);
+	struct hub *hub = sessions->hub;
+	struct client *oldest = client_list_first(&hub->table, &sessions->fresh.list);
 
 	if (!oldest || oldest->udp.sends > 0)
 		return false;
-	core->stats.udp_evictions++;
+	hub->stats.udp_evictions++;
 	sessions_forget(sessions, oldest, -ENOSPC);
 	sessions_free(sessions, oldest);
 	return true;
@@ -109,15 +108,15 @@ static bool evict_oldest(struct sessions *sessions)
 /* Why no client can be added, as the counter to raise; NULL if one can. */
 static uint64_t *find_no_place(struct sessions *sessions, const struct arrival *arrival)
 {
-	struct core *core = sessions->core;
-	const struct rollcall_options *options = &core->options;
+	struct hub *hub = sessions->hub;
+	const struct rollcall_options *options = &hub->options;
 
 	if (sources_count(&sessions->sources, arrival->source) >=
 	    options->udp_clients_per_source_max)
-		return &core->stats.udp_source_full;
+		return &hub->stats.udp_source_full;
 	/* Closing clients count until their slots are freed. */
-	if (core->stats.udp_clients_now >= options->udp_clients_max && !evict_oldest(sessions))
-		return &core->stats.udp_full;
+	if (hub->stats.udp_clients_now >= options->udp_clients_max && !evict_oldest(sessions))
+		return &hub->stats.udp_full;
 	return NULL;
 }
 
@@ -127,15 +126,15 @@ static struct stream *make_stream(struct sessions *sessions, const struct rtp *f
 	uint64_t random;
 
 	CHECK(stream);
-	ring_random(sessions->core->ring, &random, sizeof(random));
+	ring_random(sessions->hub->ring, &random, sizeof(random));
 	stream_init(stream, first, random);
 	return stream;
 }
 
 static struct client *add_client(struct sessions *sessions, const struct arrival *arrival)
 {
-	struct core *core = sessions->core;
-	struct client *client = table_add(&core->table, ROLLCALL_UDP);
+	struct hub *hub = sessions->hub;
+	struct client *client = table_add(&hub->table, ROLLCALL_UDP);
 
 	CHECK(client);
 	client->udp.peer = peers_add(&sessions->peers, &arrival->key, client->id);
@@ -145,10 +144,10 @@ static struct client *add_client(struct sessions *sessions, const struct arrival
 	if (arrival->key.numbered)
 		client->udp.stream = make_stream(sessions, &arrival->rtp);
 	client->source = &arrival->endpoint->source;
-	core->stats.udp_clients++;
-	core->stats.udp_clients_now++;
+	hub->stats.udp_clients++;
+	hub->stats.udp_clients_now++;
 	touch(sessions, client);
-	core_connected(core, client);
+	hub_connected(hub, client);
 	return client;
 }
 
@@ -162,7 +161,7 @@ struct client *sessions_find(struct sessions *sessions, const struct arrival *ar
 		*no_place = find_no_place(sessions, arrival);
 		return *no_place ? NULL : add_client(sessions, arrival);
 	}
-	client = table_find(&sessions->core->table, peer->client);
+	client = table_find(&sessions->hub->table, peer->client);
 	CHECK(client && client->state == CLIENT_OPEN);
 	touch(sessions, client);
 	return client;
@@ -186,7 +185,7 @@ void sessions_free(struct sessions *sessions, struct client *client)
 	struct stream *stream = client->udp.stream;
 
 	CHECK(client->state == CLIENT_CLOSING && client->udp.sends == 0);
-	core_disconnected(sessions->core, client);
+	hub_disconnected(sessions->hub, client);
 	if (stream)
 		slab_give(&sessions->streams, stream);
 }

@@ -15,7 +15,7 @@
 #ifndef UDP_SESSION_H
 #define UDP_SESSION_H
 
-#include "client/core.h"
+#include "client/hub.h"
 #include "client/idle.h"
 #include "udp/arrival.h"
 #include "udp/sources.h"
@@ -28,7 +28,7 @@
 #define SESSION_ACTIVE_MESSAGES 3
 
 struct sessions {
-	struct core *core;
+	struct hub *hub;
 	struct peers peers;
 	struct sources sources;
 	struct slab streams;
@@ -36,7 +36,7 @@ struct sessions {
 };
 
 /* -ENOMEM */
-int sessions_init(struct sessions *sessions, struct core *core);
+int sessions_init(struct sessions *sessions, struct hub *hub);
 void sessions_destroy(struct sessions *sessions);
 
 /*

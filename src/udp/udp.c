@@ -6,22 +6,22 @@
 
 #include "udp/endpoint.h"
 
-int udp_init(struct udp *udp, struct core *core)
+int udp_init(struct udp *udp, struct hub *hub)
 {
-	const unsigned limit = core->options.udp_rate;
+	const unsigned limit = hub->options.udp_rate;
 	uint8_t secret[SIPHASH_KEY_BYTES];
 	int error;
 
-	*udp = (struct udp){ .core = core };
+	*udp = (struct udp){ .hub = hub };
 	own_init(&udp->own);
-	error = sessions_init(&udp->sessions, core);
+	error = sessions_init(&udp->sessions, hub);
 	if (error)
 		return error;
-	error = datagrams_init(&udp->datagrams, core);
+	error = datagrams_init(&udp->datagrams, hub);
 	if (error)
 		goto destroy_sessions;
-	ring_random(core->ring, udp->secret, sizeof(udp->secret));
-	ring_random(core->ring, secret, sizeof(secret));
+	ring_random(hub->ring, udp->secret, sizeof(udp->secret));
+	ring_random(hub->ring, secret, sizeof(secret));
 	error = limit ? rate_init(&udp->rate, limit, UDP_RATE_BUCKETS, secret) : 0;
 	if (!error)
 		return 0;
@@ -33,11 +33,11 @@ destroy_sessions:
 
 void udp_destroy(struct udp *udp)
 {
-	if (udp->core->options.udp_rate)
+	if (udp->hub->options.udp_rate)
 		rate_destroy(&udp->rate);
 	datagrams_destroy(&udp->datagrams);
 	sessions_destroy(&udp->sessions);
-	own_destroy(&udp->own, udp->core);
+	own_destroy(&udp->own, udp->hub);
 }
 
 /* ---- Receiving ---- */
@@ -77,29 +77,29 @@ static void receive_unlisted(struct udp *udp, const struct arrival *arrival, uin
 		++*reason;
 		return;
 	}
-	udp->core->stats.udp_unlisted++;
+	udp->hub->stats.udp_unlisted++;
 	udp->unlisted = arrival;
-	core_received_unlisted(udp->core, source, arrival->data, arrival->bytes);
+	hub_received_unlisted(udp->hub, source, arrival->data, arrival->bytes);
 	udp->unlisted = NULL;
 }
 
 void udp_receive(struct udp *udp, struct arrival *arrival)
 {
-	struct core *core = udp->core;
-	const struct rollcall_options *options = &core->options;
+	struct hub *hub = udp->hub;
+	const struct rollcall_options *options = &hub->options;
 	struct client *client;
 	uint64_t *no_place;
 
-	if (options->udp_rate && !rate_allow(&udp->rate, arrival->source, core->now_ns)) {
-		core->stats.udp_rate++;
+	if (options->udp_rate && !rate_allow(&udp->rate, arrival->source, hub->now_ns)) {
+		hub->stats.udp_rate++;
 		return;
 	}
 	if (!take_header(arrival, options->udp_sequence)) {
-		core->stats.udp_malformed++;
+		hub->stats.udp_malformed++;
 		return;
 	}
 	if (has_prefix_twice(arrival->endpoint->source.service->loop_prefix, arrival)) {
-		core->stats.udp_loops++;
+		hub->stats.udp_loops++;
 		return;
 	}
 	client = sessions_find(&udp->sessions, arrival, &no_place);
@@ -111,9 +111,9 @@ void udp_receive(struct udp *udp, struct arrival *arrival)
 	if (client->state != CLIENT_OPEN)
 		return;
 	if (client->udp.stream &&
-	    !stream_take(client->udp.stream, &arrival->rtp, core->now_ns, &core->stats))
+	    !stream_take(client->udp.stream, &arrival->rtp, hub->now_ns, &hub->stats))
 		return;
-	core_received(core, client, arrival->data, arrival->bytes);
+	hub_received(hub, client, arrival->data, arrival->bytes);
 }
 
 /* ---- Sending ---- */
@@ -159,7 +159,7 @@ int udp_send(struct udp *udp, struct client *client, const struct message *messa
 	if (stream)
 		stream_number(stream, header);
 	if (send_behind(udp, &target, stream ? header : NULL, message))
-		core_count_sent(udp->core, client, message->bytes);
+		hub_count_sent(udp->hub, client, message->bytes);
 	return 0;
 }
 
@@ -193,7 +193,7 @@ int udp_answer(struct udp *udp, const struct message *message)
 	if (numbered)
 		number_unlisted(udp, arrival, header);
 	if (send_behind(udp, &target, numbered ? header : NULL, message))
-		core_count_sent(udp->core, NULL, message->bytes);
+		hub_count_sent(udp->hub, NULL, message->bytes);
 	return 0;
 }
 
@@ -202,7 +202,7 @@ void udp_on_sent(struct udp *udp, uint64_t id, const struct io_uring_cqe *cqe)
 	struct client *client = datagrams_on_sent(&udp->datagrams, id, cqe);
 
 	if (client && client->state == CLIENT_CLOSING)
-		core_flush_later(udp->core, client);
+		hub_flush_later(udp->hub, client);
 }
 
 void udp_address(const struct client *client, struct address *to)
@@ -219,7 +219,7 @@ void udp_close(struct udp *udp, struct client *client, int reason)
 	if (client->state != CLIENT_OPEN)
 		return;
 	sessions_forget(&udp->sessions, client, reason);
-	core_flush_later(udp->core, client);
+	hub_flush_later(udp->hub, client);
 }
 
 bool udp_flush_client(struct udp *udp, struct client *client)

@@ -20,7 +20,7 @@
 #define UDP_RATE_BUCKETS (1 << 18)
 
 struct udp {
-	struct core *core;
+	struct hub *hub;
 	struct sessions sessions;
 	struct own own;
 	struct datagrams datagrams;
@@ -30,7 +30,7 @@ struct udp {
 };
 
 /* -ENOMEM */
-int udp_init(struct udp *udp, struct core *core);
+int udp_init(struct udp *udp, struct hub *hub);
 void udp_destroy(struct udp *udp);
 
 /* Delivers a datagram, or drops and counts it. */

@@ -74,11 +74,11 @@ static void check_arrival(const struct arrival *arrival, const uint8_t *buffer, 
 }
 
 /* What is not refused has an address and a port that are not our own. */
-static void check_refusal(const struct arrival *arrival, struct core *core)
+static void check_refusal(const struct arrival *arrival, struct hub *hub)
 {
-	uint64_t *const reasons[] = { &core->stats.udp_bad_sources, &core->stats.udp_no_ports,
-				      &core->stats.udp_own_sources, &core->stats.udp_low_ports };
-	uint64_t *reason = arrival_refuse(arrival, core);
+	uint64_t *const reasons[] = { &hub->stats.udp_bad_sources, &hub->stats.udp_no_ports,
+				      &hub->stats.udp_own_sources, &hub->stats.udp_low_ports };
+	uint64_t *reason = arrival_refuse(arrival, hub);
 	bool known = false;
 
 	for (unsigned i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
@@ -87,7 +87,7 @@ static void check_refusal(const struct arrival *arrival, struct core *core)
 	if (reason)
 		return;
 	CHECK(address_is_unicast(&arrival->from));
-	CHECK(arrival->key.port >= (core->options.udp_low_ports ? 1 : 1024));
+	CHECK(arrival->key.port >= (hub->options.udp_low_ports ? 1 : 1024));
 	CHECK(!address_equal(&arrival->from, &own.address));
 }
 
@@ -96,8 +96,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	const uint8_t kind = bytes > 0 ? data[0] : 0;
 	const size_t buffer_bytes = bytes > 0 ? bytes - 1 : 0;
 	uint8_t *buffer = malloc(buffer_bytes + !buffer_bytes);
-	struct core core = { .options.udp_low_ports = kind & 4 };
-	struct udp udp = { .core = &core, .own = { .watch = -1, .known = true } };
+	struct hub hub = { .options.udp_low_ports = kind & 4 };
+	struct udp udp = { .hub = &hub, .own = { .watch = -1, .known = true } };
 	struct arrival arrival;
 
 	CHECK(buffer);
@@ -109,7 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		keep_to_bounds(buffer);
 	if (arrival_parse(&arrival, &own, buffer, (int)buffer_bytes)) {
 		check_arrival(&arrival, buffer, buffer_bytes);
-		check_refusal(&arrival, &core);
+		check_refusal(&arrival, &hub);
 	}
 	free(buffer);
 	return 0;

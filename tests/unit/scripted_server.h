@@ -87,7 +87,7 @@ static inline struct rollcall_stats stats_now(void)
 /* The memory of the buffer that the kernel fills next. */
 static inline uint8_t *next_buffer(uint16_t group)
 {
-	return buffers_data(&server->core.buffers[group],
+	return buffers_data(&server->hub.buffers[group],
 			    fake_groups[group].ids[fake_groups[group].first]);
 }
 

@@ -11,7 +11,7 @@
 #include "tcp/input.h"
 #include "unit/fake_ring.h"
 
-static struct core core;
+static struct hub hub;
 static struct tcp tcp;
 static struct rollcall_service service;
 static struct source source;
@@ -58,11 +58,11 @@ static void on_oversized(struct rollcall_server *server, rollcall_client id, siz
 
 static int set_up_with(size_t memory_bytes)
 {
-	core = (struct core){ 0 };
-	rollcall_options_defaults(&core.options);
-	core.options.tcp_clients_max = core.options.udp_clients_max = 1;
-	core.options.memory_bytes_max = memory_bytes;
-	tcp = (struct tcp){ .core = &core };
+	hub = (struct hub){ 0 };
+	rollcall_options_defaults(&hub.options);
+	hub.options.tcp_clients_max = hub.options.udp_clients_max = 1;
+	hub.options.memory_bytes_max = memory_bytes;
+	tcp = (struct tcp){ .hub = &hub };
 	service = (struct rollcall_service){ .framing = ROLLCALL_LINES,
 					     .received = on_received,
 					     .oversized = on_oversized };
@@ -70,9 +70,9 @@ static int set_up_with(size_t memory_bytes)
 	trace_bytes = 0;
 	trace[0] = '\0';
 	pause_after = close_after = 0;
-	if (core_init(&core) || core_open_ring(&core, CORE_HALVINGS_MAX))
+	if (hub_init(&hub) || hub_open_ring(&hub, HUB_HALVINGS_MAX))
 		return -1;
-	client = table_add(&core.table, ROLLCALL_TCP);
+	client = table_add(&hub.table, ROLLCALL_TCP);
 	client->source = &source;
 	return 0;
 }
@@ -96,9 +96,9 @@ static int tear_down(void **state)
 	(void)state;
 	input_clear(&tcp, client);
 	assert_null(client->tcp.input);
-	assert_int_equal(core_memory_bytes(&core), 0);
-	core_close_ring(&core);
-	core_destroy(&core);
+	assert_int_equal(hub_memory_bytes(&hub), 0);
+	hub_close_ring(&hub);
+	hub_destroy(&hub);
 	return 0;
 }
 
@@ -130,7 +130,7 @@ static void in_pieces(void **state)
 {
 	(void)state;
 	assert_int_equal(receive("a\nhel"), 0);
-	assert_true(core_memory_bytes(&core) > 0);
+	assert_true(hub_memory_bytes(&hub) > 0);
 	assert_int_equal(receive("l"), 0);
 	assert_string_equal(trace, "[a\n]");
 	assert_int_equal(receive("o\nb\nc"), 0);
@@ -220,7 +220,7 @@ static void paused(void **state)
 /* What is held back is a copy: the receive buffer is the kernel's again, and overwritten. */
 static void held_bytes_are_copies(void **state)
 {
-	struct buffers *buffers = &core.buffers[BUFFERS_TCP];
+	struct buffers *buffers = &hub.buffers[BUFFERS_TCP];
 	uint16_t id = fake_receive(buffers);
 	uint8_t *data = buffers_data(buffers, id);
 
@@ -286,7 +286,7 @@ static void no_memory_for_a_message(void **state)
 		bytes += sizeof(piece);
 	assert_int_equal(error, -ENOBUFS);
 	assert_in_range(bytes, 1 << 19, 1 << 20);
-	assert_in_range(core_memory_bytes(&core), bytes, 1 << 20);
+	assert_in_range(hub_memory_bytes(&hub), bytes, 1 << 20);
 }
 
 /* The same for what is held back, and beside memory that others use. */

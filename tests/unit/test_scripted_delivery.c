@@ -307,7 +307,7 @@ static void no_looks_without_output(void **state)
 	send_all(fd, 3);
 	pass_slowly(10000, 0);
 	assert_int_equal(kernel.delivery_looks, 0);
-	assert_int_equal(timers_next(&server->core.timers), UINT64_MAX);
+	assert_int_equal(timers_next(&server->hub.timers), UINT64_MAX);
 }
 
 /* ---- The drain ---- */
@@ -322,7 +322,7 @@ static void stop_after(unsigned ms)
 /* Whether only what has arrived already is received from a client. */
 static bool is_drained(rollcall_client id)
 {
-	return client_has(table_find(&server->core.table, id), CLIENT_LAST_INPUT);
+	return client_has(table_find(&server->hub.table, id), CLIENT_LAST_INPUT);
 }
 
 /* The receive of all that has arrived begins; nothing has. */
@@ -364,13 +364,13 @@ static void silent_in_the_drain(void **state)
 	(void)state;
 	create_and_listen();
 	old = accept_client();
-	pass(CORE_GRACE_MS);
+	pass(HUB_GRACE_MS);
 	new = accept_client();
 	stop_after(10);
 	nothing_has_arrived(old);
 	assert_int_equal(kernel.shutdowns, 1);
 	assert_false(is_drained(1));
-	pass(CORE_GRACE_MS);
+	pass(HUB_GRACE_MS);
 	assert_true(is_drained(1));
 	nothing_has_arrived(new);
 	assert_int_equal(kernel.shutdowns, 2);

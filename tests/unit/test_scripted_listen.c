@@ -215,7 +215,7 @@ static void too_many_or_too_late(void **state)
 #define assert_logged(result, error, text)                                                         \
 	do {                                                                                       \
 		logged[0] = '\0';                                                                  \
-		server->core.now_ns += LOG_PERIOD_S * UINT64_C(1000000000);                        \
+		server->hub.now_ns += LOG_PERIOD_S * UINT64_C(1000000000);                         \
 		assert_int_equal(result, error);                                                   \
 		assert_string_equal(logged, text);                                                 \
 	} while (0)

@@ -175,17 +175,17 @@ static int init_drain(void)
 
 static int init_tcp(void)
 {
-	return tcp_init(&parts.tcp, &parts.core);
+	return tcp_init(&parts.tcp, &parts.hub);
 }
 
 static int init_udp(void)
 {
-	return udp_init(&parts.udp, &parts.core);
+	return udp_init(&parts.udp, &parts.hub);
 }
 
 static int init_posts(void)
 {
-	return posts_init(&parts.posts, &parts.core);
+	return posts_init(&parts.posts, &parts.hub);
 }
 
 static void destroy_none(void)
@@ -210,10 +210,10 @@ static void destroy_posts(void)
 /* With room for so few more timers; returns what it says, without memory for another one. */
 static int init_with_room(int (*init)(void), void (*destroy)(void), size_t room)
 {
-	struct timers *timers = &parts.core.timers;
+	struct timers *timers = &parts.hub.timers;
 	int error;
 
-	parts = (struct rollcall_server){ .core.options = options };
+	parts = (struct rollcall_server){ .hub.options = options };
 	do
 		assert_int_equal(timers_reserve(timers), 0);
 	while (timers->room - timers->reserved > room);
@@ -268,11 +268,11 @@ static void tables_of_udp(void **state)
 	unsigned nth;
 
 	(void)state;
-	parts = (struct rollcall_server){ .core.options = options };
-	parts.core.options.udp_rate = 10;
-	assert_int_equal(timers_reserve(&parts.core.timers), 0);
+	parts = (struct rollcall_server){ .hub.options = options };
+	parts.hub.options.udp_rate = 10;
+	assert_int_equal(timers_reserve(&parts.hub.timers), 0);
 	for (nth = 1; error; nth++) {
-		parts.core.timers.reserved = 0;
+		parts.hub.timers.reserved = 0;
 		failing = nth;
 		error = init_udp();
 		assert_int_equal(error, failing ? 0 : -ENOMEM);
@@ -281,7 +281,7 @@ static void tables_of_udp(void **state)
 	assert_int_equal(nth - 1, 1 + 6);
 	failing = 0;
 	destroy_udp();
-	timers_destroy(&parts.core.timers);
+	timers_destroy(&parts.hub.timers);
 }
 
 /* ---- Clients ---- */

@@ -208,7 +208,7 @@ static void numbered_together(void **state)
 static void longest(void **state)
 {
 	static char bytes[DATAGRAM_IPV4_BYTES_MAX];
-	struct iovec parts[CORE_PARTS_MAX];
+	struct iovec parts[HUB_PARTS_MAX];
 
 	(void)state;
 	serve_numbered(ROLLCALL_SEQUENCE_RTP);

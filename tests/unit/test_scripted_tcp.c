@@ -157,7 +157,7 @@ static void full_or_scarce(void **state)
 	options.send_queue_bytes = options.send_queue_bytes_max = 900000;
 	create_and_listen();
 	greedy = accept_client();
-	queue = &server->core.table.slots[0].tcp.queue;
+	queue = &server->hub.table.slots[0].tcp.queue;
 	accept_client();
 	assert_int_equal(rollcall_send(server, 0, many, 800000), 0);
 	assert_int_equal(rollcall_send(server, 0, many, 100001), -ENOBUFS);
@@ -172,7 +172,7 @@ static void full_or_scarce(void **state)
 	assert_int_equal(drained_count, 1);
 	for (; queue->bytes > 0; turn())
 		complete(started(queue->segments > 1 ? IORING_OP_SENDMSG : IORING_OP_SEND, greedy),
-			 (int)server->core.table.slots[0].sending, 0);
+			 (int)server->hub.table.slots[0].sending, 0);
 	assert_int_equal(drained_count, 2);
 	assert_int_equal(rollcall_send(server, 0, many, 100001), 0);
 	assert_int_equal(rollcall_send(server, 1, many, 8000), 0);
@@ -273,34 +273,34 @@ static void pool(void **state)
 
 	(void)state;
 	create_and_listen();
-	buffers = &server->core.buffers[BUFFERS_TCP];
-	assert_int_equal(buffers->count, CORE_TCP_BUFFERS);
+	buffers = &server->hub.buffers[BUFFERS_TCP];
+	assert_int_equal(buffers->count, HUB_TCP_BUFFERS);
 	fd = accept_client();
 	other = accept_client();
 	complete(started(IORING_OP_RECV, other), -ENOBUFS, 0);
 	run_dry(fd);
-	assert_int_equal(buffers->count, 2 * CORE_TCP_BUFFERS);
+	assert_int_equal(buffers->count, 2 * HUB_TCP_BUFFERS);
 	assert_int_equal(stats_now().buffers_exhausted, 2);
 	run_dry(fd);
-	assert_int_equal(buffers->count, 4 * CORE_TCP_BUFFERS);
+	assert_int_equal(buffers->count, 4 * HUB_TCP_BUFFERS);
 	/* All but a byte of what is much, and more in the next turn. */
 	for (size_t left = TCP_TURN_BYTES_MAX - 1; left > 0; left -= min_size(left, 65536))
 		complete_with_buffer(started(IORING_OP_RECV, fd), BUFFERS_TCP,
 				     min_size(left, 65536));
 	run_dry(fd);
-	assert_int_equal(buffers->count, 8 * CORE_TCP_BUFFERS);
+	assert_int_equal(buffers->count, 8 * HUB_TCP_BUFFERS);
 	receive(fd, "x", 1);
-	assert_int_equal(buffers->count, 8 * CORE_TCP_BUFFERS);
+	assert_int_equal(buffers->count, 8 * HUB_TCP_BUFFERS);
 	/* Much. */
 	for (size_t i = 0; i < TCP_TURN_BYTES_MAX / 65536; i++)
 		complete_with_buffer(started(IORING_OP_RECV, fd), BUFFERS_TCP, 65536);
 	run_dry(fd);
-	assert_int_equal(buffers->count, 8 * CORE_TCP_BUFFERS - 1);
-	for (unsigned i = 0; i < 8 * CORE_TCP_BUFFERS; i++)
+	assert_int_equal(buffers->count, 8 * HUB_TCP_BUFFERS - 1);
+	for (unsigned i = 0; i < 8 * HUB_TCP_BUFFERS; i++)
 		receive(fd, "x", 1);
-	assert_int_equal(buffers->count, CORE_TCP_BUFFERS);
+	assert_int_equal(buffers->count, HUB_TCP_BUFFERS);
 	run_dry(fd);
-	assert_int_equal(buffers->count, 2 * CORE_TCP_BUFFERS);
+	assert_int_equal(buffers->count, 2 * HUB_TCP_BUFFERS);
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, begin, scripted_end)

@@ -8,7 +8,7 @@
 
 #define CLIENTS 4
 
-static struct core core;
+static struct hub hub;
 static struct tcp tcp;
 static struct client *clients[CLIENTS];
 static uint16_t taken[8192];
@@ -17,21 +17,20 @@ static unsigned taken_count;
 static int set_up(void **state)
 {
 	(void)state;
-	core = (struct core){ .now_ns = 1000 };
-	rollcall_options_defaults(&core.options);
-	core.options.tcp_clients_max = CLIENTS;
-	core.options.udp_clients_max = 1;
-	core.options.memory_bytes_max = 1 << 20;
-	if (core_init(&core) || core_open_ring(&core, CORE_HALVINGS_MAX) ||
-	    timers_reserve(&core.timers))
+	hub = (struct hub){ .now_ns = 1000 };
+	rollcall_options_defaults(&hub.options);
+	hub.options.tcp_clients_max = CLIENTS;
+	hub.options.udp_clients_max = 1;
+	hub.options.memory_bytes_max = 1 << 20;
+	if (hub_init(&hub) || hub_open_ring(&hub, HUB_HALVINGS_MAX) || timers_reserve(&hub.timers))
 		return -1;
-	tcp = (struct tcp){ .core = &core, .starved_timer = { .expired = wait_on_timer } };
+	tcp = (struct tcp){ .hub = &hub, .starved_timer = { .expired = wait_on_timer } };
 	client_list_init(&tcp.parked, LIST_WAIT);
 	client_list_init(&tcp.starved, LIST_WAIT);
-	if (liveness_init(&tcp.liveness, &core))
+	if (liveness_init(&tcp.liveness, &hub))
 		return -1;
 	for (int i = 0; i < CLIENTS; i++)
-		clients[i] = table_add(&core.table, ROLLCALL_TCP);
+		clients[i] = table_add(&hub.table, ROLLCALL_TCP);
 	taken_count = 0;
 	return 0;
 }
@@ -40,22 +39,22 @@ static int tear_down(void **state)
 {
 	(void)state;
 	while (taken_count > 0)
-		buffers_release(&core.buffers[BUFFERS_TCP], taken[--taken_count]);
-	core_close_ring(&core);
-	core_destroy(&core);
+		buffers_release(&hub.buffers[BUFFERS_TCP], taken[--taken_count]);
+	hub_close_ring(&hub);
+	hub_destroy(&hub);
 	return 0;
 }
 
 static void take_all_buffers(void)
 {
-	while (buffers_free(&core.buffers[BUFFERS_TCP]) > 0)
-		taken[taken_count++] = fake_receive(&core.buffers[BUFFERS_TCP]);
+	while (buffers_free(&hub.buffers[BUFFERS_TCP]) > 0)
+		taken[taken_count++] = fake_receive(&hub.buffers[BUFFERS_TCP]);
 }
 
 /* The next client to flush is this one, which waits no more. */
 static void assert_goes_on(struct client *client)
 {
-	assert_ptr_equal(core_flush_next(&core), client);
+	assert_ptr_equal(hub_flush_next(&hub), client);
 	assert_false(client_has(client, CLIENT_PARKED | CLIENT_STARVED));
 	assert_false(client_is_listed(client, LIST_WAIT));
 }
@@ -68,14 +67,14 @@ static void buffers_in_order(void **state)
 	for (int i = 0; i < 3; i++)
 		wait_for_buffer(&tcp, clients[i]);
 	wait_end_for_buffers(&tcp);
-	assert_null(core_flush_next(&core));
+	assert_null(hub_flush_next(&hub));
 
 	for (int i = 0; i < 2; i++)
-		buffers_release(&core.buffers[BUFFERS_TCP], taken[--taken_count]);
+		buffers_release(&hub.buffers[BUFFERS_TCP], taken[--taken_count]);
 	wait_end_for_buffers(&tcp);
 	assert_goes_on(clients[0]);
 	assert_goes_on(clients[1]);
-	assert_null(core_flush_next(&core));
+	assert_null(hub_flush_next(&hub));
 	assert_true(client_has(clients[2], CLIENT_PARKED));
 	wait_leave(&tcp, clients[2]);
 	assert_int_equal(tcp.parked.count, 0);
@@ -87,10 +86,10 @@ static void memory_takes_time(void **state)
 	(void)state;
 	wait_for_memory(&tcp, clients[0]);
 	wait_end_for_buffers(&tcp);
-	assert_null(core_flush_next(&core));
-	timers_run(&core.timers, core.now_ns + TCP_RETRY_NS - 1);
-	assert_null(core_flush_next(&core));
-	timers_run(&core.timers, core.now_ns + TCP_RETRY_NS);
+	assert_null(hub_flush_next(&hub));
+	timers_run(&hub.timers, hub.now_ns + TCP_RETRY_NS - 1);
+	assert_null(hub_flush_next(&hub));
+	timers_run(&hub.timers, hub.now_ns + TCP_RETRY_NS);
 	assert_goes_on(clients[0]);
 }
 
@@ -105,8 +104,8 @@ static void both(void **state)
 	assert_int_equal(tcp.parked.count, 0);
 	assert_int_equal(tcp.starved.count, 1);
 	wait_end_for_buffers(&tcp);
-	assert_null(core_flush_next(&core));
-	timers_run(&core.timers, core.now_ns + TCP_RETRY_NS);
+	assert_null(hub_flush_next(&hub));
+	timers_run(&hub.timers, hub.now_ns + TCP_RETRY_NS);
 	assert_goes_on(clients[0]);
 }
 
@@ -121,8 +120,8 @@ static void leaving(void **state)
 		assert_false(client_is_listed(clients[i], LIST_WAIT));
 		assert_false(client_has(clients[i], CLIENT_PARKED | CLIENT_STARVED));
 	}
-	timers_run(&core.timers, core.now_ns + TCP_RETRY_NS);
-	assert_null(core_flush_next(&core));
+	timers_run(&hub.timers, hub.now_ns + TCP_RETRY_NS);
+	assert_null(hub_flush_next(&hub));
 }
 
 int main(void)

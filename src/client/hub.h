@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * core.h - what the transports share: the ring, the table, memory, time, and the settings.
+ * hub.h - what the transports share: the ring, the table, memory, time, and the settings.
  *
  * One thread only. Completion handlers change the state of clients and mark them with
- * core_flush_later(). At the end of the turn each marked client is flushed, and only then are its
+ * hub_flush_later(). At the end of the turn each marked client is flushed, and only then are its
  * SQEs prepared. So each kind of operation is started in one place, and when the submission queue
  * is full, the flush continues in the next turn.
  */
-#ifndef CLIENT_CORE_H
-#define CLIENT_CORE_H
+#ifndef CLIENT_HUB_H
+#define CLIENT_HUB_H
 
 #include "base/log.h"
 #include "base/timers.h"
@@ -17,7 +17,7 @@
 #include "ring/socket.h"
 
 /* Maximum number of parts of a message to send. */
-#define CORE_PARTS_MAX 16
+#define HUB_PARTS_MAX 16
 
 struct message {
 	const struct iovec *parts;
@@ -26,29 +26,29 @@ struct message {
 };
 
 /* TCP buffers at the start. */
-#define CORE_TCP_BUFFERS 16
+#define HUB_TCP_BUFFERS 16
 
 /*
  * Grace period of a TCP client in the drain, from its connect: its first message is awaited for
  * this time, but for a quarter of the drain time at most. Covers a round trip and the time in which
  * a program prepares its request.
  */
-#define CORE_GRACE_MS 1000
+#define HUB_GRACE_MS 1000
 
 /*
  * A turn that begins this much late follows a pause: the process was stopped, or a callback was
  * slow. A busy server has none, though its timers wait for input.
  */
-#define CORE_PAUSE_MS 250
+#define HUB_PAUSE_MS 250
 
 /* Buffer groups; also the indices of the pools in struct queue_memory. */
 enum { BUFFERS_TCP, BUFFERS_UDP };
 
-struct core {
+struct hub {
 	struct ring *ring;
 	struct rollcall_server *server; /* passed to callbacks */
 	uint64_t now_ns;		/* ring_clock_ns(), read once per turn */
-	uint64_t paused_ns;		/* sum of all pauses (CORE_PAUSE_MS) */
+	uint64_t paused_ns;		/* sum of all pauses (HUB_PAUSE_MS) */
 
 	struct table table;
 	struct buffers buffers[QUEUE_POOLS];
@@ -72,52 +72,52 @@ struct core {
 };
 
 /* Creates the table and the queues' memory. The options must be set. -ENOMEM. */
-int core_init(struct core *core);
-void core_destroy(struct core *core);
+int hub_init(struct hub *hub);
+void hub_destroy(struct hub *hub);
 
 /*
  * Creates the ring and the buffers: everything that counts against RLIMIT_MEMLOCK. All sizes are
- * divided by 2^halvings, up to CORE_HALVINGS_MAX. -ENOMEM, or as ring_create().
+ * divided by 2^halvings, up to HUB_HALVINGS_MAX. -ENOMEM, or as ring_create().
  */
-int core_open_ring(struct core *core, unsigned halvings);
+int hub_open_ring(struct hub *hub, unsigned halvings);
 
 /*
- * Whether there is address space for buffers of full size. If so, an -ENOMEM of core_open_ring() is
+ * Whether there is address space for buffers of full size. If so, an -ENOMEM of hub_open_ring() is
  * due to RLIMIT_MEMLOCK.
  */
-bool core_has_buffer_space(void);
+bool hub_has_buffer_space(void);
 
-void core_close_ring(struct core *core);
+void hub_close_ring(struct hub *hub);
 
-#define CORE_HALVINGS_MAX 7
+#define HUB_HALVINGS_MAX 7
 
 /* Marks a client to be flushed at the end of the turn. */
-void core_flush_later(struct core *core, struct client *client);
+void hub_flush_later(struct hub *hub, struct client *client);
 
 /* Takes the next marked client; NULL: no more. */
-struct client *core_flush_next(struct core *core);
+struct client *hub_flush_next(struct hub *hub);
 
 /* Bytes now held by queues and unfinished messages. */
-size_t core_memory_bytes(const struct core *core);
+size_t hub_memory_bytes(const struct hub *hub);
 
 /*
  * Whether less than a quarter of the queues' memory is left. Each client may then queue at most one
  * block, so that clients that do read are still served.
  */
-bool core_is_memory_scarce(const struct core *core);
+bool hub_is_memory_scarce(const struct hub *hub);
 
-/* Call the service's callbacks of these names, if it has them; core_received() also counts. */
-void core_connected(struct core *core, struct client *client);
-void core_received(struct core *core, struct client *client, const void *data, size_t bytes);
-void core_received_unlisted(struct core *core, const struct source *source, const void *data,
-			    size_t bytes);
-void core_oversized(struct core *core, struct client *client);
-void core_drained(struct core *core, struct client *client);
+/* Call the service's callbacks of these names, if it has them; hub_received() also counts. */
+void hub_connected(struct hub *hub, struct client *client);
+void hub_received(struct hub *hub, struct client *client, const void *data, size_t bytes);
+void hub_received_unlisted(struct hub *hub, const struct source *source, const void *data,
+			   size_t bytes);
+void hub_oversized(struct hub *hub, struct client *client);
+void hub_drained(struct hub *hub, struct client *client);
 
 /* Calls disconnected(), and frees the client's slot. */
-void core_disconnected(struct core *core, struct client *client);
+void hub_disconnected(struct hub *hub, struct client *client);
 
 /* Counts a message accepted for sending; client is NULL for an answer to ROLLCALL_NONE. */
-void core_count_sent(struct core *core, struct client *client, size_t bytes);
+void hub_count_sent(struct hub *hub, struct client *client, size_t bytes);
 
 #endif

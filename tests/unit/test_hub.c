@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "client/core.h"
+#include "client/hub.h"
 #include "unit/fake_ring.h"
 
 #define CLIENTS 8
 
-static struct core core;
+static struct hub hub;
 static struct source source;
 static char trace[512];
 
@@ -23,7 +23,7 @@ static void note(const char *event, uint64_t client, long number)
 
 static void on_connected(struct rollcall_server *server, rollcall_client client, void *context)
 {
-	assert_ptr_equal(server, core.server);
+	assert_ptr_equal(server, hub.server);
 	assert_ptr_equal(context, &source);
 	note("connected", client, 0);
 }
@@ -58,7 +58,7 @@ static void on_disconnected(struct rollcall_server *server, rollcall_client clie
 {
 	(void)server;
 	(void)context;
-	assert_ptr_equal(table_find(&core.table, client)->data, &source);
+	assert_ptr_equal(table_find(&hub.table, client)->data, &source);
 	note("disconnected", client, reason);
 }
 
@@ -77,25 +77,25 @@ static int set_up(void **state)
 	static char server;
 
 	(void)state;
-	core = (struct core){ .server = (struct rollcall_server *)&server };
-	rollcall_options_defaults(&core.options);
-	core.options.tcp_clients_max = core.options.udp_clients_max = CLIENTS / 2;
+	hub = (struct hub){ .server = (struct rollcall_server *)&server };
+	rollcall_options_defaults(&hub.options);
+	hub.options.tcp_clients_max = hub.options.udp_clients_max = CLIENTS / 2;
 	source = (struct source){ .service = &service, .context = &source, .message_bytes_max = 9 };
 	trace[0] = '\0';
-	return core_init(&core) || core_open_ring(&core, CORE_HALVINGS_MAX);
+	return hub_init(&hub) || hub_open_ring(&hub, HUB_HALVINGS_MAX);
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	core_close_ring(&core);
-	core_destroy(&core);
+	hub_close_ring(&hub);
+	hub_destroy(&hub);
 	return 0;
 }
 
 static struct client *add(enum rollcall_transport transport)
 {
-	struct client *client = table_add(&core.table, transport);
+	struct client *client = table_add(&hub.table, transport);
 
 	client->source = &source;
 	client->data = &source;
@@ -104,7 +104,7 @@ static struct client *add(enum rollcall_transport transport)
 
 static void assert_next(const struct client *expected)
 {
-	struct client *client = core_flush_next(&core);
+	struct client *client = hub_flush_next(&hub);
 
 	assert_ptr_equal(client, expected);
 	if (client)
@@ -118,13 +118,13 @@ static void flush_order(void **state)
 
 	(void)state;
 	assert_next(NULL);
-	core_flush_later(&core, b);
-	core_flush_later(&core, a);
-	core_flush_later(&core, b);
+	hub_flush_later(&hub, b);
+	hub_flush_later(&hub, a);
+	hub_flush_later(&hub, b);
 	assert_next(b);
 	/* One that was taken can be marked again, and comes behind the others. */
-	core_flush_later(&core, b);
-	core_flush_later(&core, c);
+	hub_flush_later(&hub, b);
+	hub_flush_later(&hub, c);
 	assert_next(a);
 	assert_next(b);
 	assert_next(c);
@@ -141,12 +141,12 @@ static void flush_all(void **state)
 		clients[i] = add(ROLLCALL_TCP);
 	for (int begin = 0; begin < 2 * CLIENTS; begin++) {
 		for (int i = 0; i < CLIENTS; i++)
-			core_flush_later(&core, clients[i]);
-		assert_int_equal(core.flush_count, CLIENTS);
+			hub_flush_later(&hub, clients[i]);
+		assert_int_equal(hub.flush_count, CLIENTS);
 		/* The one taken is marked again: the list goes on without ever being empty. */
 		for (int i = 0; i < begin; i++) {
 			assert_next(clients[i % CLIENTS]);
-			core_flush_later(&core, clients[i % CLIENTS]);
+			hub_flush_later(&hub, clients[i % CLIENTS]);
 		}
 		for (int i = 0; i < CLIENTS; i++)
 			assert_next(clients[(begin + i) % CLIENTS]);
@@ -160,17 +160,17 @@ static void calls(void **state)
 	struct client *client = add(ROLLCALL_TCP);
 
 	(void)state;
-	core.stats.tcp_clients_now = 1;
-	core_connected(&core, client);
-	core_received(&core, client, "hello", 6);
-	core_oversized(&core, client);
-	core_drained(&core, client);
+	hub.stats.tcp_clients_now = 1;
+	hub_connected(&hub, client);
+	hub_received(&hub, client, "hello", 6);
+	hub_oversized(&hub, client);
+	hub_drained(&hub, client);
 	client->reason = -ECANCELED;
-	core_disconnected(&core, client);
+	hub_disconnected(&hub, client);
 	assert_string_equal(trace, "connected 0 0\nreceived 0 6\noversized 0 9\ndrained 0 0\n"
 				   "disconnected 0 -125\n");
-	assert_null(table_find(&core.table, 0));
-	assert_int_equal(core.stats.tcp_clients_now, 0);
+	assert_null(table_find(&hub.table, 0));
+	assert_int_equal(hub.stats.tcp_clients_now, 0);
 }
 
 /* A service need not want to know of anything; then the rest happens all the same. */
@@ -180,15 +180,15 @@ static void no_calls(void **state)
 
 	(void)state;
 	source.service = &silent_service;
-	core.stats.udp_clients_now = 1;
-	core_connected(&core, client);
-	core_received(&core, client, "hello", 6);
-	core_oversized(&core, client);
-	core_drained(&core, client);
-	core_disconnected(&core, client);
+	hub.stats.udp_clients_now = 1;
+	hub_connected(&hub, client);
+	hub_received(&hub, client, "hello", 6);
+	hub_oversized(&hub, client);
+	hub_drained(&hub, client);
+	hub_disconnected(&hub, client);
 	assert_string_equal(trace, "");
-	assert_int_equal(core.stats.udp_clients_now, 0);
-	assert_null(table_find(&core.table, 0));
+	assert_int_equal(hub.stats.udp_clients_now, 0);
+	assert_null(table_find(&hub.table, 0));
 }
 
 static void counters(void **state)
@@ -196,19 +196,19 @@ static void counters(void **state)
 	struct client *a = add(ROLLCALL_TCP), *b = add(ROLLCALL_TCP);
 
 	(void)state;
-	core_received(&core, a, "hello", 5);
-	core_received(&core, b, "hello", 6);
-	core_count_sent(&core, b, 100);
-	core_count_sent(&core, b, 0);
+	hub_received(&hub, a, "hello", 5);
+	hub_received(&hub, b, "hello", 6);
+	hub_count_sent(&hub, b, 100);
+	hub_count_sent(&hub, b, 0);
 	assert_int_equal(a->messages_received, 1);
 	assert_int_equal(a->bytes_received, 5);
 	assert_int_equal(a->messages_sent, 0);
 	assert_int_equal(b->messages_sent, 2);
 	assert_int_equal(b->bytes_sent, 100);
-	assert_int_equal(core.stats.messages_received, 2);
-	assert_int_equal(core.stats.bytes_received, 11);
-	assert_int_equal(core.stats.messages_sent, 2);
-	assert_int_equal(core.stats.bytes_sent, 100);
+	assert_int_equal(hub.stats.messages_received, 2);
+	assert_int_equal(hub.stats.bytes_received, 11);
+	assert_int_equal(hub.stats.messages_sent, 2);
+	assert_int_equal(hub.stats.bytes_sent, 100);
 }
 
 static void memory(void **state)
@@ -217,12 +217,12 @@ static void memory(void **state)
 	const struct iovec part = { "hello", 5 };
 
 	(void)state;
-	assert_int_equal(core_memory_bytes(&core), 0);
-	assert_true(queue_append(&core.memory, &queue, &part, 1, true));
-	core.input_bytes = 100;
-	assert_int_equal(core_memory_bytes(&core), QUEUE_BLOCK_BYTES + 100);
-	queue_clear(&core.memory, &queue);
-	assert_int_equal(core_memory_bytes(&core), 100);
+	assert_int_equal(hub_memory_bytes(&hub), 0);
+	assert_true(queue_append(&hub.memory, &queue, &part, 1, true));
+	hub.input_bytes = 100;
+	assert_int_equal(hub_memory_bytes(&hub), QUEUE_BLOCK_BYTES + 100);
+	queue_clear(&hub.memory, &queue);
+	assert_int_equal(hub_memory_bytes(&hub), 100);
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
