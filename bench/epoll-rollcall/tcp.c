@@ -50,7 +50,7 @@ int tcp_start(struct rollcall_server *server, struct listener *listener)
 	if (fcntl(listener->fd, F_SETFL, O_NONBLOCK))
 		return -errno;
 	return engine_watch(server, EPOLL_CTL_ADD, listener->fd, EPOLLIN | EPOLLET,
-			    op_pack(OP_TCP_ACCEPT, listener->source.index));
+			    op_pack(OP_TCP_ACCEPT, listener->origin.index));
 }
 
 /* When there is no room, it goes on as soon as a client has gone. */
@@ -62,7 +62,7 @@ void tcp_accept(struct rollcall_server *server, struct listener *listener)
 		int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0)
-			connection_open(&server->tcp, &listener->source, fd);
+			connection_open(&server->tcp, &listener->origin, fd);
 		else if (errno == EAGAIN)
 			return;
 		else if (errno != ECONNABORTED && errno != EINTR)

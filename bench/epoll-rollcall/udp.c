@@ -15,7 +15,7 @@ static struct iovec vectors[ENGINE_BATCH];
 int udp_start(struct rollcall_server *server, struct endpoint *endpoint)
 {
 	return engine_watch(server, EPOLL_CTL_ADD, endpoint->fd, EPOLLIN,
-			    op_pack(OP_UDP_RECEIVE, endpoint->source.index));
+			    op_pack(OP_UDP_RECEIVE, endpoint->origin.index));
 }
 
 /* ---- Receiving ---- */

@@ -75,7 +75,7 @@ enum {
 };
 
 /* The origin of a client: a listener or an endpoint, and its service. */
-struct source {
+struct origin {
 	const struct rollcall_service *service;
 	void *context;
 	size_t message_bytes_max;
@@ -104,7 +104,7 @@ struct client {
 	uint16_t flags;
 	uint16_t gather; /* TCP: the struct gather of the send in flight, or GATHER_NONE */
 	int16_t reason;	 /* why it is closing */
-	const struct source *source;
+	const struct origin *origin;
 	int fd;		/* TCP */
 	uint32_t acked; /* TCP: bytes acknowledged at the last check, modulo 2^32 */
 	union {

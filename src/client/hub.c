@@ -139,60 +139,60 @@ bool hub_is_memory_scarce(const struct hub *hub)
 
 void hub_connected(struct hub *hub, struct client *client)
 {
-	const struct source *source = client->source;
+	const struct origin *origin = client->origin;
 
 	log_write(&hub->log, ROLLCALL_LOG_DEBUG, "client %llu connected: %s",
 		  (unsigned long long)client->id,
 		  client->transport == ROLLCALL_TCP ? "tcp" : "udp");
-	if (source->service->connected)
-		source->service->connected(hub->server, client->id, source->context);
+	if (origin->service->connected)
+		origin->service->connected(hub->server, client->id, origin->context);
 }
 
 void hub_received(struct hub *hub, struct client *client, const void *data, size_t bytes)
 {
-	const struct source *source = client->source;
+	const struct origin *origin = client->origin;
 
 	client->messages_received++;
 	client->bytes_received += bytes;
 	hub->stats.messages_received++;
 	hub->stats.bytes_received += bytes;
-	if (source->service->received)
-		source->service->received(hub->server, client->id, data, bytes, source->context);
+	if (origin->service->received)
+		origin->service->received(hub->server, client->id, data, bytes, origin->context);
 }
 
-void hub_received_unlisted(struct hub *hub, const struct source *source, const void *data,
+void hub_received_unlisted(struct hub *hub, const struct origin *origin, const void *data,
 			   size_t bytes)
 {
 	hub->stats.messages_received++;
 	hub->stats.bytes_received += bytes;
-	if (source->service->received)
-		source->service->received(hub->server, ROLLCALL_NONE, data, bytes, source->context);
+	if (origin->service->received)
+		origin->service->received(hub->server, ROLLCALL_NONE, data, bytes, origin->context);
 }
 
 void hub_oversized(struct hub *hub, struct client *client)
 {
-	const struct source *source = client->source;
+	const struct origin *origin = client->origin;
 
-	if (source->service->oversized)
-		source->service->oversized(hub->server, client->id, source->message_bytes_max,
-					   source->context);
+	if (origin->service->oversized)
+		origin->service->oversized(hub->server, client->id, origin->message_bytes_max,
+					   origin->context);
 }
 
 void hub_drained(struct hub *hub, struct client *client)
 {
-	const struct source *source = client->source;
+	const struct origin *origin = client->origin;
 
-	if (source->service->drained)
-		source->service->drained(hub->server, client->id, source->context);
+	if (origin->service->drained)
+		origin->service->drained(hub->server, client->id, origin->context);
 }
 
 void hub_disconnected(struct hub *hub, struct client *client)
 {
-	const struct source *source = client->source;
+	const struct origin *origin = client->origin;
 
-	if (source->service->disconnected)
-		source->service->disconnected(hub->server, client->id, client->reason,
-					      source->context);
+	if (origin->service->disconnected)
+		origin->service->disconnected(hub->server, client->id, client->reason,
+					      origin->context);
 	log_write(&hub->log, ROLLCALL_LOG_DEBUG, "client %llu disconnected: %s",
 		  (unsigned long long)client->id, rollcall_reason_text(client->reason));
 	if (client->transport == ROLLCALL_TCP)

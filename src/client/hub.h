@@ -109,7 +109,7 @@ bool hub_is_memory_scarce(const struct hub *hub);
 /* Call the service's callbacks of these names, if it has them; hub_received() also counts. */
 void hub_connected(struct hub *hub, struct client *client);
 void hub_received(struct hub *hub, struct client *client, const void *data, size_t bytes);
-void hub_received_unlisted(struct hub *hub, const struct source *source, const void *data,
+void hub_received_unlisted(struct hub *hub, const struct origin *origin, const void *data,
 			   size_t bytes);
 void hub_oversized(struct hub *hub, struct client *client);
 void hub_drained(struct hub *hub, struct client *client);

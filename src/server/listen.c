@@ -21,15 +21,15 @@
 /* Attempts to find one port that is free on every address of a name. */
 #define PORT_TRIES 16
 
-static int add_listener(struct rollcall_server *server, const struct source *source, int fd)
+static int add_listener(struct rollcall_server *server, const struct origin *origin, int fd)
 {
 	struct listener *listener = calloc(1, sizeof(*listener));
 	int error;
 
 	if (!listener)
 		return -ENOMEM;
-	listener->source = *source;
-	listener->source.index = (uint16_t)server->listener_count;
+	listener->origin = *origin;
+	listener->origin.index = (uint16_t)server->listener_count;
 	error = listener_open(listener, &server->tcp, fd);
 	if (error)
 		free(listener);
@@ -38,15 +38,15 @@ static int add_listener(struct rollcall_server *server, const struct source *sou
 	return error;
 }
 
-static int add_endpoint(struct rollcall_server *server, const struct source *source, int fd)
+static int add_endpoint(struct rollcall_server *server, const struct origin *origin, int fd)
 {
 	struct endpoint *endpoint = calloc(1, sizeof(*endpoint));
 	int error;
 
 	if (!endpoint)
 		return -ENOMEM;
-	endpoint->source = *source;
-	endpoint->source.index = (uint16_t)server->endpoint_count;
+	endpoint->origin = *origin;
+	endpoint->origin.index = (uint16_t)server->endpoint_count;
 	endpoint->all = server->endpoints;
 	endpoint->all_count = &server->endpoint_count;
 	error = endpoint_open(endpoint, &server->udp, fd);
@@ -59,11 +59,11 @@ static int add_endpoint(struct rollcall_server *server, const struct source *sou
 
 /* Adds a listener or an endpoint. On success it takes the socket over. */
 static int add(struct rollcall_server *server, enum rollcall_transport transport,
-	       const struct source *source, int fd)
+	       const struct origin *origin, int fd)
 {
 	if (transport == ROLLCALL_TCP)
-		return add_listener(server, source, fd);
-	return add_endpoint(server, source, fd);
+		return add_listener(server, origin, fd);
+	return add_endpoint(server, origin, fd);
 }
 
 static struct socket_room room_asked(const struct hub *hub)
@@ -73,7 +73,7 @@ static struct socket_room room_asked(const struct hub *hub)
 }
 
 static int open_one(struct rollcall_server *server, enum rollcall_transport transport,
-		    const struct source *source, const struct address *address)
+		    const struct origin *origin, const struct address *address)
 {
 	const struct hub *hub = &server->hub;
 	const struct socket_room room = room_asked(hub);
@@ -87,7 +87,7 @@ static int open_one(struct rollcall_server *server, enum rollcall_transport tran
 		     : socket_bind_udp(hub->ring, address, &room);
 	if (fd < 0)
 		return fd;
-	error = add(server, transport, source, fd);
+	error = add(server, transport, origin, fd);
 	if (error)
 		socket_close(hub->ring, fd);
 	return error;
@@ -157,7 +157,7 @@ static const char *describe(int error)
 
 /* Opens all addresses of a name, or none; `why` gets the cause. */
 static int open_all(struct rollcall_server *server, const struct address_name *name,
-		    struct address *addresses, int count, const struct source *source, char *why)
+		    struct address *addresses, int count, const struct origin *origin, char *why)
 {
 	const unsigned before = count_open(server);
 	char text[ADDRESS_TEXT_BYTES];
@@ -171,7 +171,7 @@ static int open_all(struct rollcall_server *server, const struct address_name *n
 		if (count_open(server) == SERVER_ADDRESSES_MAX)
 			error = -ENOSPC;
 		else
-			error = open_one(server, name->transport, source, &addresses[i]);
+			error = open_one(server, name->transport, origin, &addresses[i]);
 		if (error) {
 			address_format(&addresses[i], text);
 			snprintf(why, WHY_BYTES, "%s: %s", text, describe(error));
@@ -236,8 +236,8 @@ static int check_service(const struct rollcall_server *server,
 	return -EINVAL;
 }
 
-static int make_source(const struct rollcall_server *server, const struct rollcall_service *service,
-		       void *context, struct source *source, char *why)
+static int make_origin(const struct rollcall_server *server, const struct rollcall_service *service,
+		       void *context, struct origin *origin, char *why)
 {
 	int error;
 
@@ -246,8 +246,8 @@ static int make_source(const struct rollcall_server *server, const struct rollca
 	error = check_service(server, service, why);
 	if (error)
 		return error;
-	*source = (struct source){ .service = service, .context = context };
-	source->message_bytes_max =
+	*origin = (struct origin){ .service = service, .context = context };
+	origin->message_bytes_max =
 		service->message_bytes_max ? service->message_bytes_max : MESSAGE_BYTES_DEFAULT;
 	return 0;
 }
@@ -258,8 +258,8 @@ static int listen_on(struct rollcall_server *server, const char *text,
 	const unsigned before = count_open(server);
 	struct address addresses[ADDRESSES_MAX];
 	struct address_name name;
-	struct source source;
-	int count, error = make_source(server, service, context, &source, why);
+	struct origin origin;
+	int count, error = make_origin(server, service, context, &origin, why);
 
 	if (error)
 		return error;
@@ -273,7 +273,7 @@ static int listen_on(struct rollcall_server *server, const char *text,
 				       ADDRESSES_MAX);
 		if (count < 0)
 			return count;
-		error = open_all(server, &name, addresses, count, &source, why);
+		error = open_all(server, &name, addresses, count, &origin, why);
 		if (error != -EADDRINUSE || name.port != 0)
 			break;
 	}
@@ -320,8 +320,8 @@ static int adopt(struct rollcall_server *server, int fd, const struct rollcall_s
 {
 	const struct hub *hub = &server->hub;
 	const struct socket_room room = room_asked(hub);
-	struct source source;
-	int transport, error = make_source(server, service, context, &source, why);
+	struct origin origin;
+	int transport, error = make_origin(server, service, context, &origin, why);
 
 	if (error)
 		return error;
@@ -339,7 +339,7 @@ static int adopt(struct rollcall_server *server, int fd, const struct rollcall_s
 			? socket_adopt_tcp(hub->ring, fd, hub->options.keepalive_ms)
 			: socket_adopt_udp(hub->ring, fd, &room);
 	if (!error)
-		error = add(server, (enum rollcall_transport)transport, &source, fd);
+		error = add(server, (enum rollcall_transport)transport, &origin, fd);
 	if (error)
 		return error;
 	server->unflushed = true;

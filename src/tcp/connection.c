@@ -8,13 +8,13 @@
 #include "tcp/output.h"
 #include "tcp/wait.h"
 
-void connection_open(struct tcp *tcp, const struct source *source, int fd)
+void connection_open(struct tcp *tcp, const struct origin *origin, int fd)
 {
 	struct hub *hub = tcp->hub;
 	struct client *client = table_add(&hub->table, ROLLCALL_TCP);
 
 	CHECK(client);
-	client->source = source;
+	client->origin = origin;
 	client->fd = fd;
 	client->gather = GATHER_NONE;
 	hub->stats.tcp_clients++;

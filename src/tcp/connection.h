@@ -8,7 +8,7 @@
 #include "tcp/tcp.h"
 
 /* Makes a client of an accepted socket, and takes over the socket. A slot must be free. */
-void connection_open(struct tcp *tcp, const struct source *source, int fd);
+void connection_open(struct tcp *tcp, const struct origin *origin, int fd);
 
 /* Sends what is queued, then closes. Does nothing unless the client is OPEN. */
 void connection_close(struct tcp *tcp, struct client *client, int reason);

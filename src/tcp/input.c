@@ -49,7 +49,7 @@ static int hold_message(struct tcp *tcp, struct client *client, const void *data
 		room = room ? room : MESSAGE_ROOM_BYTES;
 		while (room < total)
 			room *= 2;
-		room = min_size(room, client->source->message_bytes_max + FRAMING_BYTES_MAX);
+		room = min_size(room, client->origin->message_bytes_max + FRAMING_BYTES_MAX);
 		CHECK(total <= room);
 		if (hub_memory_bytes(tcp->hub) + room - input->message_room >
 		    tcp->hub->options.memory_bytes_max)
@@ -68,7 +68,7 @@ static int hold_message(struct tcp *tcp, struct client *client, const void *data
 
 static void deliver(struct tcp *tcp, struct client *client, const uint8_t *data, size_t bytes)
 {
-	if (client->source->service->framing == ROLLCALL_LENGTH) {
+	if (client->origin->service->framing == ROLLCALL_LENGTH) {
 		data += FRAMING_LENGTH_BYTES;
 		bytes -= FRAMING_LENGTH_BYTES;
 	}
@@ -78,7 +78,7 @@ static void deliver(struct tcp *tcp, struct client *client, const uint8_t *data,
 /* Takes the next bytes of one message. Returns how many, or a negative errno value. */
 static ssize_t take_one(struct tcp *tcp, struct client *client, const uint8_t *data, size_t bytes)
 {
-	const struct source *source = client->source;
+	const struct origin *origin = client->origin;
 	struct tcp_input *input = client->tcp.input;
 	struct framing_input framing = { .next = data, .next_bytes = bytes };
 	bool whole;
@@ -89,7 +89,7 @@ static ssize_t take_one(struct tcp *tcp, struct client *client, const uint8_t *d
 		framing.held = input->message;
 		framing.held_bytes = input->message_bytes;
 	}
-	taken = framing_take(source->service->framing, source->message_bytes_max, &framing, &whole);
+	taken = framing_take(origin->service->framing, origin->message_bytes_max, &framing, &whole);
 	if (taken < 0) {
 		hub_oversized(tcp->hub, client);
 		return taken;
@@ -174,7 +174,7 @@ void input_end(struct tcp *tcp, struct client *client)
 
 	if (!input || input->message_bytes == 0)
 		return;
-	if (client->source->service->framing == ROLLCALL_LINES)
+	if (client->origin->service->framing == ROLLCALL_LINES)
 		deliver(tcp, client, input->message, input->message_bytes);
 	input->message_bytes = 0;
 	release_if_empty(tcp, client);

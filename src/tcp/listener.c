@@ -89,7 +89,7 @@ static bool start_accept(struct listener *listener)
 		return false;
 	/* No address: a multishot accept would overwrite it with the next one (Linux 5.19). */
 	io_uring_prep_multishot_accept(sqe, listener->fd, NULL, NULL, SOCK_CLOEXEC);
-	sqe->user_data = op_pack(OP_TCP_ACCEPT, listener->source.index);
+	sqe->user_data = op_pack(OP_TCP_ACCEPT, listener->origin.index);
 	listener->armed = true;
 	listener->cancelled = false;
 	return true;
@@ -101,8 +101,8 @@ static bool start_cancel(struct listener *listener)
 
 	if (!sqe)
 		return false;
-	io_uring_prep_cancel64(sqe, op_pack(OP_TCP_ACCEPT, listener->source.index), 0);
-	sqe->user_data = op_pack(OP_TCP_ACCEPT_CANCEL, listener->source.index);
+	io_uring_prep_cancel64(sqe, op_pack(OP_TCP_ACCEPT, listener->origin.index), 0);
+	sqe->user_data = op_pack(OP_TCP_ACCEPT_CANCEL, listener->origin.index);
 	listener->cancelled = true;
 	listener->cancelling = true;
 	if (listener->closed)
@@ -115,7 +115,7 @@ static bool start_cancel(struct listener *listener)
 bool listener_flush(struct listener *listener)
 {
 	while (listener->waiting_count > 0 && !is_full(listener))
-		connection_open(listener->tcp, &listener->source, take_waiting(listener));
+		connection_open(listener->tcp, &listener->origin, take_waiting(listener));
 	if (wants_accept(listener))
 		return listener->armed || start_accept(listener);
 	if (listener->armed)
@@ -169,7 +169,7 @@ void listener_on_accept(struct listener *listener, const struct io_uring_cqe *cq
 	if (hub->refusing)
 		socket_close(hub->ring, cqe->res);
 	else if (listener->waiting_count == 0 && !is_full(listener))
-		connection_open(listener->tcp, &listener->source, cqe->res);
+		connection_open(listener->tcp, &listener->origin, cqe->res);
 	else if (!listener->closed && listener->waiting_count < LISTENER_WAITING_MAX)
 		keep_waiting(listener, cqe->res);
 	else

@@ -11,7 +11,7 @@
 #include "tcp/tcp.h"
 
 struct listener {
-	struct source source;
+	struct origin origin;
 	struct address address;
 	int fd;
 	bool armed;	 /* the accept is in flight */

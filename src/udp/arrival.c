@@ -68,7 +68,7 @@ bool arrival_parse(struct arrival *arrival, struct endpoint *endpoint, void *buf
 	*arrival = (struct arrival){
 		.endpoint = endpoint,
 		.from.bytes = out->namelen,
-		.key.endpoint = endpoint->source.index,
+		.key.endpoint = endpoint->origin.index,
 		.data = io_uring_recvmsg_payload(out, layout),
 		.bytes = io_uring_recvmsg_payload_length(out, bytes, layout),
 	};

@@ -100,7 +100,7 @@ static bool start_receive(struct endpoint *endpoint)
 	io_uring_prep_recvmsg_multishot(sqe, endpoint->fd, &endpoint->layout, (unsigned)flags);
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = BUFFERS_UDP;
-	sqe->user_data = op_pack(OP_UDP_RECEIVE, endpoint->source.index);
+	sqe->user_data = op_pack(OP_UDP_RECEIVE, endpoint->origin.index);
 	endpoint->armed = true;
 	endpoint->got_some = false;
 	endpoint->cancelled = false;
@@ -113,8 +113,8 @@ static bool start_cancel(struct endpoint *endpoint)
 
 	if (!sqe)
 		return false;
-	io_uring_prep_cancel64(sqe, op_pack(OP_UDP_RECEIVE, endpoint->source.index), 0);
-	sqe->user_data = op_pack(OP_UDP_CANCEL, endpoint->source.index);
+	io_uring_prep_cancel64(sqe, op_pack(OP_UDP_RECEIVE, endpoint->origin.index), 0);
+	sqe->user_data = op_pack(OP_UDP_CANCEL, endpoint->origin.index);
 	endpoint->cancelled = true;
 	endpoint->cancelling = true;
 	return true;

@@ -26,7 +26,7 @@ enum endpoint_state {
 };
 
 struct endpoint {
-	struct source source;
+	struct origin origin;
 	struct address address;
 	struct udp *udp;
 	int fd;

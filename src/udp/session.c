@@ -8,7 +8,7 @@
 
 static void expire(struct sessions *sessions, struct idle *idle, struct client *client)
 {
-	const struct endpoint *endpoint = container_of(client->source, struct endpoint, source);
+	const struct endpoint *endpoint = container_of(client->origin, struct endpoint, origin);
 
 	/* The endpoint waits for a buffer or after an error: its socket may hold our datagrams. */
 	if (endpoint->state != ENDPOINT_ENDED && !endpoint->armed) {
@@ -143,7 +143,7 @@ static struct client *add_client(struct sessions *sessions, const struct arrival
 	sources_add(&sessions->sources, arrival->source);
 	if (arrival->key.numbered)
 		client->udp.stream = make_stream(sessions, &arrival->rtp);
-	client->source = &arrival->endpoint->source;
+	client->origin = &arrival->endpoint->origin;
 	hub->stats.udp_clients++;
 	hub->stats.udp_clients_now++;
 	touch(sessions, client);

@@ -71,15 +71,15 @@ static bool take_header(struct arrival *arrival, enum rollcall_udp_sequence mode
 /* No client can be added: a stateless service answers anyway, otherwise drop and count. */
 static void receive_unlisted(struct udp *udp, const struct arrival *arrival, uint64_t *reason)
 {
-	const struct source *source = &arrival->endpoint->source;
+	const struct origin *origin = &arrival->endpoint->origin;
 
-	if (!source->service->stateless) {
+	if (!origin->service->stateless) {
 		++*reason;
 		return;
 	}
 	udp->hub->stats.udp_unlisted++;
 	udp->unlisted = arrival;
-	hub_received_unlisted(udp->hub, source, arrival->data, arrival->bytes);
+	hub_received_unlisted(udp->hub, origin, arrival->data, arrival->bytes);
 	udp->unlisted = NULL;
 }
 
@@ -98,7 +98,7 @@ void udp_receive(struct udp *udp, struct arrival *arrival)
 		hub->stats.udp_malformed++;
 		return;
 	}
-	if (has_prefix_twice(arrival->endpoint->source.service->loop_prefix, arrival)) {
+	if (has_prefix_twice(arrival->endpoint->origin.service->loop_prefix, arrival)) {
 		hub->stats.udp_loops++;
 		return;
 	}
@@ -141,7 +141,7 @@ static bool send_behind(struct udp *udp, const struct datagram_target *target, u
 
 static struct endpoint *endpoint_of(const struct client *client)
 {
-	return container_of((struct source *)client->source, struct endpoint, source);
+	return container_of((struct origin *)client->origin, struct endpoint, origin);
 }
 
 int udp_send(struct udp *udp, struct client *client, const struct message *message)

@@ -24,7 +24,7 @@ static const unsigned all_count = 1;
 /* Of either family, on every address or on one. */
 static void make_endpoint(uint8_t kind, struct udp *udp)
 {
-	own = (struct endpoint){ .source.index = INDEX, .all = all, .all_count = &all_count };
+	own = (struct endpoint){ .origin.index = INDEX, .all = all, .all_count = &all_count };
 	own.udp = udp;
 	own.wildcard = kind & 1;
 	if (kind & 2) {

@@ -10,7 +10,7 @@
 #define CLIENTS 8
 
 static struct hub hub;
-static struct source source;
+static struct origin origin;
 static char trace[512];
 
 static void note(const char *event, uint64_t client, long number)
@@ -24,7 +24,7 @@ static void note(const char *event, uint64_t client, long number)
 static void on_connected(struct rollcall_server *server, rollcall_client client, void *context)
 {
 	assert_ptr_equal(server, hub.server);
-	assert_ptr_equal(context, &source);
+	assert_ptr_equal(context, &origin);
 	note("connected", client, 0);
 }
 
@@ -58,7 +58,7 @@ static void on_disconnected(struct rollcall_server *server, rollcall_client clie
 {
 	(void)server;
 	(void)context;
-	assert_ptr_equal(table_find(&hub.table, client)->data, &source);
+	assert_ptr_equal(table_find(&hub.table, client)->data, &origin);
 	note("disconnected", client, reason);
 }
 
@@ -80,7 +80,7 @@ static int set_up(void **state)
 	hub = (struct hub){ .server = (struct rollcall_server *)&server };
 	rollcall_options_defaults(&hub.options);
 	hub.options.tcp_clients_max = hub.options.udp_clients_max = CLIENTS / 2;
-	source = (struct source){ .service = &service, .context = &source, .message_bytes_max = 9 };
+	origin = (struct origin){ .service = &service, .context = &origin, .message_bytes_max = 9 };
 	trace[0] = '\0';
 	return hub_init(&hub) || hub_open_ring(&hub, HUB_HALVINGS_MAX);
 }
@@ -97,8 +97,8 @@ static struct client *add(enum rollcall_transport transport)
 {
 	struct client *client = table_add(&hub.table, transport);
 
-	client->source = &source;
-	client->data = &source;
+	client->origin = &origin;
+	client->data = &origin;
 	return client;
 }
 
@@ -179,7 +179,7 @@ static void no_calls(void **state)
 	struct client *client = add(ROLLCALL_UDP);
 
 	(void)state;
-	source.service = &silent_service;
+	origin.service = &silent_service;
 	hub.stats.udp_clients_now = 1;
 	hub_connected(&hub, client);
 	hub_received(&hub, client, "hello", 6);

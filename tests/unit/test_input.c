@@ -14,7 +14,7 @@
 static struct hub hub;
 static struct tcp tcp;
 static struct rollcall_service service;
-static struct source source;
+static struct origin origin;
 static struct client *client;
 
 static char trace[65536];
@@ -52,7 +52,7 @@ static void on_oversized(struct rollcall_server *server, rollcall_client id, siz
 	(void)server;
 	(void)id;
 	(void)context;
-	assert_int_equal(bytes_max, source.message_bytes_max);
+	assert_int_equal(bytes_max, origin.message_bytes_max);
 	note("!", 1);
 }
 
@@ -66,14 +66,14 @@ static int set_up_with(size_t memory_bytes)
 	service = (struct rollcall_service){ .framing = ROLLCALL_LINES,
 					     .received = on_received,
 					     .oversized = on_oversized };
-	source = (struct source){ .service = &service, .message_bytes_max = 1 << 21 };
+	origin = (struct origin){ .service = &service, .message_bytes_max = 1 << 21 };
 	trace_bytes = 0;
 	trace[0] = '\0';
 	pause_after = close_after = 0;
 	if (hub_init(&hub) || hub_open_ring(&hub, HUB_HALVINGS_MAX))
 		return -1;
 	client = table_add(&hub.table, ROLLCALL_TCP);
-	client->source = &source;
+	client->origin = &origin;
 	return 0;
 }
 
@@ -158,7 +158,7 @@ static void length_prefix(void **state)
 static void oversized(void **state)
 {
 	(void)state;
-	source.message_bytes_max = 4;
+	origin.message_bytes_max = 4;
 	assert_int_equal(receive("abcd\nabc"), 0);
 	assert_int_equal(receive("de\nx\n"), -EMSGSIZE);
 	assert_string_equal(trace, "[abcd\n]!");
@@ -267,7 +267,7 @@ static void closed_meanwhile(void **state)
 static void oversized_when_resumed(void **state)
 {
 	(void)state;
-	source.message_bytes_max = 4;
+	origin.message_bytes_max = 4;
 	client->flags |= CLIENT_PAUSED;
 	assert_int_equal(receive("a\nabcde\n"), 0);
 	assert_int_equal(resume(), -EMSGSIZE);
