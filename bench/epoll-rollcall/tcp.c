@@ -86,7 +86,7 @@ static void accept_again(struct rollcall_server *server)
 
 static bool can_receive(const struct client *client)
 {
-	if (client_has(client, CLIENT_INPUT_ENDED | CLIENT_STARVED))
+	if (client_has(client, CLIENT_INPUT_ENDED | CLIENT_NO_MEMORY))
 		return false;
 	return client->state == CLIENT_FINISHING || client->state == CLIENT_LINGERING ||
 	       (client->state == CLIENT_OPEN && !client_has(client, CLIENT_PAUSED));

@@ -56,7 +56,7 @@ enum {
 enum {
 	CLIENT_TO_FLUSH = 1 << 0,    /* queued for the flush at the end of the turn */
 	CLIENT_PAUSED = 1 << 1,	     /* output above the soft limit: receiving is suspended */
-	CLIENT_PARKED = 1 << 2,	     /* its receive waits for a buffer */
+	CLIENT_NO_BUFFER = 1 << 2,   /* its receive waits for a buffer */
 	CLIENT_LAST_INPUT = 1 << 3,  /* only data that has already arrived is received */
 	CLIENT_INPUT_ENDED = 1 << 4, /* nothing more will be received */
 	CLIENT_PEER_ENDED = 1 << 5,  /* the peer has closed its side */
@@ -65,7 +65,7 @@ enum {
 	CLIENT_CANCELLED = 1 << 8,   /* a cancel of the operations in flight was submitted */
 	CLIENT_MULTISHOT = 1 << 9,   /* the receive in flight waits for data until cancelled */
 	CLIENT_GOT_INPUT = 1 << 10,  /* the receive in flight, or the last, returned data */
-	CLIENT_STARVED = 1 << 11,    /* both its receive and its send wait for memory */
+	CLIENT_NO_MEMORY = 1 << 11,  /* both its receive and its send wait for memory */
 	CLIENT_ACTIVE = 1 << 12,     /* UDP: it has sent a datagram after an answer, or three */
 	CLIENT_ALONE = 1 << 13,	     /* UDP: its datagrams are not sent in GSO batches */
 	CLIENT_UNACKED = 1 << 14,    /* TCP: watched until the peer has acknowledged all output */

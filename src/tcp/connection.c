@@ -166,7 +166,7 @@ void connection_end_input(struct tcp *tcp, struct client *client)
 static bool wants_receive(const struct client *client)
 {
 	if (client->in_flight & IN_FLIGHT_RECEIVE ||
-	    client_has(client, CLIENT_INPUT_ENDED | CLIENT_PARKED | CLIENT_STARVED))
+	    client_has(client, CLIENT_INPUT_ENDED | CLIENT_NO_BUFFER | CLIENT_NO_MEMORY))
 		return false;
 	return client->state == CLIENT_LINGERING ||
 	       (client->state == CLIENT_OPEN && !client_has(client, CLIENT_PAUSED));
@@ -429,7 +429,7 @@ static void finish(struct tcp *tcp, struct client *client)
 static void advance(struct tcp *tcp, struct client *client)
 {
 	if (client_has(client, CLIENT_WANTS_ROOM) && client->tcp.queue.bytes == 0 &&
-	    !client_has(client, CLIENT_STARVED))
+	    !client_has(client, CLIENT_NO_MEMORY))
 		output_tell_room(tcp, client);
 	if (client->state == CLIENT_OPEN && input_is_held(client) &&
 	    !client_has(client, CLIENT_PAUSED))

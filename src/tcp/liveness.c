@@ -11,7 +11,7 @@ static bool is_full(const struct hub *hub)
 /* Clients that wait for a buffer or memory use the links of LIST_WAIT for that. */
 static bool is_waiting(const struct client *client)
 {
-	return client_has(client, CLIENT_PARKED | CLIENT_STARVED);
+	return client_has(client, CLIENT_NO_BUFFER | CLIENT_NO_MEMORY);
 }
 
 static unsigned list_of(const struct client *client)

@@ -27,9 +27,9 @@ int tcp_init(struct tcp *tcp, struct hub *hub)
 	struct timers *timers = &hub->timers;
 	int error;
 
-	*tcp = (struct tcp){ .hub = hub, .starved_timer = { .expired = wait_on_timer } };
-	client_list_init(&tcp->parked, LIST_WAIT);
-	client_list_init(&tcp->starved, LIST_WAIT);
+	*tcp = (struct tcp){ .hub = hub, .memory_timer = { .expired = wait_on_timer } };
+	client_list_init(&tcp->no_buffer, LIST_WAIT);
+	client_list_init(&tcp->no_memory, LIST_WAIT);
 	if ((error = timers_reserve(timers)) ||
 	    (error = idle_init(&tcp->idle, table, timers, hub->options.tcp_idle_timeout_ms,
 			       on_idle)) ||

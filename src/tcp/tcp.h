@@ -37,9 +37,9 @@ struct gather {
 struct tcp {
 	struct hub *hub;
 	struct slab gathers;
-	struct client_list parked;  /* clients that wait for a buffer only */
-	struct client_list starved; /* clients that wait for memory, and perhaps for a buffer */
-	struct timer starved_timer;
+	struct client_list no_buffer; /* clients that wait for a buffer only */
+	struct client_list no_memory; /* clients that wait for memory, and perhaps for a buffer */
+	struct timer memory_timer;
 	struct idle idle;
 	struct idle lingering;	  /* all output is acknowledged; the peer has to close its side */
 	struct delivery delivery; /* the peer has to acknowledge output */

@@ -4,24 +4,24 @@
 void wait_for_buffer(struct tcp *tcp, struct client *client)
 {
 	liveness_leave(&tcp->liveness, client);
-	if (!client_has(client, CLIENT_PARKED | CLIENT_STARVED))
-		client_list_push(&tcp->hub->table, &tcp->parked, client);
-	client_set(client, CLIENT_PARKED);
+	if (!client_has(client, CLIENT_NO_BUFFER | CLIENT_NO_MEMORY))
+		client_list_push(&tcp->hub->table, &tcp->no_buffer, client);
+	client_set(client, CLIENT_NO_BUFFER);
 }
 
 void wait_for_memory(struct tcp *tcp, struct client *client)
 {
 	struct hub *hub = tcp->hub;
 
-	if (client_has(client, CLIENT_STARVED))
+	if (client_has(client, CLIENT_NO_MEMORY))
 		return;
 	liveness_leave(&tcp->liveness, client);
-	if (client_has(client, CLIENT_PARKED))
-		client_list_remove(&hub->table, &tcp->parked, client);
-	client_set(client, CLIENT_STARVED);
-	client_list_push(&hub->table, &tcp->starved, client);
-	if (tcp->starved_timer.position == 0)
-		timers_set(&hub->timers, &tcp->starved_timer, hub->now_ns + TCP_RETRY_NS);
+	if (client_has(client, CLIENT_NO_BUFFER))
+		client_list_remove(&hub->table, &tcp->no_buffer, client);
+	client_set(client, CLIENT_NO_MEMORY);
+	client_list_push(&hub->table, &tcp->no_memory, client);
+	if (tcp->memory_timer.position == 0)
+		timers_set(&hub->timers, &tcp->memory_timer, hub->now_ns + TCP_RETRY_NS);
 }
 
 void wait_end_for_buffers(struct tcp *tcp)
@@ -29,30 +29,30 @@ void wait_end_for_buffers(struct tcp *tcp)
 	struct hub *hub = tcp->hub;
 	uint32_t free_buffers = buffers_free(&hub->buffers[BUFFERS_TCP]);
 
-	while (free_buffers-- > 0 && tcp->parked.count > 0) {
-		struct client *client = client_list_first(&hub->table, &tcp->parked);
+	while (free_buffers-- > 0 && tcp->no_buffer.count > 0) {
+		struct client *client = client_list_first(&hub->table, &tcp->no_buffer);
 
-		client_list_remove(&hub->table, &tcp->parked, client);
-		client_clear(client, CLIENT_PARKED);
+		client_list_remove(&hub->table, &tcp->no_buffer, client);
+		client_clear(client, CLIENT_NO_BUFFER);
 		hub_flush_later(hub, client);
 	}
 }
 
 void wait_leave(struct tcp *tcp, struct client *client)
 {
-	if (client_has(client, CLIENT_STARVED))
-		client_list_remove(&tcp->hub->table, &tcp->starved, client);
-	else if (client_has(client, CLIENT_PARKED))
-		client_list_remove(&tcp->hub->table, &tcp->parked, client);
-	client_clear(client, CLIENT_STARVED | CLIENT_PARKED);
+	if (client_has(client, CLIENT_NO_MEMORY))
+		client_list_remove(&tcp->hub->table, &tcp->no_memory, client);
+	else if (client_has(client, CLIENT_NO_BUFFER))
+		client_list_remove(&tcp->hub->table, &tcp->no_buffer, client);
+	client_clear(client, CLIENT_NO_MEMORY | CLIENT_NO_BUFFER);
 }
 
 void wait_on_timer(struct timer *timer)
 {
-	struct tcp *tcp = container_of(timer, struct tcp, starved_timer);
+	struct tcp *tcp = container_of(timer, struct tcp, memory_timer);
 	struct client *client;
 
-	while ((client = client_list_first(&tcp->hub->table, &tcp->starved))) {
+	while ((client = client_list_first(&tcp->hub->table, &tcp->no_memory))) {
 		wait_leave(tcp, client);
 		/* Data that its receive brought meanwhile could not be recorded. */
 		if (client->in_flight & IN_FLIGHT_RECEIVE)

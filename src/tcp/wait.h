@@ -24,7 +24,7 @@ void wait_end_for_buffers(struct tcp *tcp);
 /* Removes a client from the waiting lists. */
 void wait_leave(struct tcp *tcp, struct client *client);
 
-/* Resumes all clients that wait for memory; the handler of tcp->starved_timer. */
+/* Resumes all clients that wait for memory; the handler of tcp->memory_timer. */
 void wait_on_timer(struct timer *timer);
 
 #endif

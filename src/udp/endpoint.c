@@ -128,11 +128,11 @@ static bool is_to_cancel(const struct endpoint *endpoint)
 
 bool endpoint_flush(struct endpoint *endpoint)
 {
-	if (endpoint->starved && buffers_free(&endpoint->udp->hub->buffers[BUFFERS_UDP]) > 0)
-		endpoint->starved = false;
+	if (endpoint->no_buffer && buffers_free(&endpoint->udp->hub->buffers[BUFFERS_UDP]) > 0)
+		endpoint->no_buffer = false;
 	if (endpoint->armed)
 		return !is_to_cancel(endpoint) || start_cancel(endpoint);
-	if (endpoint->state == ENDPOINT_ENDED || endpoint->starved || endpoint->paused)
+	if (endpoint->state == ENDPOINT_ENDED || endpoint->no_buffer || endpoint->paused)
 		return true;
 	return start_receive(endpoint);
 }
@@ -186,7 +186,7 @@ static void on_error(struct endpoint *endpoint, int error)
 		if (endpoint->cancelled) /* as we asked, before Linux 6.5 */
 			break;
 		hub->stats.buffers_exhausted++;
-		endpoint->starved = !buffers_grow(&hub->buffers[BUFFERS_UDP]);
+		endpoint->no_buffer = !buffers_grow(&hub->buffers[BUFFERS_UDP]);
 		break;
 	default: /* the cause may persist: an immediate retry could spin */
 		endpoint->paused = true;

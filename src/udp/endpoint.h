@@ -37,7 +37,7 @@ struct endpoint {
 	bool got_some;	 /* this receive has delivered at least one datagram */
 	bool cancelled;	 /* a cancel was submitted for this receive */
 	bool cancelling; /* the cancel is in flight */
-	bool starved;	 /* waiting for a free buffer */
+	bool no_buffer;	 /* waiting for a free buffer */
 	bool paused;	 /* waiting for the retry timer after an error */
 	struct timer retry;
 

@@ -24,9 +24,9 @@ static int set_up(void **state)
 	hub.options.memory_bytes_max = 1 << 20;
 	if (hub_init(&hub) || hub_open_ring(&hub, HUB_HALVINGS_MAX) || timers_reserve(&hub.timers))
 		return -1;
-	tcp = (struct tcp){ .hub = &hub, .starved_timer = { .expired = wait_on_timer } };
-	client_list_init(&tcp.parked, LIST_WAIT);
-	client_list_init(&tcp.starved, LIST_WAIT);
+	tcp = (struct tcp){ .hub = &hub, .memory_timer = { .expired = wait_on_timer } };
+	client_list_init(&tcp.no_buffer, LIST_WAIT);
+	client_list_init(&tcp.no_memory, LIST_WAIT);
 	if (liveness_init(&tcp.liveness, &hub))
 		return -1;
 	for (int i = 0; i < CLIENTS; i++)
@@ -55,7 +55,7 @@ static void take_all_buffers(void)
 static void assert_goes_on(struct client *client)
 {
 	assert_ptr_equal(hub_flush_next(&hub), client);
-	assert_false(client_has(client, CLIENT_PARKED | CLIENT_STARVED));
+	assert_false(client_has(client, CLIENT_NO_BUFFER | CLIENT_NO_MEMORY));
 	assert_false(client_is_listed(client, LIST_WAIT));
 }
 
@@ -75,9 +75,9 @@ static void buffers_in_order(void **state)
 	assert_goes_on(clients[0]);
 	assert_goes_on(clients[1]);
 	assert_null(hub_flush_next(&hub));
-	assert_true(client_has(clients[2], CLIENT_PARKED));
+	assert_true(client_has(clients[2], CLIENT_NO_BUFFER));
 	wait_leave(&tcp, clients[2]);
-	assert_int_equal(tcp.parked.count, 0);
+	assert_int_equal(tcp.no_buffer.count, 0);
 }
 
 /* Who lacks memory is not helped by a free buffer, only by time. */
@@ -101,8 +101,8 @@ static void both(void **state)
 	wait_for_memory(&tcp, clients[0]);
 	wait_for_buffer(&tcp, clients[0]);
 	wait_for_memory(&tcp, clients[0]);
-	assert_int_equal(tcp.parked.count, 0);
-	assert_int_equal(tcp.starved.count, 1);
+	assert_int_equal(tcp.no_buffer.count, 0);
+	assert_int_equal(tcp.no_memory.count, 1);
 	wait_end_for_buffers(&tcp);
 	assert_null(hub_flush_next(&hub));
 	timers_run(&hub.timers, hub.now_ns + TCP_RETRY_NS);
@@ -118,7 +118,7 @@ static void leaving(void **state)
 	for (int i = 0; i < 3; i++) {
 		wait_leave(&tcp, clients[i]);
 		assert_false(client_is_listed(clients[i], LIST_WAIT));
-		assert_false(client_has(clients[i], CLIENT_PARKED | CLIENT_STARVED));
+		assert_false(client_has(clients[i], CLIENT_NO_BUFFER | CLIENT_NO_MEMORY));
 	}
 	timers_run(&hub.timers, hub.now_ns + TCP_RETRY_NS);
 	assert_null(hub_flush_next(&hub));
