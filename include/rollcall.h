@@ -667,7 +667,7 @@ struct rollcall_stats {
 	uint64_t bytes_sent;
 	uint64_t bytes_copied;	    /* into queues, rather than sent in place */
 	uint64_t memory_bytes_now;  /* held by queues and unfinished messages */
-	uint64_t accept_pauses;	    /* table full, or no descriptor or memory for accept */
+	uint64_t accepts_suspended; /* table full, or no descriptor or memory for accept */
 	uint64_t receive_pauses;    /* receiving suspended: the queue exceeded the soft limit */
 	uint64_t buffers_exhausted; /* a receive found no free buffer in the pool */
 	uint64_t sends_refused;	    /* rollcall_send() returned -ENOBUFS or -ENOMEM */

@@ -68,15 +68,15 @@ void tcp_accept(struct rollcall_server *server, struct listener *listener)
 		else if (errno != ECONNABORTED && errno != EINTR)
 			break;
 	}
-	hub->stats.accept_pauses++;
-	listener->paused = true;
+	hub->stats.accepts_suspended++;
+	listener->backing_off = true;
 }
 
 static void accept_again(struct rollcall_server *server)
 {
 	for (unsigned i = 0; i < server->listener_count; i++) {
-		if (server->listeners[i]->paused) {
-			server->listeners[i]->paused = false;
+		if (server->listeners[i]->backing_off) {
+			server->listeners[i]->backing_off = false;
 			tcp_accept(server, server->listeners[i]);
 		}
 	}

@@ -36,10 +36,10 @@ struct message {
 #define HUB_GRACE_MS 1000
 
 /*
- * A turn that begins this much late follows a pause: the process was stopped, or a callback was
+ * A turn that begins this much late follows a stall: the process was stopped, or a callback was
  * slow. A busy server has none, though its timers wait for input.
  */
-#define HUB_PAUSE_MS 250
+#define HUB_STALL_MS 250
 
 /* Buffer groups; also the indices of the pools in struct queue_memory. */
 enum { BUFFERS_TCP, BUFFERS_UDP };
@@ -48,7 +48,7 @@ struct hub {
 	struct ring *ring;
 	struct rollcall_server *server; /* passed to callbacks */
 	uint64_t now_ns;		/* ring_clock_ns(), read once per turn */
-	uint64_t paused_ns;		/* sum of all pauses (HUB_PAUSE_MS) */
+	uint64_t stalled_ns;		/* sum of all stalls (HUB_STALL_MS) */
 
 	struct table table;
 	struct buffers buffers[QUEUE_POOLS];

@@ -13,7 +13,7 @@
 /*
  * Pause after a lack of memory: no event reports the end of it, and an immediate retry would spin.
  */
-#define NO_MEMORY_PAUSE_NS 1000000
+#define NO_MEMORY_SLEEP_NS 1000000
 
 struct buffer_group {
 	struct io_uring_buf_ring *entries;
@@ -140,7 +140,7 @@ int ring_submit_and_wait(struct ring *ring, uint64_t wait_ns)
 	case -EBUSY: /* the CQ has overflowed: take completions, then submit again */
 		return 0;
 	case -EAGAIN: /* the kernel lacks memory for requests: the SQEs stay queued */
-		ring_pause(NO_MEMORY_PAUSE_NS);
+		ring_sleep(NO_MEMORY_SLEEP_NS);
 		return 0;
 	case -EINVAL: /* a forked process, in which it is not registered */
 		return -EEXIST;
@@ -214,14 +214,14 @@ uint64_t ring_clock_ns(struct ring *ring)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-void ring_pause(uint64_t ns)
+void ring_sleep(uint64_t ns)
 {
-	const struct timespec pause = {
+	const struct timespec duration = {
 		.tv_sec = (time_t)(ns / 1000000000),
 		.tv_nsec = (long)(ns % 1000000000),
 	};
 
-	nanosleep(&pause, NULL);
+	nanosleep(&duration, NULL);
 }
 
 void ring_random(struct ring *ring, void *to, size_t bytes)

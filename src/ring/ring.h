@@ -72,7 +72,7 @@ void ring_buffers_give(struct ring *ring, uint16_t group, void *buffer, unsigned
 uint64_t ring_clock_ns(struct ring *ring);
 
 /* Sleeps. Not for the loop, which waits in ring_submit_and_wait(). */
-void ring_pause(uint64_t ns);
+void ring_sleep(uint64_t ns);
 
 /* Fills in up to 256 unpredictable bytes (getrandom(2)). */
 void ring_random(struct ring *ring, void *to, size_t bytes);

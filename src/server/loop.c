@@ -147,7 +147,7 @@ static uint64_t hold_turns_max(const struct hub *hub)
 }
 
 /*
- * Runs the timers that are due, after all waiting input has been taken: after a pause of the
+ * Runs the timers that are due, after all waiting input has been taken: after a stall of the
  * process or a slow callback, what a client sent in time is handled before its timeout. All input
  * has been taken when a turn that did not sleep finds nothing; if every turn finds something,
  * timers run after hold_turns_max() turns.
@@ -167,10 +167,10 @@ static void run_timers(struct rollcall_server *server, bool found_nothing)
 }
 
 /* The turn was to begin at due_ns. */
-static void count_pause(struct hub *hub, uint64_t due_ns)
+static void count_stall(struct hub *hub, uint64_t due_ns)
 {
-	if (hub->now_ns > due_ns && hub->now_ns - due_ns >= HUB_PAUSE_MS * (uint64_t)1000000)
-		hub->paused_ns += hub->now_ns - due_ns;
+	if (hub->now_ns > due_ns && hub->now_ns - due_ns >= HUB_STALL_MS * (uint64_t)1000000)
+		hub->stalled_ns += hub->now_ns - due_ns;
 }
 
 int server_turn(struct rollcall_server *server, uint64_t wait_max_ns)
@@ -185,7 +185,7 @@ int server_turn(struct rollcall_server *server, uint64_t wait_max_ns)
 	if (error && error != -ETIME)
 		return error;
 	hub->now_ns = ring_clock_ns(hub->ring);
-	count_pause(hub, due_ns);
+	count_stall(hub, due_ns);
 	hub->stats.turns++;
 	while (ring_take(hub->ring, &cqe)) {
 		hub->stats.completions++;

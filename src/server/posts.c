@@ -16,7 +16,7 @@ struct post {
 
 static void on_retry(struct timer *timer)
 {
-	container_of(timer, struct posts, retry)->paused = false;
+	container_of(timer, struct posts, retry)->backing_off = false;
 }
 
 int posts_init(struct posts *posts, struct hub *hub)
@@ -90,7 +90,7 @@ bool posts_flush(struct posts *posts, struct ring *ring)
 {
 	struct io_uring_sqe *sqe;
 
-	if (posts->closing ? !posts->armed || posts->cancelled : posts->armed || posts->paused)
+	if (posts->closing ? !posts->armed || posts->cancelled : posts->armed || posts->backing_off)
 		return true;
 	sqe = ring_sqe(ring);
 	if (!sqe)
@@ -114,7 +114,7 @@ void posts_on_wake(struct posts *posts, struct rollcall_server *server,
 
 	posts->armed = false;
 	if (cqe->res < 0 && !posts->closing) {
-		posts->paused = true;
+		posts->backing_off = true;
 		timers_set(&hub->timers, &posts->retry, hub->now_ns + POSTS_RETRY_NS);
 	}
 	run_posted(posts, server);

@@ -27,12 +27,12 @@ struct ring;
 struct posts {
 	_Atomic(struct post *) newest;
 	int event;
-	bool armed;	 /* the read of the eventfd is in flight */
-	bool closing;	 /* the read is not started again */
-	bool cancelled;	 /* its cancel was submitted */
-	bool cancelling; /* its cancel is in flight */
-	bool paused;	 /* it has failed: not started again for POSTS_RETRY_NS */
-	uint64_t count;	 /* the buffer of the read */
+	bool armed;	  /* the read of the eventfd is in flight */
+	bool closing;	  /* the read is not started again */
+	bool cancelled;	  /* its cancel was submitted */
+	bool cancelling;  /* its cancel is in flight */
+	bool backing_off; /* it has failed: not started again for POSTS_RETRY_NS */
+	uint64_t count;	  /* the buffer of the read */
 	struct timer retry;
 };
 

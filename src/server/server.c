@@ -11,7 +11,7 @@
 #include "server/options.h"
 
 /* The kernel frees the memory of a ring some time after its close. */
-#define HALVING_PAUSE_NS 20000000
+#define HALVING_SLEEP_NS 20000000
 
 /* Descriptors not available to clients: the standard ones, listeners, the ring. */
 #define DESCRIPTORS_RESERVED 64
@@ -57,7 +57,7 @@ static int open_ring(struct hub *hub)
 	const bool has_space = error != -ENOMEM || hub_has_buffer_space();
 
 	while (error == -ENOMEM && halvings < HUB_HALVINGS_MAX) {
-		ring_pause(HALVING_PAUSE_NS);
+		ring_sleep(HALVING_SLEEP_NS);
 		error = hub_open_ring(hub, ++halvings);
 	}
 	if (!error && halvings > 0)

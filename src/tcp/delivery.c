@@ -44,10 +44,10 @@ static void set_timer(struct delivery *delivery)
 }
 
 /*
- * After a pause of the process: its first output after the pause is too new to be acknowledged, so
+ * After a stall of the process: its first output after the stall is too new to be acknowledged, so
  * the time without polls does not count towards the timeouts.
  */
-static void make_up_for(struct delivery *delivery, uint64_t paused_ns)
+static void make_up_for(struct delivery *delivery, uint64_t stalled_ns)
 {
 	const uint32_t now_ms = client_ms(delivery->hub->now_ns);
 	struct table *table = &delivery->hub->table;
@@ -55,20 +55,20 @@ static void make_up_for(struct delivery *delivery, uint64_t paused_ns)
 
 	for (; client; client = client_list_next(table, &delivery->list, client))
 		client->active_ms +=
-			(uint32_t)min_size(client_ms(paused_ns), now_ms - client->active_ms);
+			(uint32_t)min_size(client_ms(stalled_ns), now_ms - client->active_ms);
 }
 
 static void on_timer(struct timer *timer)
 {
 	struct delivery *delivery = container_of(timer, struct delivery, timer);
 	struct table *table = &delivery->hub->table;
-	const uint64_t paused_ns = delivery->hub->paused_ns - delivery->paused_ns;
+	const uint64_t stalled_ns = delivery->hub->stalled_ns - delivery->stalled_ns;
 	uint32_t count = delivery->list.count / 4;
 	bool changed = false;
 
-	if (paused_ns > 0)
-		make_up_for(delivery, paused_ns);
-	delivery->paused_ns = delivery->hub->paused_ns;
+	if (stalled_ns > 0)
+		make_up_for(delivery, stalled_ns);
+	delivery->stalled_ns = delivery->hub->stalled_ns;
 
 	if (count < DELIVERY_CLIENTS_MIN)
 		count = (uint32_t)min_size(delivery->list.count, DELIVERY_CLIENTS_MIN);

@@ -28,7 +28,7 @@ struct delivery {
 	struct client_list list;
 	struct timer timer;
 	uint64_t interval_ns, interval_ns_max;
-	uint64_t paused_ns; /* the hub's at the last look */
+	uint64_t stalled_ns; /* the hub's at the last look */
 
 	/*
 	 * Called for a client that is no longer watched. result: 0: everything is acknowledged;

@@ -9,7 +9,7 @@
 
 static void on_retry(struct timer *timer)
 {
-	container_of(timer, struct listener, retry)->paused = false;
+	container_of(timer, struct listener, retry)->backing_off = false;
 }
 
 int listener_open(struct listener *listener, struct tcp *tcp, int fd)
@@ -75,9 +75,9 @@ static bool is_full(const struct listener *listener)
 
 static bool wants_accept(struct listener *listener)
 {
-	if (listener->paused && listener->paused_at_closes != listener->tcp->closes)
-		listener->paused = false;
-	return !listener->closed && !listener->paused && listener->waiting_count == 0 &&
+	if (listener->backing_off && listener->backoff_closes != listener->tcp->closes)
+		listener->backing_off = false;
+	return !listener->closed && !listener->backing_off && listener->waiting_count == 0 &&
 	       !is_full(listener);
 }
 
@@ -107,7 +107,7 @@ static bool start_cancel(struct listener *listener)
 	listener->cancelling = true;
 	if (listener->closed)
 		return true;
-	listener->tcp->hub->stats.accept_pauses++;
+	listener->tcp->hub->stats.accepts_suspended++;
 	liveness_hurry(&listener->tcp->liveness);
 	return true;
 }
@@ -128,13 +128,13 @@ bool listener_flush(struct listener *listener)
 }
 
 /* Waits after a lack of descriptors or memory: an immediate retry would fail again, and spin. */
-static void pause_accept(struct listener *listener, int error)
+static void back_off(struct listener *listener, int error)
 {
 	struct hub *hub = listener->tcp->hub;
 
-	listener->paused = true;
-	listener->paused_at_closes = listener->tcp->closes;
-	hub->stats.accept_pauses++;
+	listener->backing_off = true;
+	listener->backoff_closes = listener->tcp->closes;
+	hub->stats.accepts_suspended++;
 	liveness_hurry(&listener->tcp->liveness);
 	timers_set(&hub->timers, &listener->retry, hub->now_ns + LISTENER_RETRY_NS);
 	log_write(&hub->log, ROLLCALL_LOG_WARNING,
@@ -152,7 +152,7 @@ static void on_error(struct listener *listener, int error)
 		return;
 	default:
 		if (!listener->closed)
-			pause_accept(listener, error);
+			back_off(listener, error);
 	}
 }
 

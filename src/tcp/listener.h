@@ -14,12 +14,12 @@ struct listener {
 	struct origin origin;
 	struct address address;
 	int fd;
-	bool armed;	 /* the accept is in flight */
-	bool cancelled;	 /* its cancel was submitted */
-	bool cancelling; /* its cancel is in flight */
-	bool paused;	 /* no descriptor or memory: until a close, or for LISTENER_RETRY_NS */
+	bool armed;	  /* the accept is in flight */
+	bool cancelled;	  /* its cancel was submitted */
+	bool cancelling;  /* its cancel is in flight */
+	bool backing_off; /* no descriptor or memory: until a close, or for LISTENER_RETRY_NS */
 	bool closed;
-	uint64_t paused_at_closes;
+	uint64_t backoff_closes;
 	struct timer retry;
 	struct tcp *tcp;
 

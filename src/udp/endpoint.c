@@ -7,7 +7,7 @@
 
 static void on_retry(struct timer *timer)
 {
-	container_of(timer, struct endpoint, retry)->paused = false;
+	container_of(timer, struct endpoint, retry)->backing_off = false;
 }
 
 static void log_less(struct hub *hub, const char *what, size_t bytes, size_t asked,
@@ -132,7 +132,7 @@ bool endpoint_flush(struct endpoint *endpoint)
 		endpoint->no_buffer = false;
 	if (endpoint->armed)
 		return !is_to_cancel(endpoint) || start_cancel(endpoint);
-	if (endpoint->state == ENDPOINT_ENDED || endpoint->no_buffer || endpoint->paused)
+	if (endpoint->state == ENDPOINT_ENDED || endpoint->no_buffer || endpoint->backing_off)
 		return true;
 	return start_receive(endpoint);
 }
@@ -189,7 +189,7 @@ static void on_error(struct endpoint *endpoint, int error)
 		endpoint->no_buffer = !buffers_grow(&hub->buffers[BUFFERS_UDP]);
 		break;
 	default: /* the cause may persist: an immediate retry could spin */
-		endpoint->paused = true;
+		endpoint->backing_off = true;
 		timers_set(&hub->timers, &endpoint->retry, hub->now_ns + ENDPOINT_RETRY_NS);
 	}
 }

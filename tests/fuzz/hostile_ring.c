@@ -222,7 +222,7 @@ uint64_t ring_clock_ns(struct ring *ring)
 	return hostile->now_ns;
 }
 
-void ring_pause(uint64_t ns)
+void ring_sleep(uint64_t ns)
 {
 	hostile->now_ns += ns;
 }

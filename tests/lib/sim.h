@@ -51,7 +51,7 @@ enum sim_fault {
 	SIM_TIMEOUT_LATE,  /* a wait takes longer than asked */
 	SIM_TIMEOUT_EARLY, /* or ends before, by the slack of timers (prctl(2)) */
 	SIM_TIMEOUT_EMPTY, /* or ends without what has come in the meantime */
-	SIM_PAUSE,	   /* the process is stopped for a while, the people outside go on */
+	SIM_STALL,	   /* the process is stopped for a while, the people outside go on */
 	SIM_UDP_LOSS,
 	SIM_UDP_DUPLICATE,
 	SIM_UDP_REORDER,
@@ -105,7 +105,7 @@ void sim_end(struct sim *sim);
 
 uint64_t sim_now_ns(const struct sim *sim);
 
-/* When the process went on after its last pause; 0: it had none. */
+/* When the process went on after its last stall; 0: it had none. */
 uint64_t sim_resumed_ns(const struct sim *sim);
 
 /* When the oldest datagram arrived that waits at a socket, from an address to another; or never. */

@@ -134,7 +134,7 @@ struct sim {
 	struct sim_file files[SIM_FILES_MAX];
 	unsigned files_open;
 	unsigned halved;
-	unsigned pauses; /* of the process */
+	unsigned stalls; /* of the process */
 	uint64_t resumed_ns;
 	unsigned countdown; /* to the failure, among its kind */
 	bool failed;

@@ -19,7 +19,7 @@
 #define TIMER_SLACK_NS 50000
 
 /* How often a process is stopped, and for how long at most: longer than timeouts. */
-#define PAUSES_MAX 3
+#define STALLS_MAX 3
 #define PAUSE_MS_MAX 100000
 
 /* Turns in which someone waits who could go on, and nothing of what was sent is received. */
@@ -364,11 +364,11 @@ static uint64_t go_on_outside(struct sim *sim)
 }
 
 /* The process is stopped, as by SIGSTOP, a frozen cgroup or a suspended virtual machine. */
-static void pause_process(struct sim *sim)
+static void stall_process(struct sim *sim)
 {
 	const uint64_t end_ns = sim->now_ns + (uint64_t)sim_random(sim, PAUSE_MS_MAX) * 1000000;
 
-	sim->pauses++;
+	sim->stalls++;
 	while (sim->now_ns < end_ns) {
 		uint64_t next_ns = earliest(go_on_outside(sim), end_ns);
 
@@ -472,8 +472,8 @@ static int enter(struct sim *sim, uint64_t wait_ns)
 	if (sim_chance(sim, SIM_ENTER_EBUSY) || sim_chance(sim, SIM_ENTER_EAGAIN))
 		return 0;
 	submit(sim);
-	if (sim->pauses < PAUSES_MAX && sim_chance(sim, SIM_PAUSE))
-		pause_process(sim);
+	if (sim->stalls < STALLS_MAX && sim_chance(sim, SIM_STALL))
+		stall_process(sim);
 	if (sim_chance(sim, SIM_ENTER_EINTR))
 		return 0;
 	if (wait_ns < SIM_NEVER - sim->now_ns) {
@@ -504,7 +504,7 @@ uint64_t ring_clock_ns(struct ring *ring)
 	return sim_current->now_ns;
 }
 
-void ring_pause(uint64_t ns)
+void ring_sleep(uint64_t ns)
 {
 	sim_current->now_ns += ns;
 }

@@ -41,7 +41,7 @@ static const struct counter counters[] = {
 	COUNTER(bytes_received),
 	COUNTER(bytes_sent),
 	COUNTER(bytes_copied),
-	COUNTER(accept_pauses),
+	COUNTER(accepts_suspended),
 	COUNTER(receive_pauses),
 	COUNTER(sends_refused),
 	COUNTER(buffers_exhausted),

@@ -197,7 +197,7 @@ uint64_t ring_clock_ns(struct ring *ring)
 	return kernel.now_ns;
 }
 
-void ring_pause(uint64_t ns)
+void ring_sleep(uint64_t ns)
 {
 	kernel.now_ns += ns;
 }
