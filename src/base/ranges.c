@@ -7,7 +7,7 @@
 
 #include "base/base.h"
 
-#define ROOM_AT_FIRST 16
+#define CAPACITY_AT_FIRST 16
 
 /* Address spaces; the others are interface indexes, which are never 0 or UINT32_MAX. */
 #define SPACE_IPV6 0
@@ -34,20 +34,20 @@ static struct key key_of(const struct address *address)
 	return key;
 }
 
-static int make_room(struct ranges *ranges)
+static int make_space(struct ranges *ranges)
 {
-	const unsigned room = ranges->room ? 2 * ranges->room : ROOM_AT_FIRST;
+	const unsigned capacity = ranges->capacity ? 2 * ranges->capacity : CAPACITY_AT_FIRST;
 	struct range *all;
 
-	if (ranges->count < ranges->room)
+	if (ranges->count < ranges->capacity)
 		return 0;
-	if (room > RANGES_MAX)
+	if (capacity > RANGES_MAX)
 		return -ENOSPC;
-	all = realloc(ranges->all, room * sizeof(*all));
+	all = realloc(ranges->all, capacity * sizeof(*all));
 	if (!all)
 		return -ENOMEM;
 	ranges->all = all;
-	ranges->room = room;
+	ranges->capacity = capacity;
 	return 0;
 }
 
@@ -55,7 +55,7 @@ int ranges_add(struct ranges *ranges, const struct address *address, unsigned bi
 {
 	const struct key key = key_of(address);
 	struct range *range;
-	int error = make_room(ranges);
+	int error = make_space(ranges);
 
 	CHECK(bits <= (address->any.sa_family == AF_INET ? 32 : 128));
 	if (error)

@@ -20,7 +20,7 @@ struct range {
 
 struct ranges {
 	struct range *all; /* sorted, without overlaps */
-	unsigned count, room;
+	unsigned count, capacity;
 };
 
 /* Adds the first `bits` bits of an address as a prefix. -ENOMEM; -ENOSPC: RANGES_MAX reached. */

@@ -31,7 +31,7 @@ void *slab_take(struct slab *slab);
 void slab_give(struct slab *slab, void *object);
 
 /* The number of objects that can still be taken. */
-static inline uint32_t slab_room(const struct slab *slab)
+static inline uint32_t slab_left(const struct slab *slab)
 {
 	return slab->limit - slab->used;
 }

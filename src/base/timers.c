@@ -5,14 +5,14 @@
 
 int timers_reserve(struct timers *timers)
 {
-	if (timers->reserved == timers->room) {
-		size_t room = timers->room ? 2 * timers->room : 16;
-		struct timer **heap = realloc(timers->heap, room * sizeof(*heap));
+	if (timers->reserved == timers->capacity) {
+		size_t capacity = timers->capacity ? 2 * timers->capacity : 16;
+		struct timer **heap = realloc(timers->heap, capacity * sizeof(*heap));
 
 		if (!heap)
 			return -ENOMEM;
 		timers->heap = heap;
-		timers->room = room;
+		timers->capacity = capacity;
 	}
 	timers->reserved++;
 	return 0;

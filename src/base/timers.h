@@ -19,7 +19,7 @@ struct timer {
 struct timers {
 	struct timer **heap;
 	size_t count;
-	size_t room;
+	size_t capacity;
 	size_t reserved;
 	uint64_t now_ns; /* time of the present or last timers_run() */
 };

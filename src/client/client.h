@@ -61,7 +61,7 @@ enum {
 	CLIENT_INPUT_ENDED = 1 << 4, /* nothing more will be received */
 	CLIENT_PEER_ENDED = 1 << 5,  /* the peer has closed its side */
 	CLIENT_SLOW = 1 << 6,	     /* a send was partial: what is queued is copied */
-	CLIENT_WANTS_ROOM = 1 << 7,  /* drained() is due when the queue has drained */
+	CLIENT_DRAINED_DUE = 1 << 7, /* drained() is due when the queue has drained */
 	CLIENT_CANCELLED = 1 << 8,   /* a cancel of the operations in flight was submitted */
 	CLIENT_MULTISHOT = 1 << 9,   /* the receive in flight waits for data until cancelled */
 	CLIENT_GOT_INPUT = 1 << 10,  /* the receive in flight, or the last, returned data */

@@ -11,13 +11,13 @@ static uint8_t *block_memory(struct segment *block)
 }
 
 /* Free bytes behind the last byte of the queue. */
-static size_t tail_room(const struct queue *queue)
+static size_t tail_space(const struct queue *queue)
 {
 	struct segment *tail = queue->tail;
 
 	if (!tail || tail->pool != QUEUE_OWN)
 		return 0;
-	return (size_t)(block_memory(tail) + QUEUE_BLOCK_ROOM - (tail->data + tail->bytes));
+	return (size_t)(block_memory(tail) + QUEUE_BLOCK_PAYLOAD - (tail->data + tail->bytes));
 }
 
 int queue_memory_init(struct queue_memory *memory, size_t bytes_max)
@@ -84,16 +84,16 @@ static void append_copy(struct queue_memory *memory, struct queue *queue, const 
 	size_t left = part->iov_len;
 
 	while (left > 0) {
-		size_t room = tail_room(queue), bytes;
+		size_t space = tail_space(queue), bytes;
 
-		if (room == 0) {
+		if (space == 0) {
 			struct segment *block = slab_take(&memory->blocks);
 
 			*block = (struct segment){ .data = block_memory(block), .pool = QUEUE_OWN };
 			link_segment(queue, block);
-			room = QUEUE_BLOCK_ROOM;
+			space = QUEUE_BLOCK_PAYLOAD;
 		}
-		bytes = min_size(room, left);
+		bytes = min_size(space, left);
 		memcpy(queue->tail->data + queue->tail->bytes, data, bytes);
 		queue->tail->bytes += (uint32_t)bytes;
 		queue->bytes += (uint32_t)bytes;
@@ -104,27 +104,27 @@ static void append_copy(struct queue_memory *memory, struct queue *queue, const 
 }
 
 /* Whether memory suffices for all parts, copied or referenced. */
-static bool has_room(const struct queue_memory *memory, const struct iovec *parts, unsigned count)
+static bool has_space(const struct queue_memory *memory, const struct iovec *parts, unsigned count)
 {
 	size_t blocks = 0;
 
 	for (unsigned i = 0; i < count; i++)
-		blocks += 1 + parts[i].iov_len / QUEUE_BLOCK_ROOM;
-	return slab_room(&memory->blocks) >= blocks;
+		blocks += 1 + parts[i].iov_len / QUEUE_BLOCK_PAYLOAD;
+	return slab_left(&memory->blocks) >= blocks;
 }
 
 bool queue_append(struct queue_memory *memory, struct queue *queue, const struct iovec *parts,
 		  unsigned count, bool copy)
 {
-	if (!has_room(memory, parts, count))
+	if (!has_space(memory, parts, count))
 		return false;
 	for (unsigned i = 0; i < count; i++) {
 		const struct iovec *part = &parts[i];
-		bool small = part->iov_len <= min_size(QUEUE_COPY_BYTES_MAX, tail_room(queue));
+		bool small = part->iov_len <= min_size(QUEUE_COPY_BYTES_MAX, tail_space(queue));
 
 		if (part->iov_len == 0)
 			continue;
-		if (copy || small || slab_room(&memory->leases) == 0 ||
+		if (copy || small || slab_left(&memory->leases) == 0 ||
 		    !append_lease(memory, queue, part))
 			append_copy(memory, queue, part);
 	}

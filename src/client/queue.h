@@ -31,7 +31,7 @@ struct queue {
 };
 
 #define QUEUE_BLOCK_BYTES 4096
-#define QUEUE_BLOCK_ROOM (QUEUE_BLOCK_BYTES - sizeof(struct segment))
+#define QUEUE_BLOCK_PAYLOAD (QUEUE_BLOCK_BYTES - sizeof(struct segment))
 
 /* Parts up to this size behind copied bytes are copied too: cheaper than one more segment. */
 #define QUEUE_COPY_BYTES_MAX 256

@@ -35,7 +35,7 @@ const char *rollcall_reason_text(int reason)
 	case -ENOBUFS:
 		return "no memory for its data";
 	case -ENOSPC:
-		return "made room for others";
+		return "its place was needed by others";
 	case -ESHUTDOWN:
 		return "the server is stopping";
 	default:

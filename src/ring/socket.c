@@ -105,7 +105,7 @@ int socket_listen(struct ring *ring, const struct address *address, uint64_t kee
 }
 
 /* Sets a buffer size: beyond the system's limit with CAP_NET_ADMIN, otherwise up to it. */
-static void set_room(int fd, int name_force, int name, size_t bytes)
+static void set_buffer_size(int fd, int name_force, int name, size_t bytes)
 {
 	if (bytes > 0 && sockopt_set(fd, SOL_SOCKET, name_force, (int)bytes))
 		sockopt_set(fd, SOL_SOCKET, name, (int)bytes);
@@ -113,18 +113,18 @@ static void set_room(int fd, int name_force, int name, size_t bytes)
 
 static int prepare_udp(int fd, const struct address *address, const void *argument)
 {
-	const struct socket_room *room = argument;
+	const struct socket_buffers *buffers = argument;
 
-	set_room(fd, SO_RCVBUFFORCE, SO_RCVBUF, room->receive_bytes);
-	set_room(fd, SO_SNDBUFFORCE, SO_SNDBUF, room->send_bytes);
+	set_buffer_size(fd, SO_RCVBUFFORCE, SO_RCVBUF, buffers->receive_bytes);
+	set_buffer_size(fd, SO_SNDBUFFORCE, SO_SNDBUF, buffers->send_bytes);
 	return sockopt_prepare_udp(fd, address);
 }
 
 int socket_bind_udp(struct ring *ring, const struct address *address,
-		    const struct socket_room *room)
+		    const struct socket_buffers *buffers)
 {
 	(void)ring;
-	return open_bound(address, SOCK_DGRAM, prepare_udp, room);
+	return open_bound(address, SOCK_DGRAM, prepare_udp, buffers);
 }
 
 /* Whether an IPv6 socket accepts IPv4 too: its addresses would be IPv4-mapped. */
@@ -181,13 +181,13 @@ int socket_adopt_tcp(struct ring *ring, int fd, uint64_t keepalive_ms)
 	return adopt(ring, fd, prepare_tcp, &keepalive_ms);
 }
 
-int socket_adopt_udp(struct ring *ring, int fd, const struct socket_room *room)
+int socket_adopt_udp(struct ring *ring, int fd, const struct socket_buffers *buffers)
 {
-	return adopt(ring, fd, prepare_udp, room);
+	return adopt(ring, fd, prepare_udp, buffers);
 }
 
 /* The kernel returns twice the size that was set (socket(7), SO_RCVBUF). */
-static size_t get_room(int fd, int name)
+static size_t get_buffer_size(int fd, int name)
 {
 	int bytes = 0;
 	socklen_t size = sizeof(bytes);
@@ -196,11 +196,11 @@ static size_t get_room(int fd, int name)
 	return (size_t)bytes / 2;
 }
 
-void socket_room(struct ring *ring, int fd, struct socket_room *room)
+void socket_buffer_sizes(struct ring *ring, int fd, struct socket_buffers *buffers)
 {
 	(void)ring;
-	room->receive_bytes = get_room(fd, SO_RCVBUF);
-	room->send_bytes = get_room(fd, SO_SNDBUF);
+	buffers->receive_bytes = get_buffer_size(fd, SO_RCVBUF);
+	buffers->send_bytes = get_buffer_size(fd, SO_SNDBUF);
 }
 
 uint32_t socket_drops(struct ring *ring, int fd)

@@ -29,7 +29,7 @@ int socket_listen(struct ring *ring, const struct address *address, uint64_t kee
 #define SOCKET_BACKLOG 4096
 
 /* SO_RCVBUF and SO_SNDBUF of a UDP socket in bytes; 0: the kernel's default. */
-struct socket_room {
+struct socket_buffers {
 	size_t receive_bytes, send_bytes;
 };
 
@@ -39,11 +39,11 @@ struct socket_room {
  *
  * On a wildcard address each datagram carries its destination address (ip(7), IP_PKTINFO; RFC 3542,
  * section 6). Datagrams of one peer may arrive in GRO batches, with their segment size (UDP_GRO,
- * Linux 5.0). Multicast is received only of groups that the socket has joined itself. `room` is
+ * Linux 5.0). Multicast is received only of groups that the socket has joined itself. `buffers` is
  * granted as far as the kernel allows.
  */
 int socket_bind_udp(struct ring *ring, const struct address *address,
-		    const struct socket_room *room);
+		    const struct socket_buffers *buffers);
 
 /*
  * Returns the transport of a socket made elsewhere: ROLLCALL_TCP, if it is listening, or
@@ -59,10 +59,10 @@ int socket_transport(struct ring *ring, int fd);
  * connections have no keepalive probes, datagrams to 0.0.0.0 no destination address.
  */
 int socket_adopt_tcp(struct ring *ring, int fd, uint64_t keepalive_ms);
-int socket_adopt_udp(struct ring *ring, int fd, const struct socket_room *room);
+int socket_adopt_udp(struct ring *ring, int fd, const struct socket_buffers *buffers);
 
 /* Returns the buffer sizes that the kernel granted. */
-void socket_room(struct ring *ring, int fd, struct socket_room *room);
+void socket_buffer_sizes(struct ring *ring, int fd, struct socket_buffers *buffers);
 
 /*
  * Returns the number of datagrams that a UDP socket has dropped since it was created, modulo 2^32:

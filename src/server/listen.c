@@ -66,17 +66,17 @@ static int add(struct rollcall_server *server, enum rollcall_transport transport
 	return add_endpoint(server, origin, fd);
 }
 
-static struct socket_room room_asked(const struct hub *hub)
+static struct socket_buffers buffers_asked(const struct hub *hub)
 {
-	return (struct socket_room){ hub->options.udp_receive_buffer_bytes,
-				     hub->options.udp_send_buffer_bytes };
+	return (struct socket_buffers){ hub->options.udp_receive_buffer_bytes,
+					hub->options.udp_send_buffer_bytes };
 }
 
 static int open_one(struct rollcall_server *server, enum rollcall_transport transport,
 		    const struct origin *origin, const struct address *address)
 {
 	const struct hub *hub = &server->hub;
-	const struct socket_room room = room_asked(hub);
+	const struct socket_buffers buffers = buffers_asked(hub);
 	int fd, error;
 
 	/* bind(2) would return EINVAL. */
@@ -84,7 +84,7 @@ static int open_one(struct rollcall_server *server, enum rollcall_transport tran
 		return -ENODEV;
 	fd = transport == ROLLCALL_TCP
 		     ? socket_listen(hub->ring, address, hub->options.keepalive_ms)
-		     : socket_bind_udp(hub->ring, address, &room);
+		     : socket_bind_udp(hub->ring, address, &buffers);
 	if (fd < 0)
 		return fd;
 	error = add(server, transport, origin, fd);
@@ -319,7 +319,7 @@ static int adopt(struct rollcall_server *server, int fd, const struct rollcall_s
 		 void *context, char *why)
 {
 	const struct hub *hub = &server->hub;
-	const struct socket_room room = room_asked(hub);
+	const struct socket_buffers buffers = buffers_asked(hub);
 	struct origin origin;
 	int transport, error = make_origin(server, service, context, &origin, why);
 
@@ -337,7 +337,7 @@ static int adopt(struct rollcall_server *server, int fd, const struct rollcall_s
 		return -ENOSPC;
 	error = transport == ROLLCALL_TCP
 			? socket_adopt_tcp(hub->ring, fd, hub->options.keepalive_ms)
-			: socket_adopt_udp(hub->ring, fd, &room);
+			: socket_adopt_udp(hub->ring, fd, &buffers);
 	if (!error)
 		error = add(server, (enum rollcall_transport)transport, &origin, fd);
 	if (error)

@@ -397,7 +397,7 @@ static void resume_input(struct tcp *tcp, struct client *client)
 static bool is_answered(const struct client *client)
 {
 	return client_has(client, CLIENT_INPUT_ENDED) && !input_is_held(client) &&
-	       client->tcp.queue.bytes == 0 && !client_has(client, CLIENT_WANTS_ROOM);
+	       client->tcp.queue.bytes == 0 && !client_has(client, CLIENT_DRAINED_DUE);
 }
 
 /* Closes if the peer, which has closed its side, has acknowledged everything. */
@@ -428,9 +428,9 @@ static void finish(struct tcp *tcp, struct client *client)
 /* Moves on to the next state if its condition holds. */
 static void advance(struct tcp *tcp, struct client *client)
 {
-	if (client_has(client, CLIENT_WANTS_ROOM) && client->tcp.queue.bytes == 0 &&
+	if (client_has(client, CLIENT_DRAINED_DUE) && client->tcp.queue.bytes == 0 &&
 	    !client_has(client, CLIENT_NO_MEMORY))
-		output_tell_room(tcp, client);
+		output_call_drained(tcp, client);
 	if (client->state == CLIENT_OPEN && input_is_held(client) &&
 	    !client_has(client, CLIENT_PAUSED))
 		resume_input(tcp, client);

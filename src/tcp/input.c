@@ -8,7 +8,7 @@
 #include "tcp/framing.h"
 
 /* Initial allocation for an unfinished message; it doubles. */
-#define MESSAGE_ROOM_BYTES 256
+#define MESSAGE_CAPACITY_MIN 256
 
 static bool is_ready(const struct client *client)
 {
@@ -29,7 +29,7 @@ static void release_if_empty(struct tcp *tcp, struct client *client)
 
 	if (!input || input->message_bytes > 0 || input->backlog.bytes > 0)
 		return;
-	tcp->hub->input_bytes -= input->message_room;
+	tcp->hub->input_bytes -= input->message_capacity;
 	free(input->message);
 	free(input);
 	client->tcp.input = NULL;
@@ -38,28 +38,29 @@ static void release_if_empty(struct tcp *tcp, struct client *client)
 static int hold_message(struct tcp *tcp, struct client *client, const void *data, size_t bytes)
 {
 	struct tcp_input *input = kept(client);
-	size_t room, total;
+	size_t capacity, total;
 	uint8_t *message;
 
 	if (!input)
 		return -ENOBUFS;
-	room = input->message_room;
+	capacity = input->message_capacity;
 	total = input->message_bytes + bytes;
-	if (total > room) {
-		room = room ? room : MESSAGE_ROOM_BYTES;
-		while (room < total)
-			room *= 2;
-		room = min_size(room, client->origin->message_bytes_max + FRAMING_BYTES_MAX);
-		CHECK(total <= room);
-		if (hub_memory_bytes(tcp->hub) + room - input->message_room >
+	if (total > capacity) {
+		capacity = capacity ? capacity : MESSAGE_CAPACITY_MIN;
+		while (capacity < total)
+			capacity *= 2;
+		capacity =
+			min_size(capacity, client->origin->message_bytes_max + FRAMING_BYTES_MAX);
+		CHECK(total <= capacity);
+		if (hub_memory_bytes(tcp->hub) + capacity - input->message_capacity >
 		    tcp->hub->options.memory_bytes_max)
 			return -ENOBUFS;
-		message = realloc(input->message, room);
+		message = realloc(input->message, capacity);
 		if (!message)
 			return -ENOBUFS;
-		tcp->hub->input_bytes += room - input->message_room;
+		tcp->hub->input_bytes += capacity - input->message_capacity;
 		input->message = message;
-		input->message_room = room;
+		input->message_capacity = capacity;
 	}
 	memcpy(input->message + input->message_bytes, data, bytes);
 	input->message_bytes = total;

@@ -13,7 +13,7 @@
 struct tcp_input {
 	struct queue backlog; /* not parsed yet */
 	uint8_t *message;     /* not complete yet */
-	size_t message_bytes, message_room;
+	size_t message_bytes, message_capacity;
 };
 
 /*

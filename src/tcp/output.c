@@ -20,7 +20,7 @@ static bool is_queue_long(const struct hub *hub, const struct client *client)
 /* drained() follows: after a send has completed, or else after TCP_RETRY_NS. */
 static int refuse_send(struct tcp *tcp, struct client *client, int error)
 {
-	client_set(client, CLIENT_WANTS_ROOM);
+	client_set(client, CLIENT_DRAINED_DUE);
 	tcp->hub->stats.sends_refused++;
 	if (client->tcp.queue.bytes == 0)
 		wait_for_memory(tcp, client);
@@ -57,12 +57,12 @@ int output_send(struct tcp *tcp, struct client *client, const struct message *me
 	copy = client_has(client, CLIENT_SLOW) || queue->segments >= GATHER_PIECES;
 	if (queue->bytes + bytes > hub->options.send_queue_bytes_max)
 		return refuse_send(tcp, client, -ENOBUFS);
-	if ((hub_is_memory_scarce(hub) && queue->bytes + bytes > QUEUE_BLOCK_ROOM) ||
+	if ((hub_is_memory_scarce(hub) && queue->bytes + bytes > QUEUE_BLOCK_PAYLOAD) ||
 	    !queue_append(&hub->memory, queue, parts, count, copy))
 		return refuse_send(tcp, client, -ENOMEM);
 	hub_count_sent(hub, client, bytes);
 	if (is_queue_long(hub, client) && !client_has(client, CLIENT_PAUSED)) {
-		client_set(client, CLIENT_PAUSED | CLIENT_WANTS_ROOM);
+		client_set(client, CLIENT_PAUSED | CLIENT_DRAINED_DUE);
 		hub->stats.receive_pauses++;
 	}
 	hub_flush_later(hub, client);
@@ -111,7 +111,7 @@ bool output_start(struct tcp *tcp, struct client *client)
 	return true;
 }
 
-void output_tell_room(struct tcp *tcp, struct client *client)
+void output_call_drained(struct tcp *tcp, struct client *client)
 {
 	struct hub *hub = tcp->hub;
 
@@ -119,8 +119,8 @@ void output_tell_room(struct tcp *tcp, struct client *client)
 	    is_queue_long(hub, client))
 		return;
 	client_clear(client, CLIENT_PAUSED);
-	if (client_has(client, CLIENT_WANTS_ROOM)) {
-		client_clear(client, CLIENT_WANTS_ROOM);
+	if (client_has(client, CLIENT_DRAINED_DUE)) {
+		client_clear(client, CLIENT_DRAINED_DUE);
 		if (client->state == CLIENT_OPEN)
 			hub_drained(hub, client);
 	}
@@ -161,5 +161,5 @@ void output_on_sent(struct tcp *tcp, struct client *client, const struct io_urin
 			return;
 		}
 	}
-	output_tell_room(tcp, client);
+	output_call_drained(tcp, client);
 }

@@ -27,6 +27,6 @@ void output_on_sent(struct tcp *tcp, struct client *client, const struct io_urin
  * If the queue has fallen to half of the soft limit, resumes receiving and calls drained() if the
  * service waits for it.
  */
-void output_tell_room(struct tcp *tcp, struct client *client);
+void output_call_drained(struct tcp *tcp, struct client *client);
 
 #endif

@@ -37,7 +37,7 @@
 /* Elements of the iovec: parts that refer to buffers or end a block, and the blocks of the largest
  * datagram. */
 #define DATAGRAM_PIECES 64
-#define DATAGRAM_PIECES_OF(parts, bytes) (2 * (parts) + (bytes) / QUEUE_BLOCK_ROOM + 1)
+#define DATAGRAM_PIECES_OF(parts, bytes) (2 * (parts) + (bytes) / QUEUE_BLOCK_PAYLOAD + 1)
 _Static_assert(DATAGRAM_PIECES >= DATAGRAM_PIECES_OF(DATAGRAM_PARTS_MAX, DATAGRAM_IPV6_BYTES_MAX),
 	       "every datagram has enough pieces");
 

@@ -19,15 +19,16 @@ static void log_less(struct hub *hub, const char *what, size_t bytes, size_t ask
 			  bytes, asked, setting);
 }
 
-static void log_room(struct hub *hub, int fd)
+static void log_buffer_sizes(struct hub *hub, int fd)
 {
 	const struct rollcall_options *asked = &hub->options;
-	struct socket_room room;
+	struct socket_buffers buffers;
 
-	socket_room(hub->ring, fd, &room);
-	log_less(hub, "receive", room.receive_bytes, asked->udp_receive_buffer_bytes,
+	socket_buffer_sizes(hub->ring, fd, &buffers);
+	log_less(hub, "receive", buffers.receive_bytes, asked->udp_receive_buffer_bytes,
 		 "net.core.rmem_max");
-	log_less(hub, "send", room.send_bytes, asked->udp_send_buffer_bytes, "net.core.wmem_max");
+	log_less(hub, "send", buffers.send_bytes, asked->udp_send_buffer_bytes,
+		 "net.core.wmem_max");
 }
 
 int endpoint_open(struct endpoint *endpoint, struct udp *udp, int fd)
@@ -50,7 +51,7 @@ int endpoint_open(struct endpoint *endpoint, struct udp *udp, int fd)
 	}
 	endpoint->drops = socket_drops(hub->ring, fd);
 	arrival_lay_out(&endpoint->layout);
-	log_room(hub, fd);
+	log_buffer_sizes(hub, fd);
 	return 0;
 }
 

@@ -300,7 +300,7 @@ static inline int cancel_fd(int fd)
 }
 
 /* For a UDP socket. */
-static const struct socket_room as_it_likes __attribute__((unused));
+static const struct socket_buffers as_it_likes __attribute__((unused));
 
 #define CONTRACT_TEST(test) cmocka_unit_test_setup_teardown(test, contract_begin, contract_end)
 

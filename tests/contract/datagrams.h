@@ -28,17 +28,17 @@ static inline struct address address_of(const char *host, uint16_t port)
 	return addresses[0];
 }
 
-static inline void bind_with_room(const char *host, const struct socket_room *room)
+static inline void bind_with_buffers(const char *host, const struct socket_buffers *sizes)
 {
 	address = address_of(host, 0);
-	fd = socket_bind_udp(ring, &address, room);
+	fd = socket_bind_udp(ring, &address, sizes);
 	assert_in_range(fd, 0, INT32_MAX);
 	assert_int_equal(socket_local_address(ring, fd, &address), 0);
 }
 
 static inline void bind_to(const char *host)
 {
-	bind_with_room(host, &as_it_likes);
+	bind_with_buffers(host, &as_it_likes);
 }
 
 static inline int set_up(void **state)

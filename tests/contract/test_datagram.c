@@ -97,7 +97,7 @@ static void empty(void **state)
 static void truncated(void **state)
 {
 	static uint8_t bytes[BUFFER_BYTES];
-	const size_t room =
+	const size_t capacity =
 		BUFFER_BYTES - sizeof(struct io_uring_recvmsg_out) - NAME_BYTES - CONTROL_BYTES;
 	struct arrival arrival;
 	struct peer peer;
@@ -109,11 +109,11 @@ static void truncated(void **state)
 	assert_int_equal(peer_open_udp(&peer, NULL, &address), 0);
 	start(0);
 	for (size_t more = 0; more <= 1; more++) {
-		peer_send_all(&peer, bytes, room + more);
+		peer_send_all(&peer, bytes, capacity + more);
 		receive(&arrival);
 		assert_int_equal(arrival.out->flags & MSG_TRUNC, more ? MSG_TRUNC : 0);
-		assert_int_equal(arrival.bytes, room);
-		assert_memory_equal(arrival.payload, bytes, room);
+		assert_int_equal(arrival.bytes, capacity);
+		assert_memory_equal(arrival.payload, bytes, capacity);
 	}
 	end_receive();
 	peer_close(&peer);

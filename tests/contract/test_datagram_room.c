@@ -8,16 +8,16 @@
 /* What was asked for is had, if it is not more than any system allows; a little is had always. */
 static void room_is_had(void **state)
 {
-	static const struct socket_room asked[] = {
+	static const struct socket_buffers asked[] = {
 		{ 0, 0 }, { 1, 1 }, { 65536, 65536 }, { 100000, 0 }, { 0, 100000 },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(asked); i++) {
-		struct socket_room had = { 0 };
+		struct socket_buffers had = { 0 };
 
-		bind_with_room("127.0.0.1", &asked[i]);
-		socket_room(ring, fd, &had);
+		bind_with_buffers("127.0.0.1", &asked[i]);
+		socket_buffer_sizes(ring, fd, &had);
 		if (asked[i].receive_bytes > 1)
 			assert_int_equal(had.receive_bytes, asked[i].receive_bytes);
 		if (asked[i].send_bytes > 1)
@@ -62,12 +62,12 @@ static unsigned take_all(void)
 /* A socket drops what it has no room for, and counts it at once. */
 static void drops_are_counted(void **state)
 {
-	const struct socket_room little = { .receive_bytes = 8192 };
+	const struct socket_buffers little = { .receive_bytes = 8192 };
 	uint32_t dropped = 0;
 	struct peer peer;
 
 	(void)state;
-	bind_with_room("127.0.0.1", &little);
+	bind_with_buffers("127.0.0.1", &little);
 	assert_int_equal(peer_open_udp(&peer, NULL, &address), 0);
 	for (int round = 0; round < 3; round++) {
 		uint32_t drops;

@@ -181,7 +181,7 @@ static void come_together_to_any(void **state)
 /* What is larger than a buffer is cut, in the middle of a datagram. */
 static void cut_together(void **state)
 {
-	const size_t room =
+	const size_t capacity =
 		BUFFER_BYTES - sizeof(struct io_uring_recvmsg_out) - NAME_BYTES - CONTROL_BYTES;
 	struct arrival arrival;
 	struct peer peer;
@@ -192,11 +192,11 @@ static void cut_together(void **state)
 	assert_int_equal(peer_open_udp(&peer, NULL, &address), 0);
 	start(0);
 	for (size_t more = 0; more <= 1; more++) {
-		assert_int_equal(peer_send_segments(&peer, pattern, room + more, 1000),
-				 room + more);
+		assert_int_equal(peer_send_segments(&peer, pattern, capacity + more, 1000),
+				 capacity + more);
 		receive(&arrival);
 		assert_int_equal(arrival.out->flags & MSG_TRUNC, more ? MSG_TRUNC : 0);
-		assert_int_equal(arrival.bytes, room);
+		assert_int_equal(arrival.bytes, capacity);
 	}
 	/* The rest is lost. */
 	peer_send_all(&peer, "x", 1);
@@ -209,7 +209,7 @@ static void cut_together(void **state)
 static void control_room(void **state)
 {
 	static const struct {
-		size_t room;
+		size_t capacity;
 		bool cut;
 		size_t bytes;
 	} cases[] = {
@@ -227,7 +227,7 @@ static void control_room(void **state)
 	bind_to("127.0.0.1");
 	assert_int_equal(peer_open_udp(&peer, NULL, &address), 0);
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		layout.msg_controllen = cases[i].room;
+		layout.msg_controllen = cases[i].capacity;
 		start(0);
 		assert_int_equal(peer_send_segments(&peer, "aabb", 4, 2), 4);
 		receive(&arrival);

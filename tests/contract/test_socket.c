@@ -37,7 +37,7 @@ static void resolve(void **state)
 	}
 }
 
-/* No more addresses than there is room for. */
+/* No more addresses than there is space for. */
 static void resolve_into_little_room(void **state)
 {
 	struct address addresses[2] = { 0 };
@@ -184,23 +184,23 @@ static void transport(void **state)
 	socket_close(ring, fd);
 }
 
-/* A UDP socket that is taken over gets the room that is asked for, or keeps what it has. */
+/* A UDP socket that is taken over gets the buffer sizes that are asked for, or keeps what it has. */
 static void adopt_udp(void **state)
 {
-	const struct socket_room little = { 8192, 16384 };
+	const struct socket_buffers little = { 8192, 16384 };
 	struct address address = { .v4 = { .sin_family = AF_INET }, .bytes = sizeof(address.v4) };
-	struct socket_room room;
+	struct socket_buffers sizes;
 	int fd = socket_bind_udp(ring, &address, &as_it_likes);
 
 	(void)state;
 	assert_int_equal(socket_transport(ring, fd), ROLLCALL_UDP);
 	assert_int_equal(socket_adopt_udp(ring, fd, &little), 0);
-	socket_room(ring, fd, &room);
-	assert_int_equal(room.receive_bytes, little.receive_bytes);
-	assert_int_equal(room.send_bytes, little.send_bytes);
+	socket_buffer_sizes(ring, fd, &sizes);
+	assert_int_equal(sizes.receive_bytes, little.receive_bytes);
+	assert_int_equal(sizes.send_bytes, little.send_bytes);
 	assert_int_equal(socket_adopt_udp(ring, fd, &as_it_likes), 0);
-	socket_room(ring, fd, &room);
-	assert_int_equal(room.receive_bytes, little.receive_bytes);
+	socket_buffer_sizes(ring, fd, &sizes);
+	assert_int_equal(sizes.receive_bytes, little.receive_bytes);
 	socket_close(ring, fd);
 }
 

@@ -155,10 +155,10 @@ static uint32_t take_buffer(struct ring *ring, uint16_t group)
 }
 
 /* Lines, length prefixes, or bytes of the script. Returns how many there are. */
-static size_t fill(uint8_t *to, size_t room)
+static size_t fill(uint8_t *to, size_t capacity)
 {
 	const uint8_t what = hostile_byte();
-	size_t bytes = min_size(what & 0x40 ? word() : hostile_byte() % 32u, room);
+	size_t bytes = min_size(what & 0x40 ? word() : hostile_byte() % 32u, capacity);
 
 	ASAN_UNPOISON_MEMORY_REGION(to, bytes);
 	for (size_t i = 0; i < bytes; i++)

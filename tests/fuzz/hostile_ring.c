@@ -64,7 +64,7 @@ int ring_create(struct ring **out, unsigned sq_entries, unsigned cq_entries, uin
 	ring = calloc(1, sizeof(*ring));
 	CHECK(ring);
 	ring->sq_entries = sq_entries;
-	ring->sq_room = UINT32_MAX;
+	ring->sqes_left = UINT32_MAX;
 	ring->sqes = calloc(sq_entries, sizeof(*ring->sqes));
 	CHECK(ring->sqes);
 	hostile->ring = ring;
@@ -130,9 +130,9 @@ struct io_uring_sqe *ring_sqe(struct ring *ring)
 {
 	struct io_uring_sqe *sqe;
 
-	if (ring->sq_room == 0)
+	if (ring->sqes_left == 0)
 		return NULL;
-	ring->sq_room--;
+	ring->sqes_left--;
 	if (ring->sq_count == ring->sq_entries)
 		hostile_submit(ring);
 	sqe = &ring->sqes[ring->sq_count++];
@@ -147,7 +147,7 @@ static void turn_by_script(struct ring *ring)
 
 	for (unsigned i = 0; i < turn % 8u && hostile->left > 0; i++)
 		hostile_complete(ring);
-	ring->sq_room = turn & 0x80 ? hostile_byte() % 4 : UINT32_MAX;
+	ring->sqes_left = turn & 0x80 ? hostile_byte() % 4 : UINT32_MAX;
 	switch (turn >> 4 & 7) {
 	case 0 ... 4:
 		hostile->now_ns += 1000;
@@ -167,7 +167,7 @@ static void turn_by_script(struct ring *ring)
 static void turn_barren(struct ring *ring, uint64_t wait_ns)
 {
 	CHECK(hostile->barren_turns++ < BARREN_TURNS_MAX);
-	ring->sq_room = UINT32_MAX;
+	ring->sqes_left = UINT32_MAX;
 	hostile->now_ns++;
 	if (hostile_complete_all(ring, true))
 		return;
@@ -183,7 +183,7 @@ static void turn_kindly(struct ring *ring, uint64_t wait_ns)
 		hostile->ended(hostile->context);
 	}
 	CHECK(hostile->kind_turns++ < KIND_TURNS_MAX);
-	ring->sq_room = UINT32_MAX;
+	ring->sqes_left = UINT32_MAX;
 	hostile->now_ns++;
 	if (hostile_complete_all(ring, false))
 		return;

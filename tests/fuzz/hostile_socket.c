@@ -54,9 +54,9 @@ int socket_listen(struct ring *ring, const struct address *address, uint64_t kee
 }
 
 int socket_bind_udp(struct ring *ring, const struct address *address,
-		    const struct socket_room *room)
+		    const struct socket_buffers *buffers)
 {
-	(void)room;
+	(void)buffers;
 	return socket_listen(ring, address, 0);
 }
 
@@ -75,17 +75,17 @@ int socket_adopt_tcp(struct ring *ring, int fd, uint64_t keepalive_ms)
 	return 0;
 }
 
-int socket_adopt_udp(struct ring *ring, int fd, const struct socket_room *room)
+int socket_adopt_udp(struct ring *ring, int fd, const struct socket_buffers *buffers)
 {
-	(void)room;
+	(void)buffers;
 	return socket_adopt_tcp(ring, fd, 0);
 }
 
-void socket_room(struct ring *ring, int fd, struct socket_room *room)
+void socket_buffer_sizes(struct ring *ring, int fd, struct socket_buffers *buffers)
 {
 	(void)ring;
 	hostile_file(fd);
-	*room = (struct socket_room){ hostile_byte(), hostile_byte() };
+	*buffers = (struct socket_buffers){ hostile_byte(), hostile_byte() };
 }
 
 uint32_t socket_drops(struct ring *ring, int fd)

@@ -56,7 +56,7 @@ enum sim_fault {
 	SIM_UDP_DUPLICATE,
 	SIM_UDP_REORDER,
 	SIM_UDP_KERNEL_DROP,	   /* dropped at the socket, for lack of memory */
-	SIM_UDP_NO_ROOM,	   /* or of room there (not by chance: it may be made small) */
+	SIM_UDP_BUFFER_FULL,	   /* or of room there (not by chance: it may be made small) */
 	SIM_UDP_TOGETHER,	   /* datagrams of one sender come together */
 	SIM_UDP_TOO_LONG_TOGETHER, /* they cannot be sent together: EINVAL, too long for the way */
 	SIM_UDP_NEVER_TOGETHER,	   /* or EIO, since it never can be */

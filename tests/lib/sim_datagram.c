@@ -120,7 +120,7 @@ bool sim_try_send_datagram(struct sim *sim, struct sim_op *op)
 /* Room for control data, and how much of it is used. */
 struct control {
 	uint8_t *at;
-	size_t room, used;
+	size_t capacity, used;
 	bool cut;
 };
 
@@ -130,7 +130,7 @@ static void put_control(struct control *control, int level, int type, const void
 			size_t bytes)
 {
 	struct cmsghdr *header = (struct cmsghdr *)(control->at + control->used);
-	const size_t left = control->room - control->used;
+	const size_t left = control->capacity - control->used;
 
 	control->cut |= left < CMSG_LEN(bytes);
 	if (left < sizeof(*header))
@@ -208,7 +208,7 @@ static void join_two(struct sim_file *file)
 	*both = *first;
 	both->segment_bytes = first->segment_bytes ? first->segment_bytes : first->bytes;
 	both->bytes = first->bytes + second->bytes;
-	both->room_bytes = first->room_bytes + second->room_bytes;
+	both->truesize = first->truesize + second->truesize;
 	both->next = second->next;
 	memcpy(both->data, first->data, first->bytes);
 	memcpy(both->data + first->bytes, second->data, second->bytes);

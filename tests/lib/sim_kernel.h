@@ -16,7 +16,7 @@
 /* Bytes on their way in one direction. */
 struct sim_bytes {
 	uint8_t *bytes;
-	size_t room, head, count;
+	size_t capacity, head, count;
 };
 
 struct sim_connection {
@@ -46,7 +46,7 @@ struct sim_datagram {
 	struct address from, to;
 	size_t bytes;
 	size_t segment_bytes; /* of each that was put together; 0: it is one */
-	size_t room_bytes;    /* that it takes at the socket */
+	size_t truesize;      /* that it takes at the socket */
 	uint8_t data[];
 };
 
@@ -58,8 +58,8 @@ struct sim_file {
 	bool closed;			   /* but an operation holds it open */
 	struct sim_connection *connection; /* of a stream or pipe; the backlog of a listener */
 	struct sim_datagram *datagrams;	   /* arrived, oldest first */
-	struct socket_room room;	   /* for them */
-	size_t room_used;
+	struct socket_buffers buffers;	   /* for them */
+	size_t buffered_bytes;
 	uint32_t drops; /* of such as would have arrived */
 	uint64_t event;
 };

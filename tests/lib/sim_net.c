@@ -43,23 +43,23 @@ int sim_open(struct sim *sim, enum sim_file_kind kind)
 
 /* ---- Connections ---- */
 
-static struct sim_connection *new_connection(struct sim *sim, size_t room)
+static struct sim_connection *new_connection(struct sim *sim, size_t capacity)
 {
 	struct sim_connection *connection = calloc(1, sizeof(*connection));
 
 	CHECK(connection);
 	connection->sim = sim;
-	connection->in = (struct sim_bytes){ .bytes = malloc(room), .room = room };
-	connection->out = (struct sim_bytes){ .bytes = malloc(room), .room = room };
+	connection->in = (struct sim_bytes){ .bytes = malloc(capacity), .capacity = capacity };
+	connection->out = (struct sim_bytes){ .bytes = malloc(capacity), .capacity = capacity };
 	CHECK(connection->in.bytes && connection->out.bytes);
 	return connection;
 }
 
 static size_t bytes_write(struct sim_bytes *to, const uint8_t *from, size_t bytes)
 {
-	bytes = min_size(bytes, to->room - to->count);
+	bytes = min_size(bytes, to->capacity - to->count);
 	for (size_t i = 0; i < bytes; i++)
-		to->bytes[(to->head + to->count + i) % to->room] = from[i];
+		to->bytes[(to->head + to->count + i) % to->capacity] = from[i];
 	to->count += bytes;
 	return bytes;
 }
@@ -68,8 +68,8 @@ static size_t bytes_read(struct sim_bytes *from, uint8_t *to, size_t bytes)
 {
 	bytes = min_size(bytes, from->count);
 	for (size_t i = 0; i < bytes; i++)
-		to[i] = from->bytes[(from->head + i) % from->room];
-	from->head = (from->head + bytes) % from->room;
+		to[i] = from->bytes[(from->head + i) % from->capacity];
+	from->head = (from->head + bytes) % from->capacity;
 	from->count -= bytes;
 	return bytes;
 }
@@ -122,7 +122,7 @@ int sim_stream_receive(struct sim_connection *connection, void *to, size_t bytes
 bool sim_stream_is_full(const struct sim_connection *connection)
 {
 	return !connection->broken && !connection->server_ended &&
-	       connection->out.count == connection->out.room;
+	       connection->out.count == connection->out.capacity;
 }
 
 int sim_stream_send(struct sim_connection *connection, const struct iovec *pieces, size_t count,
@@ -140,7 +140,7 @@ int sim_stream_send(struct sim_connection *connection, const struct iovec *piece
 	}
 	if (connection->server_ended)
 		return -EPIPE;
-	if (connection->out.count == connection->out.room)
+	if (connection->out.count == connection->out.capacity)
 		return -EAGAIN;
 	for (size_t i = 0; i < count && bytes > 0; i++) {
 		size_t part = min_size(bytes, pieces[i].iov_len);

@@ -14,7 +14,7 @@
 
 /* What the smallest datagram takes of the room of a socket; of a large one each byte counts twice.
  * Linux counts less (2,304 bytes for 1,000). */
-#define DATAGRAM_ROOM_BYTES 1280
+#define DATAGRAM_TRUESIZE 1280
 
 static struct sim_datagram *make(const struct address *from, const struct address *to,
 				 const struct iovec *pieces, size_t count)
@@ -27,7 +27,7 @@ static struct sim_datagram *make(const struct address *from, const struct addres
 	datagram = malloc(sizeof(*datagram) + bytes);
 	CHECK(datagram);
 	*datagram = (struct sim_datagram){ .from = *from, .to = *to, .bytes = bytes };
-	datagram->room_bytes = DATAGRAM_ROOM_BYTES + 2 * bytes;
+	datagram->truesize = DATAGRAM_TRUESIZE + 2 * bytes;
 	for (size_t i = 0; i < count; at += pieces[i++].iov_len)
 		memcpy(datagram->data + at, pieces[i].iov_base, pieces[i].iov_len);
 	return datagram;
@@ -85,16 +85,16 @@ void sim_tap(struct sim *sim, const struct sim_tap *tap)
 }
 
 /* Whether the socket takes one more; the first always finds room. */
-static bool has_room(struct sim *sim, const struct sim_file *file,
-		     const struct sim_datagram *datagram)
+static bool has_space(struct sim *sim, const struct sim_file *file,
+		      const struct sim_datagram *datagram)
 {
 	if (sim_chance(sim, SIM_UDP_KERNEL_DROP))
 		return false;
 	/* Linux has twice the room that was asked for (socket(7), SO_RCVBUF). */
 	if (!file->datagrams ||
-	    file->room_used + datagram->room_bytes <= 2 * file->room.receive_bytes)
+	    file->buffered_bytes + datagram->truesize <= 2 * file->buffers.receive_bytes)
 		return true;
-	sim->fired[SIM_UDP_NO_ROOM]++;
+	sim->fired[SIM_UDP_BUFFER_FULL]++;
 	sim_trace(sim, "  no room for a datagram");
 	return false;
 }
@@ -103,7 +103,7 @@ static void queue_at(struct sim *sim, struct sim_file *file, struct sim_datagram
 {
 	struct sim_datagram **last = &file->datagrams;
 
-	if (!has_room(sim, file, datagram)) {
+	if (!has_space(sim, file, datagram)) {
 		file->drops++;
 		sim->dropped++;
 		free(datagram);
@@ -113,7 +113,7 @@ static void queue_at(struct sim *sim, struct sim_file *file, struct sim_datagram
 		last = &(*last)->next;
 	*last = datagram;
 	datagram->next = NULL;
-	file->room_used += datagram->room_bytes;
+	file->buffered_bytes += datagram->truesize;
 }
 
 struct sim_datagram *sim_take_datagram(struct sim_file *file)
@@ -121,7 +121,7 @@ struct sim_datagram *sim_take_datagram(struct sim_file *file)
 	struct sim_datagram *first = file->datagrams;
 
 	file->datagrams = first->next;
-	file->room_used -= first->room_bytes;
+	file->buffered_bytes -= first->truesize;
 	return first;
 }
 

@@ -82,27 +82,27 @@ int socket_listen(struct ring *ring, const struct address *address, uint64_t kee
  * What a socket gets: no more than net.core.rmem_max and wmem_max, half of that if nothing was
  * asked for (its double is net.core.rmem_default), and a little at least (Linux 6.1).
  */
-#define ROOM_BYTES_MAX 212992
+#define BUFFER_BYTES_MAX 212992
 #define RECEIVE_BYTES_MIN 1152
 #define SEND_BYTES_MIN 2304
 
-static size_t room_of(size_t asked, size_t least)
+static size_t granted(size_t asked, size_t least)
 {
 	if (asked == 0)
-		return ROOM_BYTES_MAX / 2;
-	return asked < least ? least : min_size(asked, ROOM_BYTES_MAX);
+		return BUFFER_BYTES_MAX / 2;
+	return asked < least ? least : min_size(asked, BUFFER_BYTES_MAX);
 }
 
 int socket_bind_udp(struct ring *ring, const struct address *address,
-		    const struct socket_room *room)
+		    const struct socket_buffers *buffers)
 {
 	int fd = open_bound(sim_current, SIM_DATAGRAMS, address);
 
 	(void)ring;
 	if (fd >= 0)
-		sim_current->files[fd].room = (struct socket_room){
-			room_of(room->receive_bytes, RECEIVE_BYTES_MIN),
-			room_of(room->send_bytes, SEND_BYTES_MIN),
+		sim_current->files[fd].buffers = (struct socket_buffers){
+			granted(buffers->receive_bytes, RECEIVE_BYTES_MIN),
+			granted(buffers->send_bytes, SEND_BYTES_MIN),
 		};
 	return fd;
 }
@@ -135,23 +135,23 @@ int socket_adopt_tcp(struct ring *ring, int fd, uint64_t keepalive_ms)
 	return 0;
 }
 
-int socket_adopt_udp(struct ring *ring, int fd, const struct socket_room *room)
+int socket_adopt_udp(struct ring *ring, int fd, const struct socket_buffers *buffers)
 {
 	struct sim_file *file = sim_file(sim_current, fd);
 
 	(void)ring;
 	CHECK(file->kind == SIM_DATAGRAMS);
-	if (room->receive_bytes > 0)
-		file->room.receive_bytes = room_of(room->receive_bytes, RECEIVE_BYTES_MIN);
-	if (room->send_bytes > 0)
-		file->room.send_bytes = room_of(room->send_bytes, SEND_BYTES_MIN);
+	if (buffers->receive_bytes > 0)
+		file->buffers.receive_bytes = granted(buffers->receive_bytes, RECEIVE_BYTES_MIN);
+	if (buffers->send_bytes > 0)
+		file->buffers.send_bytes = granted(buffers->send_bytes, SEND_BYTES_MIN);
 	return 0;
 }
 
-void socket_room(struct ring *ring, int fd, struct socket_room *room)
+void socket_buffer_sizes(struct ring *ring, int fd, struct socket_buffers *buffers)
 {
 	(void)ring;
-	*room = sim_file(sim_current, fd)->room;
+	*buffers = sim_file(sim_current, fd)->buffers;
 }
 
 uint32_t socket_drops(struct ring *ring, int fd)

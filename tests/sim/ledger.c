@@ -126,7 +126,7 @@ static void resolve(struct ledger *ledger, unsigned end)
 			continue;
 		if (part->owner && was_there(ledger, part->owner))
 			take(ledger, part->owner, part);
-		else if ((ledger->stateless || part->has_room) && !ledger->closed)
+		else if ((ledger->stateless || part->has_space) && !ledger->closed)
 			sim_fail(ledger->sim, "a datagram was dropped that could be answered");
 		else
 			ledger->no_place++;
@@ -164,7 +164,7 @@ static void take_part(struct ledger *ledger, const struct sim_taken *taken, size
 	}
 	part->owner = find_owner(ledger, &part->key);
 	/* Those behind it may find that it took the last place. */
-	part->has_room = part == ledger->parts && ledger_has_room(ledger, &taken->from);
+	part->has_space = part == ledger->parts && ledger_has_room(ledger, &taken->from);
 }
 
 void ledger_taken(struct ledger *ledger, const struct sim_taken *taken)
@@ -254,7 +254,7 @@ void ledger_delivered(struct ledger *ledger, rollcall_client id, const void *dat
 			 part->owner->id);
 	part->delivered = true;
 	if (id == ROLLCALL_NONE) {
-		if (part->has_room)
+		if (part->has_space)
 			sim_fail(ledger->sim, "there is a place, but no client is made");
 		ledger->expected.udp_unlisted++;
 	} else {

@@ -57,7 +57,7 @@ struct ledger_part {
 	const uint8_t *payload;
 	size_t bytes;
 	struct ledger_client *owner; /* NULL: nobody is known there */
-	bool has_room;		     /* there is a place for one more client of its source */
+	bool has_space;		     /* there is a place for one more client of its source */
 };
 
 /* An answer that is owed. */

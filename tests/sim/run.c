@@ -356,7 +356,7 @@ static bool has_dropped(const struct run *run)
 
 	CHECK(rollcall_stats(run->server, &stats) == 0);
 	return stats.udp_full || stats.udp_source_full || stats.udp_rate ||
-	       stats.udp_sends_dropped || sim_fired(run->sim)[SIM_UDP_NO_ROOM];
+	       stats.udp_sends_dropped || sim_fired(run->sim)[SIM_UDP_BUFFER_FULL];
 }
 
 /* Makes the server, lets it live, and checks the end. Without memory it may not come so far. */

@@ -30,9 +30,9 @@ static struct {
 	unsigned started_count;
 	struct io_uring_cqe completions[SCRIPTED_COMPLETIONS_MAX]; /* not taken yet */
 	unsigned first, count;
-	unsigned sqe_room; /* so many more SQEs are given out */
-	int wait_error;	   /* what waiting ends with */
-	bool kind;	   /* waiting ends what is in flight, and cancels last */
+	unsigned sqes_left; /* so many more SQEs are given out */
+	int wait_error;	    /* what waiting ends with */
+	bool kind;	    /* waiting ends what is in flight, and cancels last */
 	uint64_t now_ns;
 	uint64_t first_wait_ns;		  /* how long the first wait was to be */
 	bool is_waited;			  /* there was one */
@@ -43,15 +43,15 @@ static struct {
 	struct {
 		const char *host;
 		unsigned bits, scope;
-	} own[4];			    /* the machine's addresses; an empty one ends them */
-	bool own_changed;		    /* for the next addresses_changed() */
-	int own_error;			    /* of addresses_read() */
-	int watch_error;		    /* of addresses_watch() */
-	bool elsewhere;			    /* sockets are in another network namespace */
-	unsigned own_checks, own_reads;	    /* calls of them */
-	uint32_t drops[SCRIPTED_FILES_MAX]; /* by descriptor */
-	struct socket_room room;	    /* of UDP sockets */
-	struct socket_room asked_room;	    /* for the last of them */
+	} own[4];			     /* the machine's addresses; an empty one ends them */
+	bool own_changed;		     /* for the next addresses_changed() */
+	int own_error;			     /* of addresses_read() */
+	int watch_error;		     /* of addresses_watch() */
+	bool elsewhere;			     /* sockets are in another network namespace */
+	unsigned own_checks, own_reads;	     /* calls of them */
+	uint32_t drops[SCRIPTED_FILES_MAX];  /* by descriptor */
+	struct socket_buffers buffers;	     /* of UDP sockets */
+	struct socket_buffers asked_buffers; /* for the last of them */
 	int transport;	 /* what sockets are that were made elsewhere, or an error */
 	int adopt_error; /* of taking them over */
 	int resolve_error;
@@ -70,7 +70,7 @@ static inline void kernel_begin(void)
 {
 	memset(&kernel, 0, sizeof(kernel));
 	memset(fake_groups, 0, sizeof(fake_groups));
-	kernel.sqe_room = UINT32_MAX;
+	kernel.sqes_left = UINT32_MAX;
 	kernel.now_ns = 1000000;
 }
 
@@ -157,9 +157,9 @@ struct io_uring_sqe *ring_sqe(struct ring *ring)
 	struct io_uring_sqe *sqe = &kernel.started[kernel.started_count];
 
 	(void)ring;
-	if (kernel.sqe_room == 0)
+	if (kernel.sqes_left == 0)
 		return NULL;
-	kernel.sqe_room--;
+	kernel.sqes_left--;
 	assert_in_range(kernel.started_count++, 0, SCRIPTED_STARTED_MAX - 1);
 	sqe_hand_out(sqe);
 	return sqe;
@@ -255,7 +255,7 @@ int socket_resolve(struct ring *ring, const char *host, uint16_t port, struct ad
 }
 
 int socket_bind_udp(struct ring *ring, const struct address *address,
-		    const struct socket_room *room)
+		    const struct socket_buffers *buffers)
 {
 	int error = kernel.bind ? kernel.bind(address) : 0;
 	int fd = error ? error : kernel_open();
@@ -263,8 +263,8 @@ int socket_bind_udp(struct ring *ring, const struct address *address,
 	(void)ring;
 	if (fd < 0)
 		return fd;
-	if (room)
-		kernel.asked_room = *room;
+	if (buffers)
+		kernel.asked_buffers = *buffers;
 	kernel.addresses[fd] = *address;
 	if (address_port(address) == 0)
 		address_set_port(&kernel.addresses[fd], (uint16_t)(SCRIPTED_PORT + fd));
@@ -293,20 +293,20 @@ int socket_adopt_tcp(struct ring *ring, int fd, uint64_t keepalive_ms)
 	return kernel.adopt_error;
 }
 
-int socket_adopt_udp(struct ring *ring, int fd, const struct socket_room *room)
+int socket_adopt_udp(struct ring *ring, int fd, const struct socket_buffers *buffers)
 {
 	(void)ring;
 	assert_true(kernel.is_open[fd]);
 	assert_int_equal(kernel.transport, ROLLCALL_UDP);
-	kernel.asked_room = *room;
+	kernel.asked_buffers = *buffers;
 	return kernel.adopt_error;
 }
 
-void socket_room(struct ring *ring, int fd, struct socket_room *room)
+void socket_buffer_sizes(struct ring *ring, int fd, struct socket_buffers *buffers)
 {
 	(void)ring;
 	(void)fd;
-	*room = kernel.room;
+	*buffers = kernel.buffers;
 }
 
 uint32_t socket_drops(struct ring *ring, int fd)

@@ -33,7 +33,7 @@ static inline int scripted_end(void **state)
 {
 	(void)state;
 	kernel.kind = true;
-	kernel.sqe_room = UINT32_MAX;
+	kernel.sqes_left = UINT32_MAX;
 	rollcall_destroy(server);
 	server = NULL;
 	assert_int_equal(kernel.started_count, 0);

@@ -20,14 +20,14 @@ static void copies(void **state)
 static void copies_share_blocks(void **state)
 {
 	(void)state;
-	for (size_t at = 0; at < QUEUE_BLOCK_ROOM; at += 8)
+	for (size_t at = 0; at < QUEUE_BLOCK_PAYLOAD; at += 8)
 		assert_true(append(plain + at, 8));
 	assert_int_equal(queue.segments, 1);
-	assert_true(append(plain + QUEUE_BLOCK_ROOM, 1));
+	assert_true(append(plain + QUEUE_BLOCK_PAYLOAD, 1));
 	assert_int_equal(queue.segments, 2);
-	assert_true(append(plain + QUEUE_BLOCK_ROOM + 1, 2 * QUEUE_BLOCK_ROOM));
+	assert_true(append(plain + QUEUE_BLOCK_PAYLOAD + 1, 2 * QUEUE_BLOCK_PAYLOAD));
 	assert_int_equal(memory.blocks.used, 4);
-	assert_bytes(plain, 3 * QUEUE_BLOCK_ROOM + 1);
+	assert_bytes(plain, 3 * QUEUE_BLOCK_PAYLOAD + 1);
 }
 
 /* Bytes inside a leased buffer stay there, of either pool; the queue adds a lease of its own. */
@@ -168,19 +168,20 @@ static void gather_limits(void **state)
 
 	(void)state;
 	assert_int_equal(queue_gather(&queue, pieces, 4), 0);
-	assert_true(append(plain, 3 * QUEUE_BLOCK_ROOM));
+	assert_true(append(plain, 3 * QUEUE_BLOCK_PAYLOAD));
 	assert_int_equal(queue_gather(&queue, pieces, 0), 0);
 	assert_int_equal(queue_gather(&queue, pieces, 2), 2);
 	assert_null(pieces[2].iov_base);
 	assert_int_equal(queue_gather(&queue, pieces, 3), 3);
 	assert_int_equal(queue_gather(&queue, pieces, 4), 3);
-	assert_memory_equal(pieces[2].iov_base, plain + 2 * QUEUE_BLOCK_ROOM, QUEUE_BLOCK_ROOM);
+	assert_memory_equal(pieces[2].iov_base, plain + 2 * QUEUE_BLOCK_PAYLOAD,
+			    QUEUE_BLOCK_PAYLOAD);
 }
 
 /* Bytes are dropped inside a segment, up to its end, and over several, by all numbers of bytes. */
 static void advance(void **state)
 {
-	const size_t total = 2 * QUEUE_BLOCK_ROOM + 100;
+	const size_t total = 2 * QUEUE_BLOCK_PAYLOAD + 100;
 
 	(void)state;
 	for (size_t step = 1; step <= total; step += step < 8 ? 1 : 613) {

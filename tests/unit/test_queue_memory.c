@@ -39,7 +39,7 @@ static void own_without_memory(void **state)
 {
 	uint16_t id = fake_receive(&buffers[0]);
 	struct queue other = { 0 };
-	const struct iovec filler = { plain, (BLOCKS - 1) * QUEUE_BLOCK_ROOM - 1 };
+	const struct iovec filler = { plain, (BLOCKS - 1) * QUEUE_BLOCK_PAYLOAD - 1 };
 
 	(void)state;
 	assert_true(queue_append(&memory, &other, &filler, 1, false));
@@ -59,7 +59,7 @@ static void clear(void **state)
 	uint16_t id = fake_receive(&buffers[0]);
 
 	(void)state;
-	assert_true(append(plain, 2 * QUEUE_BLOCK_ROOM));
+	assert_true(append(plain, 2 * QUEUE_BLOCK_PAYLOAD));
 	assert_true(append(buffers_data(&buffers[0], id), 3000));
 	assert_true(append(plain, 300));
 	queue_advance(&memory, &queue, 5);
@@ -74,18 +74,18 @@ static void clear(void **state)
 /* What does not fit is refused as a whole: nothing of any part is appended. */
 static void blocks_run_out(void **state)
 {
-	const struct iovec parts[] = { { plain, 10 }, { plain, 2 * QUEUE_BLOCK_ROOM } };
+	const struct iovec parts[] = { { plain, 10 }, { plain, 2 * QUEUE_BLOCK_PAYLOAD } };
 
 	(void)state;
-	assert_false(append(plain, (BLOCKS + 1) * QUEUE_BLOCK_ROOM));
+	assert_false(append(plain, (BLOCKS + 1) * QUEUE_BLOCK_PAYLOAD));
 	assert_bytes(plain, 0);
 	assert_int_equal(memory.blocks.used, 0);
-	assert_true(append(plain, (BLOCKS - 2) * QUEUE_BLOCK_ROOM));
+	assert_true(append(plain, (BLOCKS - 2) * QUEUE_BLOCK_PAYLOAD));
 	assert_false(queue_append(&memory, &queue, parts, 2, false));
-	assert_bytes(plain, (BLOCKS - 2) * QUEUE_BLOCK_ROOM);
-	assert_int_equal(memory.copied_bytes, (BLOCKS - 2) * QUEUE_BLOCK_ROOM);
+	assert_bytes(plain, (BLOCKS - 2) * QUEUE_BLOCK_PAYLOAD);
+	assert_int_equal(memory.copied_bytes, (BLOCKS - 2) * QUEUE_BLOCK_PAYLOAD);
 	/* It becomes possible when memory comes back. */
-	queue_advance(&memory, &queue, 2 * QUEUE_BLOCK_ROOM);
+	queue_advance(&memory, &queue, 2 * QUEUE_BLOCK_PAYLOAD);
 	assert_true(queue_append(&memory, &queue, parts, 2, false));
 }
 

@@ -179,7 +179,7 @@ static void full_submission_queue(void **state)
 {
 	(void)state;
 	serve_one("udp://192.0.2.9:7070", "192.0.2.1");
-	kernel.sqe_room = 1;
+	kernel.sqes_left = 1;
 	answer(0, 1);
 	answer(0, 2);
 	answer(0, 3);
@@ -188,7 +188,7 @@ static void full_submission_queue(void **state)
 	turn();
 	assert_leaves("first", 1, 0);
 	assert_false(is_sending());
-	kernel.sqe_room = UINT32_MAX;
+	kernel.sqes_left = UINT32_MAX;
 	turn();
 	assert_leaves("second", 2, 0);
 	assert_leaves("last", 6, 3);

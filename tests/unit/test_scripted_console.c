@@ -74,10 +74,10 @@ static void full_submission_queue(void **state)
 {
 	(void)state;
 	turn();
-	kernel.sqe_room = 0;
+	kernel.sqes_left = 0;
 	line("one");
 	assert_null(find_started(IORING_OP_WRITE, console.fd));
-	kernel.sqe_room = UINT32_MAX;
+	kernel.sqes_left = UINT32_MAX;
 	turn();
 	complete_write(4);
 	assert_string_equal(written, "one\n");

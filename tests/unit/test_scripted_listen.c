@@ -150,7 +150,7 @@ static void adopted(void **state)
 	assert_true(server->unflushed);
 	udp = made_elsewhere(ROLLCALL_UDP);
 	assert_int_equal(adopt(udp), 0);
-	assert_int_equal(kernel.asked_room.receive_bytes, options.udp_receive_buffer_bytes);
+	assert_int_equal(kernel.asked_buffers.receive_bytes, options.udp_receive_buffer_bytes);
 	assert_int_equal(rollcall_listening(server, 0, text, sizeof(text)), 0);
 	assert_string_equal(text, tcp % 2 ? "tcp 0.0.0.0:80" : "tcp [::1]:80");
 	assert_int_equal(rollcall_listening(server, 1, text, sizeof(text)), 0);

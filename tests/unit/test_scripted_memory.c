@@ -216,7 +216,7 @@ static int init_with_room(int (*init)(void), void (*destroy)(void), size_t room)
 	parts = (struct rollcall_server){ .hub.options = options };
 	do
 		assert_int_equal(timers_reserve(timers), 0);
-	while (timers->room - timers->reserved > room);
+	while (timers->capacity - timers->reserved > room);
 	failing = 1;
 	error = init();
 	assert_int_equal(failing, 0);

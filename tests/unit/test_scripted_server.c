@@ -138,10 +138,10 @@ static void files_cancelled(void **state)
 	rollcall_stop(server);
 	rollcall_stop(server);
 	assert_int_equal(rollcall_read(server, &io), -ESHUTDOWN);
-	kernel.sqe_room = 0;
+	kernel.sqes_left = 0;
 	turn();
 	assert_null(find_started(IORING_OP_ASYNC_CANCEL, -1));
-	kernel.sqe_room = UINT32_MAX;
+	kernel.sqes_left = UINT32_MAX;
 	turn();
 	complete(started(IORING_OP_ASYNC_CANCEL, -1), 0, 0);
 	complete(started(IORING_OP_ASYNC_CANCEL, -1), -ENOENT, 0);

@@ -215,7 +215,7 @@ static void no_memory_for_the_rest(void **state)
 	create_and_listen();
 	greedy = accept_client();
 	slow = accept_client();
-	assert_int_equal(rollcall_send(server, 0, many, 190 * QUEUE_BLOCK_ROOM), 0);
+	assert_int_equal(rollcall_send(server, 0, many, 190 * QUEUE_BLOCK_PAYLOAD), 0);
 	turn();
 	complete_cancelled(greedy);
 	receive(slow, many, 12000);

@@ -240,11 +240,11 @@ static void room(void **state)
 	create();
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		logged[0] = '\0';
-		kernel.room.receive_bytes = cases[i].receive_bytes;
-		kernel.room.send_bytes = cases[i].send_bytes;
+		kernel.buffers.receive_bytes = cases[i].receive_bytes;
+		kernel.buffers.send_bytes = cases[i].send_bytes;
 		assert_int_equal(listen_on("udp://192.0.2.9:0"), 0);
-		assert_int_equal(kernel.asked_room.receive_bytes, 4000);
-		assert_int_equal(kernel.asked_room.send_bytes, 3000);
+		assert_int_equal(kernel.asked_buffers.receive_bytes, 4000);
+		assert_int_equal(kernel.asked_buffers.send_bytes, 3000);
 		assert_string_equal(logged, cases[i].logged);
 	}
 }

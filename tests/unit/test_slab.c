@@ -20,13 +20,13 @@ static void up_to_the_limit(void **state)
 	assert_int_equal(slab_init(&slab, 33, LIMIT), 0);
 	assert_int_equal(slab.object_bytes, 48);
 	for (uint32_t i = 0; i < LIMIT; i++) {
-		assert_int_equal(slab_room(&slab), LIMIT - i);
+		assert_int_equal(slab_left(&slab), LIMIT - i);
 		objects[i] = slab_take(&slab);
 		assert_non_null(objects[i]);
 		assert_int_equal((uintptr_t)objects[i] % 16, 0);
 		memset(objects[i], (int)i, slab.object_bytes);
 	}
-	assert_int_equal(slab_room(&slab), 0);
+	assert_int_equal(slab_left(&slab), 0);
 	assert_null(slab_take(&slab));
 	assert_null(slab_take(&slab));
 	for (uint32_t i = 0; i < LIMIT; i++) {
@@ -34,7 +34,7 @@ static void up_to_the_limit(void **state)
 			assert_int_equal(objects[i][byte], i);
 		slab_give(&slab, objects[i]);
 	}
-	assert_int_equal(slab_room(&slab), LIMIT);
+	assert_int_equal(slab_left(&slab), LIMIT);
 	slab_destroy(&slab);
 }
 
@@ -122,7 +122,7 @@ static void random_model(void **state)
 			slab_give(&slab, taken[pick]);
 			taken[pick] = taken[--count];
 		}
-		assert_int_equal(slab_room(&slab), OBJECTS - count);
+		assert_int_equal(slab_left(&slab), OBJECTS - count);
 	}
 	while (count > 0)
 		slab_give(&slab, taken[--count]);
