@@ -36,11 +36,6 @@
 
 #ifdef __cplusplus
 extern "C" {
-#if defined(__GNUC__)
-/* Two functions share their names with the structs that they fill in, which C++ allows too. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow"
-#endif
 #endif
 
 #define ROLLCALL_VERSION "0.1.0"
@@ -67,9 +62,9 @@ struct rollcall_timer;
 
 /* How a TCP byte stream is divided into messages. A datagram is always one message. */
 enum rollcall_framing {
-	ROLLCALL_RAW,	 /* no division: bytes as they arrive, in pieces of any size */
-	ROLLCALL_LINES,	 /* lines, delivered with their LF or CR LF; the last may lack it */
-	ROLLCALL_LENGTH, /* a 32-bit big-endian length, then that number of bytes; the length is
+	ROLLCALL_FRAMING_RAW,	/* no division: bytes as they arrive, in pieces of any size */
+	ROLLCALL_FRAMING_LINES, /* lines, delivered with their LF or CR LF; the last may lack it */
+	ROLLCALL_FRAMING_LENGTH, /* a 32-bit big-endian length, then that number of bytes; the length is
 			  * removed from received messages and put before each sent one */
 };
 
@@ -91,13 +86,13 @@ struct rollcall_service {
 	/*
 	 * Maximum length of a TCP message in bytes, without its line ending or length prefix; 0:
 	 * 65,536. At most 2^30, and at most memory_bytes_max, which also limits unfinished
-	 * messages. Ignored for ROLLCALL_RAW and for datagrams.
+	 * messages. Ignored for ROLLCALL_FRAMING_RAW and for datagrams.
 	 */
 	size_t message_bytes_max;
 
 	/*
 	 * Text with which the service's answers begin, or NULL. UDP datagrams that begin with it
-	 * twice are dropped and counted (udp_loops): they have bounced between two servers that
+	 * twice are dropped and counted (udp_dropped_loop): they have bounced between two servers that
 	 * answer everything (CVE-2024-2169).
 	 */
 	const char *loop_prefix;
@@ -430,8 +425,8 @@ ROLLCALL_EXPORT int rollcall_adopt(struct rollcall_server *server, int fd,
  * Writes the index-th listening address, as "tcp 127.0.0.1:8080", with a final NUL; 80 bytes are
  * always enough. Errors: -ENOENT: no such index; -ENOSPC: `bytes` is too small.
  */
-ROLLCALL_EXPORT int rollcall_listening(struct rollcall_server *server, unsigned index, char *text,
-				       size_t bytes);
+ROLLCALL_EXPORT int rollcall_listener_address(struct rollcall_server *server, unsigned index,
+					      char *text, size_t bytes);
 
 /*
  * Runs the loop until rollcall_stop() and the drain after it, then returns 0. Errors: -EBUSY:
@@ -555,8 +550,8 @@ struct rollcall_client_info {
 };
 
 /* Fills in *info about a client. Errors: -ENOENT: gone; -EINVAL: `size` is not set. */
-ROLLCALL_EXPORT int rollcall_client_info(struct rollcall_server *server, rollcall_client client,
-					 struct rollcall_client_info *info);
+ROLLCALL_EXPORT int rollcall_client_get_info(struct rollcall_server *server, rollcall_client client,
+					     struct rollcall_client_info *info);
 
 /*
  * Walks the clients: returns the one after `client`, the first for ROLLCALL_NONE, and ROLLCALL_NONE
@@ -673,24 +668,25 @@ struct rollcall_stats {
 	uint64_t sends_refused;	    /* rollcall_send() returned -ENOBUFS or -ENOMEM */
 
 	/* Datagrams dropped, by reason. */
-	uint64_t udp_full;	   /* the table of UDP clients was full */
-	uint64_t udp_source_full;  /* the source had udp_clients_per_source_max clients */
-	uint64_t udp_rate;	   /* the source sends more than udp_rate */
-	uint64_t udp_no_ports;	   /* source port 0, which cannot be answered */
-	uint64_t udp_low_ports;	   /* source port below 1024 */
-	uint64_t udp_own_sources;  /* the source is an address of this server, as far as known */
-	uint64_t udp_bad_sources;  /* a broadcast, multicast or missing source address */
-	uint64_t udp_loops;	   /* began with the service's loop_prefix twice */
-	uint64_t udp_truncated;	   /* larger than a buffer */
-	uint64_t udp_malformed;	   /* no well-formed RTP header where one is required */
-	uint64_t udp_kernel_drops; /* by the kernel: SO_RCVBUF was full, or the checksum wrong;
+	uint64_t udp_dropped_full;	  /* the table of UDP clients was full */
+	uint64_t udp_dropped_source_full; /* the source had udp_clients_per_source_max clients */
+	uint64_t udp_dropped_rate;	  /* the source sends more than udp_rate */
+	uint64_t udp_dropped_no_port;	  /* source port 0, which cannot be answered */
+	uint64_t udp_dropped_low_port;	  /* source port below 1024 */
+	uint64_t
+		udp_dropped_own_source; /* the source is an address of this server, as far as known */
+	uint64_t udp_dropped_bad_source; /* a broadcast, multicast or missing source address */
+	uint64_t udp_dropped_loop;	 /* began with the service's loop_prefix twice */
+	uint64_t udp_dropped_truncated;	 /* larger than a buffer */
+	uint64_t udp_dropped_malformed;	 /* no well-formed RTP header where one is required */
+	uint64_t udp_dropped_kernel; /* by the kernel: SO_RCVBUF was full, or the checksum wrong;
 				    * for an adopted socket, since its adoption. A GRO batch, up
 				    * to 64 datagrams of one peer, counts once. */
 
 	uint64_t udp_unlisted;	       /* datagrams delivered with ROLLCALL_NONE */
 	uint64_t udp_evictions;	       /* clients evicted to admit others */
-	uint64_t udp_bundles_received; /* GRO batches received (UDP_GRO) */
-	uint64_t udp_bundles_sent;     /* GSO batches sent (UDP_SEGMENT) */
+	uint64_t udp_batches_received; /* GRO batches received (UDP_GRO) */
+	uint64_t udp_batches_sent;     /* GSO batches sent (UDP_SEGMENT) */
 	uint64_t udp_sends_dropped;    /* answers dropped: no slot or memory, or SO_SNDBUF full */
 	uint64_t udp_send_errors;      /* answers refused by the kernel */
 
@@ -707,10 +703,11 @@ struct rollcall_stats {
 };
 
 /*
- * Copies the counters. All are up to date at any time; udp_kernel_drops takes a system call for
+ * Copies the counters. All are up to date at any time; udp_dropped_kernel takes a system call for
  * each UDP socket. -EINVAL: `size` is not set.
  */
-ROLLCALL_EXPORT int rollcall_stats(struct rollcall_server *server, struct rollcall_stats *stats);
+ROLLCALL_EXPORT int rollcall_get_stats(struct rollcall_server *server,
+				       struct rollcall_stats *stats);
 
 /* ---- The kernel ------------------------------------------------------------------------------ */
 
@@ -730,9 +727,6 @@ struct rollcall_feature {
 ROLLCALL_EXPORT int rollcall_features(struct rollcall_feature *features, unsigned count);
 
 #ifdef __cplusplus
-#if defined(__GNUC__)
-#pragma GCC diagnostic pop
-#endif
 }
 #endif
 

@@ -32,7 +32,8 @@ static bool has_connection(struct rollcall_server *server, rollcall_client clien
 		.size = offsetof(struct rollcall_client_info, address),
 	};
 
-	return rollcall_client_info(server, client, &info) == 0 && info.transport == ROLLCALL_TCP;
+	return rollcall_client_get_info(server, client, &info) == 0 &&
+	       info.transport == ROLLCALL_TCP;
 }
 
 /* Prints losses, duplicates and reordering of a client that sends RTP headers. */
@@ -44,7 +45,7 @@ static void report_sequence(struct announcer *announcer, struct rollcall_server 
 	char line[256];
 	int bytes;
 
-	if (rollcall_client_info(server, client, &info) || !info.has_sequence)
+	if (rollcall_client_get_info(server, client, &info) || !info.has_sequence)
 		return;
 	bytes = snprintf(line, sizeof(line),
 			 "Client ID : %" PRIu64 " sequence : %" PRIu64 " delivered, %" PRIu64

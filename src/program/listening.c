@@ -121,7 +121,7 @@ static bool has_tcp(struct rollcall_server *server)
 	char text[80];
 
 	/* TCP addresses come first. */
-	return rollcall_listening(server, 0, text, sizeof(text)) == 0 &&
+	return rollcall_listener_address(server, 0, text, sizeof(text)) == 0 &&
 	       strncmp(text, "tcp", 3) == 0;
 }
 

@@ -119,7 +119,7 @@ static int run(struct program *program)
 		announcer_waiting(&program->announcer);
 	manager_ready(&program->manager, program->server);
 	result = rollcall_run(program->server);
-	rollcall_stats(program->server, &stats);
+	rollcall_get_stats(program->server, &stats);
 	console_detach(&program->console);
 	console_detach(program->diagnostics.console);
 	losses_say(&program->diagnostics, &stats);

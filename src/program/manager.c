@@ -119,7 +119,7 @@ static void ready_text(char text[static TEXT_BYTES], struct rollcall_server *ser
 	char address[80];
 
 	for (unsigned i = 0; used + sizeof(address) + 2 < TEXT_BYTES; i++) {
-		if (rollcall_listening(server, i, address, sizeof(address)))
+		if (rollcall_listener_address(server, i, address, sizeof(address)))
 			break;
 		used += (size_t)snprintf(text + used, TEXT_BYTES - used, "%s %s", i ? "," : "",
 					 address);

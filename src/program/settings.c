@@ -59,9 +59,9 @@ void settings_of_service(const struct program_options *options, struct rollcall_
 		[OPTIONS_DISCARD] = &discard_service,
 	};
 	static const enum rollcall_framing framings[] = {
-		[OPTIONS_RAW] = ROLLCALL_RAW,
-		[OPTIONS_LINES] = ROLLCALL_LINES,
-		[OPTIONS_LENGTH] = ROLLCALL_LENGTH,
+		[OPTIONS_RAW] = ROLLCALL_FRAMING_RAW,
+		[OPTIONS_LINES] = ROLLCALL_FRAMING_LINES,
+		[OPTIONS_LENGTH] = ROLLCALL_FRAMING_LENGTH,
 	};
 
 	*service = *services[options->service];

@@ -86,7 +86,7 @@ static void stop(struct signals *signals, struct rollcall_server *server, const 
 	struct rollcall_stats stats = { .size = sizeof(stats) };
 	char text[80];
 
-	rollcall_stats(server, &stats);
+	rollcall_get_stats(server, &stats);
 	snprintf(text, sizeof(text), "%s: finishing with %" PRIu64 " clients", name,
 		 stats.tcp_clients_now + stats.udp_clients_now);
 	diagnostics_log(ROLLCALL_LOG_INFO, text, signals->diagnostics);

@@ -94,8 +94,8 @@ static struct address find_address(struct rollcall_server *server, const struct 
 	return address;
 }
 
-int rollcall_client_info(struct rollcall_server *server, rollcall_client id,
-			 struct rollcall_client_info *info)
+int rollcall_client_get_info(struct rollcall_server *server, rollcall_client id,
+			     struct rollcall_client_info *info)
 {
 	struct rollcall_client_info found = { .size = sizeof(found) };
 	struct client *client;
@@ -195,7 +195,7 @@ void *rollcall_data(struct rollcall_server *server, rollcall_client id)
 	return find(server, id, &client) ? NULL : client->data;
 }
 
-int rollcall_stats(struct rollcall_server *server, struct rollcall_stats *stats)
+int rollcall_get_stats(struct rollcall_server *server, struct rollcall_stats *stats)
 {
 	struct rollcall_stats now;
 

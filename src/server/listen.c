@@ -224,9 +224,9 @@ static int check_service(const struct rollcall_server *server,
 	else if (service->size != sizeof(*service))
 		snprintf(why, WHY_BYTES, "the size of the service is %zu instead of %zu",
 			 service->size, sizeof(*service));
-	else if (service->framing > ROLLCALL_LENGTH)
+	else if (service->framing > ROLLCALL_FRAMING_LENGTH)
 		snprintf(why, WHY_BYTES, "the framing of the service is %u, and must be 0 to %u",
-			 service->framing, ROLLCALL_LENGTH);
+			 service->framing, ROLLCALL_FRAMING_LENGTH);
 	else if (service->message_bytes_max > most)
 		snprintf(why, WHY_BYTES,
 			 "message_bytes_max of the service is %zu, and must be at most %zu",
@@ -366,7 +366,8 @@ int rollcall_adopt(struct rollcall_server *server, int fd, const struct rollcall
 	return error;
 }
 
-int rollcall_listening(struct rollcall_server *server, unsigned index, char *text, size_t bytes)
+int rollcall_listener_address(struct rollcall_server *server, unsigned index, char *text,
+			      size_t bytes)
 {
 	char line[ADDRESS_TEXT_BYTES + 4];
 

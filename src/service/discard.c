@@ -5,5 +5,5 @@
 const struct rollcall_service discard_service = {
 	.size = sizeof(struct rollcall_service),
 	.stateless = true,
-	.framing = ROLLCALL_RAW,
+	.framing = ROLLCALL_FRAMING_RAW,
 };

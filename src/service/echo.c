@@ -13,6 +13,6 @@ static void received(struct rollcall_server *server, rollcall_client client, con
 const struct rollcall_service echo_service = {
 	.size = sizeof(struct rollcall_service),
 	.stateless = true,
-	.framing = ROLLCALL_RAW,
+	.framing = ROLLCALL_FRAMING_RAW,
 	.received = received,
 };

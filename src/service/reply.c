@@ -35,7 +35,7 @@ static void oversized(struct rollcall_server *server, rollcall_client client, si
 const struct rollcall_service reply_service = {
 	.size = sizeof(struct rollcall_service),
 	.stateless = true,
-	.framing = ROLLCALL_LINES,
+	.framing = ROLLCALL_FRAMING_LINES,
 	.loop_prefix = PREFIX,
 	.received = received,
 	.oversized = oversized,

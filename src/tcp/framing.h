@@ -12,7 +12,7 @@
 
 #include "rollcall.h"
 
-/* Length prefix of a ROLLCALL_LENGTH message: 32 bits, in network byte order. */
+/* Length prefix of a ROLLCALL_FRAMING_LENGTH message: 32 bits, in network byte order. */
 #define FRAMING_LENGTH_BYTES 4
 
 /* Maximum of a message beyond message_bytes_max: the length prefix, or CR and LF. */

@@ -69,7 +69,7 @@ static int hold_message(struct tcp *tcp, struct client *client, const void *data
 
 static void deliver(struct tcp *tcp, struct client *client, const uint8_t *data, size_t bytes)
 {
-	if (client->origin->service->framing == ROLLCALL_LENGTH) {
+	if (client->origin->service->framing == ROLLCALL_FRAMING_LENGTH) {
 		data += FRAMING_LENGTH_BYTES;
 		bytes -= FRAMING_LENGTH_BYTES;
 	}
@@ -175,7 +175,7 @@ void input_end(struct tcp *tcp, struct client *client)
 
 	if (!input || input->message_bytes == 0)
 		return;
-	if (client->origin->service->framing == ROLLCALL_LINES)
+	if (client->origin->service->framing == ROLLCALL_FRAMING_LINES)
 		deliver(tcp, client, input->message, input->message_bytes);
 	input->message_bytes = 0;
 	release_if_empty(tcp, client);

@@ -116,12 +116,12 @@ static bool is_from_ourselves(const struct arrival *arrival)
 uint64_t *arrival_refuse(const struct arrival *arrival, struct hub *hub)
 {
 	if (!address_is_unicast(&arrival->from))
-		return &hub->stats.udp_bad_sources;
+		return &hub->stats.udp_dropped_bad_source;
 	if (arrival->key.port == 0)
-		return &hub->stats.udp_no_ports;
+		return &hub->stats.udp_dropped_no_port;
 	if (is_from_ourselves(arrival))
-		return &hub->stats.udp_own_sources;
+		return &hub->stats.udp_dropped_own_source;
 	if (arrival->key.port < LOW_PORTS_END && !hub->options.udp_low_ports)
-		return &hub->stats.udp_low_ports;
+		return &hub->stats.udp_dropped_low_port;
 	return NULL;
 }

@@ -306,7 +306,7 @@ static void send_one_by_one(struct datagrams *datagrams, struct client *client,
 static void count_sent(struct rollcall_stats *stats, const struct datagram *datagram, int result)
 {
 	if (result >= 0)
-		stats->udp_bundles_sent += datagram->segments > 1;
+		stats->udp_batches_sent += datagram->segments > 1;
 	else if (result == -EAGAIN)
 		stats->udp_sends_dropped += datagram->segments;
 	else

@@ -79,7 +79,7 @@ void endpoint_count_drops(struct endpoint *endpoint)
 	struct hub *hub = endpoint->udp->hub;
 	const uint32_t drops = socket_drops(hub->ring, endpoint->fd);
 
-	hub->stats.udp_kernel_drops += (uint32_t)(drops - endpoint->drops);
+	hub->stats.udp_dropped_kernel += (uint32_t)(drops - endpoint->drops);
 	endpoint->drops = drops;
 }
 
@@ -149,13 +149,13 @@ static void receive(struct endpoint *endpoint, void *buffer, int bytes)
 	size_t at = 0;
 
 	if (!arrival_parse(&all, endpoint, buffer, bytes)) {
-		hub->stats.udp_truncated++;
+		hub->stats.udp_dropped_truncated++;
 		return;
 	}
 	if (++endpoint->receives % ENDPOINT_RECEIVES_PER_COUNT == 0)
 		endpoint_count_drops(endpoint);
 	refused = arrival_refuse(&all, hub);
-	hub->stats.udp_bundles_received += all.segment_bytes > 0 && all.segment_bytes < all.bytes;
+	hub->stats.udp_batches_received += all.segment_bytes > 0 && all.segment_bytes < all.bytes;
 	do {
 		one = all;
 		one.data += at;

@@ -113,10 +113,10 @@ static uint64_t *find_no_place(struct sessions *sessions, const struct arrival *
 
 	if (sources_count(&sessions->sources, arrival->source) >=
 	    options->udp_clients_per_source_max)
-		return &hub->stats.udp_source_full;
+		return &hub->stats.udp_dropped_source_full;
 	/* Closing clients count until their slots are freed. */
 	if (hub->stats.udp_clients_now >= options->udp_clients_max && !evict_oldest(sessions))
-		return &hub->stats.udp_full;
+		return &hub->stats.udp_dropped_full;
 	return NULL;
 }
 

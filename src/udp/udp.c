@@ -91,15 +91,15 @@ void udp_receive(struct udp *udp, struct arrival *arrival)
 	uint64_t *no_place;
 
 	if (options->udp_rate && !rate_allow(&udp->rate, arrival->source, hub->now_ns)) {
-		hub->stats.udp_rate++;
+		hub->stats.udp_dropped_rate++;
 		return;
 	}
 	if (!take_header(arrival, options->udp_sequence)) {
-		hub->stats.udp_malformed++;
+		hub->stats.udp_dropped_malformed++;
 		return;
 	}
 	if (has_prefix_twice(arrival->endpoint->origin.service->loop_prefix, arrival)) {
-		hub->stats.udp_loops++;
+		hub->stats.udp_dropped_loop++;
 		return;
 	}
 	client = sessions_find(&udp->sessions, arrival, &no_place);

@@ -83,7 +83,7 @@ static inline int library_begin(void **state)
 	options.tcp_clients_max = options.udp_clients_max = 64;
 	service = (struct rollcall_service){
 		.size = sizeof(service),
-		.framing = ROLLCALL_LINES,
+		.framing = ROLLCALL_FRAMING_LINES,
 		.connected = note_connected,
 		.received = note_and_echo,
 		.disconnected = note_disconnected,
@@ -116,7 +116,7 @@ static inline struct rollcall_stats stats_now(void)
 {
 	struct rollcall_stats stats = { .size = sizeof(stats) };
 
-	assert_int_equal(rollcall_stats(server, &stats), 0);
+	assert_int_equal(rollcall_get_stats(server, &stats), 0);
 	return stats;
 }
 
@@ -247,8 +247,8 @@ static inline struct sockaddr_in find_address(const char *transport)
 	unsigned port = 0;
 
 	snprintf(format, sizeof(format), "%s 127.0.0.1:%%u", transport);
-	for (unsigned i = 0; port == 0 && rollcall_listening(server, i, text, sizeof(text)) == 0;
-	     i++)
+	for (unsigned i = 0;
+	     port == 0 && rollcall_listener_address(server, i, text, sizeof(text)) == 0; i++)
 		if (sscanf(text, format, &port) != 1)
 			port = 0;
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

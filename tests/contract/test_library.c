@@ -175,7 +175,7 @@ static void look_at_the_gone(struct rollcall_server *of, void *client)
 	assert_int_equal(rollcall_abort(of, id), -ENOENT);
 	assert_int_equal(rollcall_set_data(of, id, &its_data), -ENOENT);
 	assert_null(rollcall_data(of, id));
-	assert_int_equal(rollcall_client_info(of, id, &info), -ENOENT);
+	assert_int_equal(rollcall_client_get_info(of, id, &info), -ENOENT);
 	note("looked at %d", (int)id);
 }
 
@@ -189,7 +189,7 @@ static void look_at_the_leaving(struct rollcall_server *of, rollcall_client clie
 	(void)reason;
 	assert_ptr_equal(rollcall_data(of, client), &its_data);
 	assert_int_equal(rollcall_send(of, client, "x", 1), -EPIPE);
-	assert_int_equal(rollcall_client_info(of, client, &info), 0);
+	assert_int_equal(rollcall_client_get_info(of, client, &info), 0);
 	assert_int_equal(info.messages_received, 1);
 	assert_int_equal(rollcall_close(of, client), 0);
 	assert_int_equal(rollcall_abort(of, client), 0);

@@ -20,11 +20,11 @@ static void listening(void **state)
 	options.log = note_log;
 	options.log_context = &trace;
 	create();
-	assert_int_equal(rollcall_listening(server, 0, text, sizeof(text)), -ENOENT);
+	assert_int_equal(rollcall_listener_address(server, 0, text, sizeof(text)), -ENOENT);
 	assert_int_equal(rollcall_listen(server, "tcp://localhost:0", &service, NULL), 0);
 	assert_int_equal(rollcall_listen(server, "udp://localhost:0", &service, NULL), 0);
 	for (unsigned i = 0; i < COUNT(formats); i++) {
-		assert_int_equal(rollcall_listening(server, i, text, sizeof(text)), 0);
+		assert_int_equal(rollcall_listener_address(server, i, text, sizeof(text)), 0);
 		assert_int_equal(sscanf(text, formats[i], &ports[i]), 1);
 		assert_in_range(ports[i], 1, 65535);
 		snprintf(line, sizeof(line), "%d listening on %s\n", ROLLCALL_LOG_INFO, text);
@@ -32,9 +32,11 @@ static void listening(void **state)
 	}
 	assert_int_equal(ports[0], ports[1]);
 	assert_int_equal(ports[2], ports[3]);
-	assert_int_equal(rollcall_listening(server, COUNT(formats), text, sizeof(text)), -ENOENT);
-	assert_int_equal(rollcall_listening(server, 0, text, strlen("tcp 127.0.0.1:1")), -ENOSPC);
-	assert_int_equal(rollcall_listening(server, 0, NULL, 0), -ENOSPC);
+	assert_int_equal(rollcall_listener_address(server, COUNT(formats), text, sizeof(text)),
+			 -ENOENT);
+	assert_int_equal(rollcall_listener_address(server, 0, text, strlen("tcp 127.0.0.1:1")),
+			 -ENOSPC);
+	assert_int_equal(rollcall_listener_address(server, 0, NULL, 0), -ENOSPC);
 }
 
 static void bad_addresses(void **state)
@@ -62,14 +64,14 @@ static void bad_addresses(void **state)
 		assert_case(cases[i].address,
 			    rollcall_listen(server, cases[i].address, &service, NULL),
 			    cases[i].error);
-	assert_int_equal(rollcall_listening(server, 0, text, sizeof(text)), -ENOENT);
+	assert_int_equal(rollcall_listener_address(server, 0, text, sizeof(text)), -ENOENT);
 
 	/* The second of its name is in use: the first is closed again. */
 	assert_int_equal(rollcall_listen(server, "tcp://[::1]:0", &service, NULL), 0);
-	assert_int_equal(rollcall_listening(server, 0, text, sizeof(text)), 0);
+	assert_int_equal(rollcall_listener_address(server, 0, text, sizeof(text)), 0);
 	snprintf(address, sizeof(address), "tcp://localhost:%s", strrchr(text, ':') + 1);
 	assert_int_equal(rollcall_listen(server, address, &service, NULL), -EADDRINUSE);
-	assert_int_equal(rollcall_listening(server, 1, text, sizeof(text)), -ENOENT);
+	assert_int_equal(rollcall_listener_address(server, 1, text, sizeof(text)), -ENOENT);
 }
 
 static void bad_services(void **state)
@@ -80,9 +82,9 @@ static void bad_services(void **state)
 	service.size = 0;
 	assert_int_equal(rollcall_listen(server, "tcp://127.0.0.1:0", &service, NULL), -EINVAL);
 	service.size = sizeof(service);
-	service.framing = (enum rollcall_framing)(ROLLCALL_LENGTH + 1);
+	service.framing = (enum rollcall_framing)(ROLLCALL_FRAMING_LENGTH + 1);
 	assert_int_equal(rollcall_listen(server, "tcp://127.0.0.1:0", &service, NULL), -EINVAL);
-	service.framing = ROLLCALL_LENGTH;
+	service.framing = ROLLCALL_FRAMING_LENGTH;
 	service.message_bytes_max = options.memory_bytes_max + 1;
 	assert_int_equal(rollcall_listen(server, "tcp://127.0.0.1:0", &service, NULL), -EINVAL);
 	service.message_bytes_max--;
@@ -114,7 +116,7 @@ static void many_addresses(void **state)
 						 &service, NULL),
 				 0);
 	assert_int_equal(rollcall_listen(server, "tcp://localhost:0", &service, NULL), -ENOSPC);
-	assert_int_equal(rollcall_listening(server, 63, text, sizeof(text)), -ENOENT);
+	assert_int_equal(rollcall_listener_address(server, 63, text, sizeof(text)), -ENOENT);
 	assert_int_equal(rollcall_listen(server, "tcp://127.0.0.1:0", &service, NULL), 0);
 	assert_int_equal(rollcall_listen(server, "tcp://127.0.0.1:0", &service, NULL), -ENOSPC);
 }

@@ -287,7 +287,7 @@ static void foreign_options(void **state)
 	}
 	run(ask_all);
 	assert_int_equal(stats_now().messages_received, 4);
-	assert_int_equal(stats_now().udp_truncated, 0);
+	assert_int_equal(stats_now().udp_dropped_truncated, 0);
 }
 
 /* An error that came before IP_RECVERR was off (ICMP) does not delay what comes after. */
@@ -329,10 +329,10 @@ static void earlier_drops(void **state)
 	for (int i = 0; i < 100; i++)
 		say_bytes(client, message, sizeof(message));
 	give(fd);
-	assert_int_equal(stats_now().udp_kernel_drops, 0);
+	assert_int_equal(stats_now().udp_dropped_kernel, 0);
 	for (int i = 0; i < 100; i++)
 		say_bytes(client, message, sizeof(message));
-	assert_int_equal(stats_now().udp_kernel_drops, 100);
+	assert_int_equal(stats_now().udp_dropped_kernel, 100);
 	assert_string_equal(script_failure, "");
 	close(client);
 }

@@ -74,7 +74,7 @@ static void look(struct rollcall_server *of, void *expected_transport)
 	struct rollcall_client_info info = { .size = sizeof(info) }, older = { 0 };
 	const struct sockaddr_in *address = (const struct sockaddr_in *)&info.address;
 
-	assert_int_equal(rollcall_client_info(of, client, &info), 0);
+	assert_int_equal(rollcall_client_get_info(of, client, &info), 0);
 	assert_int_equal(info.size, sizeof(info));
 	assert_int_equal(info.transport, (uintptr_t)expected_transport);
 	assert_int_equal(info.address_bytes, sizeof(*address));
@@ -88,9 +88,9 @@ static void look(struct rollcall_server *of, void *expected_transport)
 	assert_int_equal(info.queued_bytes, 0);
 
 	/* A caller who sets no size is told so; one who knows less gets less. */
-	assert_int_equal(rollcall_client_info(of, client, &older), -EINVAL);
+	assert_int_equal(rollcall_client_get_info(of, client, &older), -EINVAL);
 	older.size = offsetof(struct rollcall_client_info, messages_sent);
-	assert_int_equal(rollcall_client_info(of, client, &older), 0);
+	assert_int_equal(rollcall_client_get_info(of, client, &older), 0);
 	assert_int_equal(older.messages_received, 2);
 	assert_int_equal(older.messages_sent, 0);
 	note("looked");
@@ -154,7 +154,7 @@ static void statistics(void **state)
 
 	(void)state;
 	create_and_listen();
-	assert_int_equal(rollcall_stats(server, &stats), -EINVAL);
+	assert_int_equal(rollcall_get_stats(server, &stats), -EINVAL);
 	assert_int_equal(stats_now().turns, 0);
 	run(one_each);
 	stats = stats_now();
@@ -171,7 +171,7 @@ static void statistics(void **state)
 	assert_int_equal(stats.memory_bytes_now, 0);
 	memset(&stats, 0, sizeof(stats));
 	stats.size = offsetof(struct rollcall_stats, messages_sent);
-	assert_int_equal(rollcall_stats(server, &stats), 0);
+	assert_int_equal(rollcall_get_stats(server, &stats), 0);
 	assert_int_equal(stats.messages_received, 2);
 	assert_int_equal(stats.messages_sent, 0);
 }

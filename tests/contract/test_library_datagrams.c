@@ -95,8 +95,8 @@ static void together(void **state)
 	run(come_together);
 	assert_int_equal(stats_now().messages_received, SEGMENTS + 1);
 	assert_int_equal(stats_now().bytes_received, SEGMENTS * SEGMENT_BYTES + LAST_BYTES);
-	assert_int_equal(stats_now().udp_bundles_received, 1);
-	assert_int_equal(stats_now().udp_bundles_sent, 1);
+	assert_int_equal(stats_now().udp_batches_received, 1);
+	assert_int_equal(stats_now().udp_batches_sent, 1);
 	assert_int_equal(stats_now().udp_clients, 1);
 	assert_in_range(stats_now().completions, 3, SEGMENTS - 1);
 }
@@ -143,15 +143,15 @@ static void come_in_a_round(int fd, size_t bytes)
 static void come_by_narrow_way(void)
 {
 	int fd = dial_udp();
-	uint64_t bundles;
+	uint64_t batches;
 
 	come_in_a_round(fd, SMALL_BYTES);
-	expect(wait_for_server()->udp_bundles_sent >= 1);
+	expect(wait_for_server()->udp_batches_sent >= 1);
 	come_in_a_round(fd, LARGE_BYTES);
-	bundles = wait_for_server()->udp_bundles_sent;
+	batches = wait_for_server()->udp_batches_sent;
 	come_in_a_round(fd, LARGE_BYTES);
 	come_in_a_round(fd, SMALL_BYTES);
-	expect(wait_for_server()->udp_bundles_sent == bundles);
+	expect(wait_for_server()->udp_batches_sent == batches);
 	close(fd);
 }
 
@@ -203,14 +203,14 @@ static void flood(void)
 	release_server();
 	answers = drain(fd);
 	stats = wait_for_server();
-	for (int i = 0; stats->messages_received < 1 + FLOOD - stats->udp_kernel_drops && i < 1000;
-	     i++)
+	for (int i = 0;
+	     stats->messages_received < 1 + FLOOD - stats->udp_dropped_kernel && i < 1000; i++)
 		stats = wait_for_server();
 	/* In the turn after that the last answers have left. */
 	wait_for_server();
 	answers += drain(fd);
-	expect(stats->udp_kernel_drops > 0 && stats->udp_kernel_drops < FLOOD);
-	expect(answers == FLOOD - stats->udp_kernel_drops);
+	expect(stats->udp_dropped_kernel > 0 && stats->udp_dropped_kernel < FLOOD);
+	expect(answers == FLOOD - stats->udp_dropped_kernel);
 	close(fd);
 }
 
@@ -221,7 +221,7 @@ static void kernel_drops(void **state)
 	options.udp_receive_buffer_bytes = ROOM_BYTES;
 	create_and_listen();
 	run(flood);
-	assert_int_equal(stats_now().messages_received + stats_now().udp_kernel_drops, FLOOD + 1);
+	assert_int_equal(stats_now().messages_received + stats_now().udp_dropped_kernel, FLOOD + 1);
 }
 
 /* ---- Empty ----------------------------------------------------------------------------------- */

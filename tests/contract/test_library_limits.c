@@ -30,7 +30,7 @@ static void send_to_the_limit(struct rollcall_server *of, rollcall_client client
 	while ((result = rollcall_send(of, client, many + sent, PIECE_BYTES)) == 0)
 		sent += PIECE_BYTES;
 	assert_int_equal(result, -ENOBUFS);
-	assert_int_equal(rollcall_client_info(of, client, &info), 0);
+	assert_int_equal(rollcall_client_get_info(of, client, &info), 0);
 	assert_int_equal(info.queued_bytes, sent);
 	note("sent %zu", sent);
 }
@@ -40,7 +40,7 @@ static void note_drained(struct rollcall_server *of, rollcall_client client, voi
 	struct rollcall_client_info info = { .size = sizeof(info) };
 
 	(void)context;
-	assert_int_equal(rollcall_client_info(of, client, &info), 0);
+	assert_int_equal(rollcall_client_get_info(of, client, &info), 0);
 	assert_in_range(info.queued_bytes, 0, SOFT_BYTES / 2);
 	note("drained");
 	assert_int_equal(rollcall_send(of, client, "end", 3), 0);
@@ -90,7 +90,7 @@ static void send_too_much(struct rollcall_server *of, rollcall_client client, co
 	parts[0].iov_len = (size_t)1 << 30;
 	assert_int_equal(rollcall_sendv(of, client, parts, 2), -EINVAL);
 	parts[0].iov_len = 1;
-	assert_int_equal(rollcall_client_info(of, client, &info), 0);
+	assert_int_equal(rollcall_client_get_info(of, client, &info), 0);
 	if (info.transport == ROLLCALL_TCP)
 		assert_int_equal(rollcall_send(of, client, many, HARD_BYTES + 1), -EMSGSIZE);
 	else
@@ -163,7 +163,7 @@ static void flood(void)
 static void back_pressure(void **state)
 {
 	(void)state;
-	service.framing = ROLLCALL_RAW;
+	service.framing = ROLLCALL_FRAMING_RAW;
 	service.received = echo;
 	options.send_queue_bytes = 65536;
 	create_and_listen();

@@ -41,7 +41,7 @@ static bool is_refused(struct rollcall_server *of)
 	const int results[] = {
 		rollcall_listen(of, "tcp://127.0.0.1:0", &service, NULL),
 		rollcall_adopt(of, 0, &service, NULL),
-		rollcall_listening(of, 0, text, sizeof(text)),
+		rollcall_listener_address(of, 0, text, sizeof(text)),
 		rollcall_run(of),
 		rollcall_stop(of),
 		rollcall_destroy(of),
@@ -50,7 +50,7 @@ static bool is_refused(struct rollcall_server *of)
 		rollcall_sendv(of, known, &part, 1),
 		rollcall_close(of, known),
 		rollcall_abort(of, known),
-		rollcall_client_info(of, known, &info),
+		rollcall_client_get_info(of, known, &info),
 		rollcall_set_data(of, known, &info),
 		rollcall_cookie(of, known, cookie),
 		rollcall_cookie_check(of, known, cookie),
@@ -58,7 +58,7 @@ static bool is_refused(struct rollcall_server *of)
 		rollcall_timer_stop(of, known_timer),
 		rollcall_read(of, &io),
 		rollcall_write(of, &io),
-		rollcall_stats(of, &stats),
+		rollcall_get_stats(of, &stats),
 	};
 	int refused = 0;
 

@@ -41,7 +41,7 @@ static void exchange_many(void)
 static void echo_in_place(void **state)
 {
 	(void)state;
-	service.framing = ROLLCALL_RAW;
+	service.framing = ROLLCALL_FRAMING_RAW;
 	service.received = echo;
 	create_and_listen();
 	run(exchange_many);
@@ -87,7 +87,7 @@ static void relay_to_many(void)
 static void relay_in_place(void **state)
 {
 	(void)state;
-	service.framing = ROLLCALL_RAW;
+	service.framing = ROLLCALL_FRAMING_RAW;
 	service.received = relay;
 	create_and_listen();
 	run(relay_to_many);
@@ -159,7 +159,7 @@ static void messages_with_lengths(void)
 static void length_framing(void **state)
 {
 	(void)state;
-	service.framing = ROLLCALL_LENGTH;
+	service.framing = ROLLCALL_FRAMING_LENGTH;
 	service.received = note_and_answer;
 	service.connected = NULL;
 	service.disconnected = NULL;

@@ -40,7 +40,7 @@ static void note_sequence(struct rollcall_server *of, rollcall_client client)
 	struct rollcall_client_info info = { .size = sizeof(info) };
 	const struct rollcall_sequence *sequence = &info.sequence;
 
-	assert_int_equal(rollcall_client_info(of, client, &info), 0);
+	assert_int_equal(rollcall_client_get_info(of, client, &info), 0);
 	note("%d: %d messages, %d bytes", (int)client, (int)info.messages_received,
 	     (int)info.bytes_received);
 	if (info.has_sequence)
@@ -106,7 +106,7 @@ static void reports(void **state)
 	assert_int_equal(stats_now().sequence_reordered, 1);
 	assert_int_equal(stats_now().sequence_late, 1);
 	assert_int_equal(stats_now().sequence_restarts, 1);
-	assert_int_equal(stats_now().udp_malformed, 0);
+	assert_int_equal(stats_now().udp_dropped_malformed, 0);
 }
 
 /* ---- Malformed ------------------------------------------------------------------------------- */
@@ -146,7 +146,7 @@ static void malformed_headers(void **state)
 		options.udp_sequence = i ? ROLLCALL_SEQUENCE_RTP : ROLLCALL_SEQUENCE_AUTO;
 		create_and_listen();
 		run(come_malformed);
-		assert_int_equal(stats_now().udp_malformed, COUNT(malformed) * (i ? 2 : 1));
+		assert_int_equal(stats_now().udp_dropped_malformed, COUNT(malformed) * (i ? 2 : 1));
 		assert_int_equal(stats_now().udp_clients, i ? 1 : 2);
 		assert_int_equal(stats_now().messages_received, i ? 1 : 1 + COUNT(malformed));
 		library_end(state);

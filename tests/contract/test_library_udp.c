@@ -138,14 +138,14 @@ static const struct guard {
 	const char *text;
 	size_t counter;
 } guards[] = {
-	{ LOCALHOST, SERVER_PORT, "from the server itself", COUNTER(udp_own_sources) },
-	{ LOCALHOST, 0, "from no port", COUNTER(udp_no_ports) },
-	{ LOCALHOST, 7, "from echo (RFC 862)", COUNTER(udp_low_ports) },
-	{ LOCALHOST, 1023, "from the last low port", COUNTER(udp_low_ports) },
-	{ 0xffffffff, 5000, "from a broadcast address", COUNTER(udp_bad_sources) },
-	{ 0xe0000001, 5000, "from a multicast address", COUNTER(udp_bad_sources) },
-	{ 0xf0000001, 5000, "from a reserved address", COUNTER(udp_bad_sources) },
-	{ 0x7f000003, 5000, "-> -> from a loop", COUNTER(udp_loops) },
+	{ LOCALHOST, SERVER_PORT, "from the server itself", COUNTER(udp_dropped_own_source) },
+	{ LOCALHOST, 0, "from no port", COUNTER(udp_dropped_no_port) },
+	{ LOCALHOST, 7, "from echo (RFC 862)", COUNTER(udp_dropped_low_port) },
+	{ LOCALHOST, 1023, "from the last low port", COUNTER(udp_dropped_low_port) },
+	{ 0xffffffff, 5000, "from a broadcast address", COUNTER(udp_dropped_bad_source) },
+	{ 0xe0000001, 5000, "from a multicast address", COUNTER(udp_dropped_bad_source) },
+	{ 0xf0000001, 5000, "from a reserved address", COUNTER(udp_dropped_bad_source) },
+	{ 0x7f000003, 5000, "-> -> from a loop", COUNTER(udp_dropped_loop) },
 	/* And these are none of it, or nothing of the above would show anything. */
 	{ LOCALHOST, 1024, "from the first high port", COUNTER(messages_received) },
 	{ 0x7f000003, 5000, "-> from a person", COUNTER(messages_received) },
@@ -180,7 +180,7 @@ static void come_from_bad_places(void)
 		       counter_of(&before, guard->counter) + 1);
 		expect(after.messages_received == before.messages_received + 1 + good);
 		expect(after.messages_sent == before.messages_sent + 1 + good);
-		for (size_t at = COUNTER(udp_full); at <= COUNTER(udp_kernel_drops);
+		for (size_t at = COUNTER(udp_dropped_full); at <= COUNTER(udp_dropped_kernel);
 		     at += sizeof(uint64_t))
 			changed += counter_of(&after, at) - counter_of(&before, at);
 		expect(changed == !good);
@@ -237,11 +237,11 @@ static void crowds(void **state)
 	create_and_listen();
 	run(come_in_crowds);
 	stats = passed_stats;
-	assert_int_equal(stats.udp_kernel_drops, 0);
+	assert_int_equal(stats.udp_dropped_kernel, 0);
 	assert_int_equal(stats.udp_clients_now, PLACES);
 	/* Those who came when nobody could make room: answers to all were under way. */
-	assert_int_equal(stats.udp_clients, REGULARS + STRANGERS - stats.udp_full);
-	assert_in_range(stats.udp_full, 0, STRANGERS / 2);
+	assert_int_equal(stats.udp_clients, REGULARS + STRANGERS - stats.udp_dropped_full);
+	assert_in_range(stats.udp_dropped_full, 0, STRANGERS / 2);
 	assert_int_equal(stats.udp_evictions, stats.udp_clients - PLACES);
 	assert_int_equal(disconnected_count[0], stats.udp_evictions);
 	assert_int_equal(disconnected_count[1], 0);
@@ -274,7 +274,7 @@ static void all_active(void **state)
 		create_and_listen();
 		run(come_one_too_many);
 		assert_int_equal(stats_now().udp_clients, 2);
-		assert_int_equal(stats_now().udp_full, !stateless);
+		assert_int_equal(stats_now().udp_dropped_full, !stateless);
 		assert_int_equal(stats_now().udp_unlisted, stateless);
 		assert_int_equal(stats_now().udp_evictions, 0);
 		assert_int_equal(stats_now().messages_sent, 5 + stateless);
@@ -299,8 +299,8 @@ static void full_source(void **state)
 	create_and_listen();
 	run(come_from_two_sources);
 	assert_int_equal(stats_now().udp_clients, 3);
-	assert_int_equal(stats_now().udp_source_full, 1);
-	assert_int_equal(stats_now().udp_full, 0);
+	assert_int_equal(stats_now().udp_dropped_source_full, 1);
+	assert_int_equal(stats_now().udp_dropped_full, 0);
 }
 
 /* ---- Rate ------------------------------------------------------------------------------------ */
@@ -326,7 +326,7 @@ static void hurry(void)
 	/* It has as much as if nobody else had sent, and is answered after the others. */
 	for (int i = 0; i < RATE; i++)
 		ask(other, "calmly");
-	passed = BURST - wait_for_server()->udp_rate;
+	passed = BURST - wait_for_server()->udp_dropped_rate;
 	expect(passed >= RATE && (double)passed <= RATE + 1 + (clock_s() - begin_s) * (double)RATE);
 	expect(passed < BURST);
 	for (uint64_t i = 0; i < passed; i++)

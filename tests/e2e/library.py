@@ -64,7 +64,7 @@ def main(path, mode):
     server, text, call = POINTER(), ctypes.create_string_buffer(64), CALL(stop)
     assert library.rollcall_create(ctypes.byref(server), None) == 0
     assert library.rollcall_listen(server, b"tcp://127.0.0.1:0", ctypes.byref(service), None) == 0
-    assert library.rollcall_listening(server, 0, text, 64) == 0
+    assert library.rollcall_listener_address(server, 0, text, 64) == 0
 
     def talk():
         try:
@@ -77,7 +77,7 @@ def main(path, mode):
     assert library.rollcall_run(server) == 0
     client.join()
     stats = Stats(size=ctypes.sizeof(Stats))
-    assert library.rollcall_stats(server, ctypes.byref(stats)) == 0
+    assert library.rollcall_get_stats(server, ctypes.byref(stats)) == 0
     library.rollcall_destroy(server)
     print(json.dumps({name: getattr(stats, name) for name in COUNTERS}))
 

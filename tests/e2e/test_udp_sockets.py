@@ -234,7 +234,7 @@ def test_order_of_refused_batches(server, wire, sizes):
         assert [sock.recv(1 << 16) for _ in messages] == messages
 
 
-def test_answers_to_bundles(server, wire):
+def test_answers_to_batches(server, wire):
     """What a client sends as one (UDP_SEGMENT) goes over the wire together, and is answered
     datagram by datagram."""
     segment_option, each, last = 103, 1200, 77

@@ -76,8 +76,10 @@ static void check_arrival(const struct arrival *arrival, const uint8_t *buffer, 
 /* What is not refused has an address and a port that are not our own. */
 static void check_refusal(const struct arrival *arrival, struct hub *hub)
 {
-	uint64_t *const reasons[] = { &hub->stats.udp_bad_sources, &hub->stats.udp_no_ports,
-				      &hub->stats.udp_own_sources, &hub->stats.udp_low_ports };
+	uint64_t *const reasons[] = { &hub->stats.udp_dropped_bad_source,
+				      &hub->stats.udp_dropped_no_port,
+				      &hub->stats.udp_dropped_own_source,
+				      &hub->stats.udp_dropped_low_port };
 	uint64_t *reason = arrival_refuse(arrival, hub);
 	bool known = false;
 

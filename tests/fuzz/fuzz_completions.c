@@ -108,7 +108,7 @@ static void act(struct fuzz *fuzz, rollcall_client client, const void *data, siz
 		rollcall_abort(server, pick(server, client));
 		break;
 	case 10:
-		rollcall_client_info(server, pick(server, client), &info);
+		rollcall_client_get_info(server, pick(server, client), &info);
 		break;
 	case 11:
 		start_things(fuzz);
@@ -201,9 +201,9 @@ static void on_script_end(void *context)
 		.disconnected = on_disconnected,                                                   \
 	}
 
-SERVICE(lines, ROLLCALL_LINES, "hello\r\n");
-SERVICE(raw, ROLLCALL_RAW, NULL);
-SERVICE(lengths, ROLLCALL_LENGTH, NULL);
+SERVICE(lines, ROLLCALL_FRAMING_LINES, "hello\r\n");
+SERVICE(raw, ROLLCALL_FRAMING_RAW, NULL);
+SERVICE(lengths, ROLLCALL_FRAMING_LENGTH, NULL);
 
 static void make_server(struct fuzz *fuzz)
 {

@@ -58,8 +58,8 @@ static ssize_t measure_length(const struct stream *stream, size_t at)
 
 static ssize_t measure(const struct stream *stream, size_t at)
 {
-	return stream->framing == ROLLCALL_LINES ? measure_line(stream, at)
-						 : measure_length(stream, at);
+	return stream->framing == ROLLCALL_FRAMING_LINES ? measure_line(stream, at)
+							 : measure_length(stream, at);
 }
 
 /* What the receiver has of a message that has begun at `begin`. */
@@ -128,7 +128,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		return 0;
 	cut_count = min_size(data[2], bytes - 3);
 	stream = (struct stream){
-		.framing = data[0] % 2 ? ROLLCALL_LENGTH : ROLLCALL_LINES,
+		.framing = data[0] % 2 ? ROLLCALL_FRAMING_LENGTH : ROLLCALL_FRAMING_LINES,
 		.message_bytes_max = 1u + data[1],
 		.data = data + 3 + cut_count,
 		.bytes = bytes - 3 - cut_count,

@@ -178,10 +178,10 @@ void ledger_taken(struct ledger *ledger, const struct sim_taken *taken)
 	ledger->taken++;
 	ledger->taken_ns = sim_now_ns(ledger->sim);
 	if (taken->cut) {
-		ledger->expected.udp_truncated++;
+		ledger->expected.udp_dropped_truncated++;
 		return;
 	}
-	ledger->expected.udp_bundles_received += each < taken->bytes;
+	ledger->expected.udp_batches_received += each < taken->bytes;
 	do {
 		size_t bytes = min_size(each, taken->bytes - at);
 

@@ -20,7 +20,7 @@ struct rollcall_client_info ledger_ask(const struct ledger *ledger, rollcall_cli
 {
 	struct rollcall_client_info info = { .size = sizeof(info) };
 
-	if (rollcall_client_info(ledger->server, id, &info))
+	if (rollcall_client_get_info(ledger->server, id, &info))
 		sim_fail(ledger->sim, "client %" PRIu64 " is not known", id);
 	return info;
 }
@@ -111,7 +111,7 @@ static void add_up(const struct ledger *ledger, struct rollcall_stats *stats)
 {
 	stats->udp_clients = ledger->count;
 	stats->udp_clients_now = ledger->count - ledger->gone;
-	stats->udp_kernel_drops = sim_dropped(ledger->sim);
+	stats->udp_dropped_kernel = sim_dropped(ledger->sim);
 	for (unsigned i = 0; i < ledger->count; i++) {
 		const struct numbers *numbers = ledger->clients[i].numbers;
 
@@ -130,16 +130,26 @@ static void add_up(const struct ledger *ledger, struct rollcall_stats *stats)
 void ledger_check_counters(const struct ledger *ledger)
 {
 	static const struct counter counters[] = {
-		COUNTER(udp_clients),	     COUNTER(udp_clients_now),
-		COUNTER(udp_kernel_drops),   COUNTER(udp_bundles_received),
-		COUNTER(udp_rate),	     COUNTER(udp_no_ports),
-		COUNTER(udp_low_ports),	     COUNTER(udp_own_sources),
-		COUNTER(udp_bad_sources),    COUNTER(udp_loops),
-		COUNTER(udp_truncated),	     COUNTER(udp_malformed),
-		COUNTER(udp_unlisted),	     COUNTER(udp_evictions),
-		COUNTER(sequence_received),  COUNTER(sequence_expected),
-		COUNTER(sequence_lost),	     COUNTER(sequence_duplicates),
-		COUNTER(sequence_reordered), COUNTER(sequence_late),
+		COUNTER(udp_clients),
+		COUNTER(udp_clients_now),
+		COUNTER(udp_dropped_kernel),
+		COUNTER(udp_batches_received),
+		COUNTER(udp_dropped_rate),
+		COUNTER(udp_dropped_no_port),
+		COUNTER(udp_dropped_low_port),
+		COUNTER(udp_dropped_own_source),
+		COUNTER(udp_dropped_bad_source),
+		COUNTER(udp_dropped_loop),
+		COUNTER(udp_dropped_truncated),
+		COUNTER(udp_dropped_malformed),
+		COUNTER(udp_unlisted),
+		COUNTER(udp_evictions),
+		COUNTER(sequence_received),
+		COUNTER(sequence_expected),
+		COUNTER(sequence_lost),
+		COUNTER(sequence_duplicates),
+		COUNTER(sequence_reordered),
+		COUNTER(sequence_late),
 		COUNTER(sequence_restarts),
 	};
 	struct rollcall_stats said = { .size = sizeof(said) }, truth = ledger->expected;
@@ -151,13 +161,13 @@ void ledger_check_counters(const struct ledger *ledger)
 
 			check_client(ledger, &ledger->clients[i], &info);
 		}
-	CHECK(rollcall_stats(ledger->server, &said) == 0);
+	CHECK(rollcall_get_stats(ledger->server, &said) == 0);
 	add_up(ledger, &truth);
 	for (size_t i = 0; i < sizeof(counters) / sizeof(*counters); i++)
 		compare(ledger, counters[i].name, counter_value(&counters[i], &said),
 			counter_value(&counters[i], &truth));
-	compare(ledger, "datagrams without a place", said.udp_full + said.udp_source_full,
-		ledger->no_place);
+	compare(ledger, "datagrams without a place",
+		said.udp_dropped_full + said.udp_dropped_source_full, ledger->no_place);
 }
 
 /* The clients of a source; those that are closing make room for others of it. */
@@ -193,7 +203,7 @@ void ledger_check_drops(struct ledger *ledger)
 	struct rollcall_stats said = { .size = sizeof(said) };
 	uint64_t under_way;
 
-	CHECK(rollcall_stats(ledger->server, &said) == 0);
+	CHECK(rollcall_get_stats(ledger->server, &said) == 0);
 	/* Those for which a socket had no room need no other reason. */
 	if (said.udp_sends_dropped <= ledger->dropped + sim_refused(ledger->sim))
 		return;
@@ -210,7 +220,7 @@ void ledger_check_answers(const struct ledger *ledger)
 {
 	struct rollcall_stats said = { .size = sizeof(said) };
 
-	CHECK(rollcall_stats(ledger->server, &said) == 0);
+	CHECK(rollcall_get_stats(ledger->server, &said) == 0);
 	if (ledger->asked != ledger->left + said.udp_send_errors + said.udp_sends_dropped)
 		sim_fail(ledger->sim,
 			 "%" PRIu64 " answers are owed, %" PRIu64 " left, %" PRIu64 " failed, "

@@ -272,7 +272,7 @@ static void make_services(struct run *run)
 	const size_t longest = run->scarce ? 4000 : 100 + sim_random(run->sim, 4000);
 
 	run->length_echo = echo_service;
-	run->length_echo.framing = ROLLCALL_LENGTH;
+	run->length_echo.framing = ROLLCALL_FRAMING_LENGTH;
 	watch_make(&run->watches[TALK_REPLY], &run->watcher, &reply_service, longest);
 	watch_make(&run->watches[TALK_ECHO], &run->watcher, &echo_service, longest);
 	watch_make(&run->watches[TALK_DISCARD], &run->watcher, &discard_service, longest);
@@ -326,7 +326,7 @@ static void add_up(struct run_totals *totals, struct run *run)
 	uint64_t *to = (uint64_t *)&totals->stats, *from = (uint64_t *)&stats;
 	uint64_t aborted;
 
-	CHECK(rollcall_stats(run->server, &stats) == 0);
+	CHECK(rollcall_get_stats(run->server, &stats) == 0);
 	for (size_t i = 1; i < sizeof(stats) / sizeof(*to); i++)
 		to[i] += from[i];
 	for (int fault = 0; fault < SIM_FAULTS; fault++)
@@ -354,8 +354,8 @@ static bool has_dropped(const struct run *run)
 {
 	struct rollcall_stats stats = { .size = sizeof(stats) };
 
-	CHECK(rollcall_stats(run->server, &stats) == 0);
-	return stats.udp_full || stats.udp_source_full || stats.udp_rate ||
+	CHECK(rollcall_get_stats(run->server, &stats) == 0);
+	return stats.udp_dropped_full || stats.udp_dropped_source_full || stats.udp_dropped_rate ||
 	       stats.udp_sends_dropped || sim_fired(run->sim)[SIM_UDP_BUFFER_FULL];
 }
 

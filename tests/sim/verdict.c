@@ -35,13 +35,13 @@ static size_t judge_source(const struct address *from, const struct address *to)
 	const uint16_t port = address_port(from);
 
 	if (host >> 28 >= 14 || host >> 24 == 0)
-		return offsetof(struct rollcall_stats, udp_bad_sources);
+		return offsetof(struct rollcall_stats, udp_dropped_bad_source);
 	if (port == 0)
-		return offsetof(struct rollcall_stats, udp_no_ports);
+		return offsetof(struct rollcall_stats, udp_dropped_no_port);
 	if ((port == LETTERS_PORT && host == INADDR_LOOPBACK) ||
 	    (port == LETTERS_PORT_ANY && (host >> 24 == 127 || address_same_host(from, to))))
-		return offsetof(struct rollcall_stats, udp_own_sources);
-	return port < 1024 ? offsetof(struct rollcall_stats, udp_low_ports) : 0;
+		return offsetof(struct rollcall_stats, udp_dropped_own_source);
+	return port < 1024 ? offsetof(struct rollcall_stats, udp_dropped_low_port) : 0;
 }
 
 /* So many in a second, and as many at once. */
@@ -99,11 +99,11 @@ size_t judge_datagram(struct judge *judge, const struct address *from, const str
 	if (refused)
 		return refused;
 	if (judge->rate && is_too_fast(judge, from->v4.sin_addr.s_addr, now_ns))
-		return offsetof(struct rollcall_stats, udp_rate);
+		return offsetof(struct rollcall_stats, udp_dropped_rate);
 	if (*numbered && !read_payload(data, bytes, payload_at, payload_bytes))
-		return offsetof(struct rollcall_stats, udp_malformed);
+		return offsetof(struct rollcall_stats, udp_dropped_malformed);
 	if (*payload_bytes >= strlen(prefix_twice) &&
 	    memcmp(data + *payload_at, prefix_twice, strlen(prefix_twice)) == 0)
-		return offsetof(struct rollcall_stats, udp_loops);
+		return offsetof(struct rollcall_stats, udp_dropped_loop);
 	return 0;
 }

@@ -46,7 +46,7 @@ static bool is_udp(struct rollcall_server *server, rollcall_client id)
 
 	if (id == ROLLCALL_NONE)
 		return true;
-	CHECK(rollcall_client_info(server, id, &info) == 0);
+	CHECK(rollcall_client_get_info(server, id, &info) == 0);
 	return info.transport == ROLLCALL_UDP;
 }
 

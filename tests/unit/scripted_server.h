@@ -23,7 +23,8 @@ static inline int scripted_begin(void **state)
 	rollcall_options_defaults(&options);
 	options.tcp_clients_max = options.udp_clients_max = 4096;
 	options.log_level = ROLLCALL_LOG_ERROR;
-	service = (struct rollcall_service){ .size = sizeof(service), .framing = ROLLCALL_LINES };
+	service = (struct rollcall_service){ .size = sizeof(service),
+					     .framing = ROLLCALL_FRAMING_LINES };
 	server = NULL;
 	return 0;
 }
@@ -80,7 +81,7 @@ static inline struct rollcall_stats stats_now(void)
 {
 	struct rollcall_stats stats = { .size = sizeof(stats) };
 
-	assert_int_equal(rollcall_stats(server, &stats), 0);
+	assert_int_equal(rollcall_get_stats(server, &stats), 0);
 	return stats;
 }
 

@@ -139,7 +139,7 @@ static void lines(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++)
-		assert_framed(ROLLCALL_LINES, cases[i].max, cases[i].stream,
+		assert_framed(ROLLCALL_FRAMING_LINES, cases[i].max, cases[i].stream,
 			      strlen(cases[i].stream), cases[i].trace, strlen(cases[i].trace));
 }
 
@@ -147,7 +147,7 @@ static void lines(void **state)
 static void lines_with_nul(void **state)
 {
 	(void)state;
-	assert_framed(ROLLCALL_LINES, 8, "\0a\0\nb\n", 6, "[\0a\0\n][b\n]", 10);
+	assert_framed(ROLLCALL_FRAMING_LINES, 8, "\0a\0\nb\n", 6, "[\0a\0\n][b\n]", 10);
 }
 
 static void lengths(void **state)
@@ -182,14 +182,14 @@ static void lengths(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++)
-		assert_framed(ROLLCALL_LENGTH, 8, cases[i].stream, cases[i].bytes, cases[i].trace,
-			      cases[i].trace_bytes);
+		assert_framed(ROLLCALL_FRAMING_LENGTH, 8, cases[i].stream, cases[i].bytes,
+			      cases[i].trace, cases[i].trace_bytes);
 }
 
 /* Raw bytes are passed on as they come, of any number. */
 static void raw(void **state)
 {
-	struct receiver to = { .framing = ROLLCALL_RAW, .message_bytes_max = 1 };
+	struct receiver to = { .framing = ROLLCALL_FRAMING_RAW, .message_bytes_max = 1 };
 
 	(void)state;
 	feed(&to, (const uint8_t *)"abc\n", 4);
@@ -253,7 +253,7 @@ static size_t make_stream(uint64_t *seed, enum rollcall_framing framing, uint8_t
 	size_t limit = 1 + (size_t)random_below(seed, 200), bytes = 0;
 
 	while (bytes < limit) {
-		if (framing == ROLLCALL_LINES) {
+		if (framing == ROLLCALL_FRAMING_LINES) {
 			stream[bytes++] = (uint8_t) "aaaaaa\r\n"[random_below(seed, 8)];
 			continue;
 		}
@@ -274,7 +274,8 @@ static void random_model(void **state)
 	(void)state;
 	for (int round = 0; round < 20000; round++) {
 		const bool is_lines = round % 2;
-		struct receiver to = { .framing = is_lines ? ROLLCALL_LINES : ROLLCALL_LENGTH };
+		struct receiver to = { .framing = is_lines ? ROLLCALL_FRAMING_LINES
+							   : ROLLCALL_FRAMING_LENGTH };
 		struct receiver model = { 0 };
 		size_t bytes = make_stream(&seed, to.framing, stream);
 

@@ -63,7 +63,7 @@ static int set_up_with(size_t memory_bytes)
 	hub.options.tcp_clients_max = hub.options.udp_clients_max = 1;
 	hub.options.memory_bytes_max = memory_bytes;
 	tcp = (struct tcp){ .hub = &hub };
-	service = (struct rollcall_service){ .framing = ROLLCALL_LINES,
+	service = (struct rollcall_service){ .framing = ROLLCALL_FRAMING_LINES,
 					     .received = on_received,
 					     .oversized = on_oversized };
 	origin = (struct origin){ .service = &service, .message_bytes_max = 1 << 21 };
@@ -146,7 +146,7 @@ static void length_prefix(void **state)
 	static const char stream[] = "\0\0\0\2hi\0\0\0\0\0\0\0\1x";
 
 	(void)state;
-	service.framing = ROLLCALL_LENGTH;
+	service.framing = ROLLCALL_FRAMING_LENGTH;
 	assert_int_equal(input_receive(&tcp, client, stream, 15), 0);
 	assert_string_equal(trace, "[hi][][x]");
 	for (size_t i = 0; i < 15; i++)
@@ -175,7 +175,7 @@ static void end(void **state)
 	assert_null(client->tcp.input);
 	input_end(&tcp, client);
 
-	service.framing = ROLLCALL_LENGTH;
+	service.framing = ROLLCALL_FRAMING_LENGTH;
 	assert_int_equal(input_receive(&tcp, client, "\0\0\0\2h", 5), 0);
 	input_end(&tcp, client);
 	assert_string_equal(trace, "[a\n][last]");

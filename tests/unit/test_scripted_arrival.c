@@ -15,12 +15,12 @@ static void refused(void **state)
 		const char *host;
 		uint16_t port;
 	} cases[] = {
-		{ COUNTER(udp_bad_sources), "255.255.255.255", 2001 },
-		{ COUNTER(udp_bad_sources), "224.0.0.1", 2001 },
-		{ COUNTER(udp_bad_sources), "0.0.0.0", 2001 },
-		{ COUNTER(udp_no_ports), "192.0.2.1", 0 },
-		{ COUNTER(udp_low_ports), "192.0.2.1", 1023 },
-		{ COUNTER(udp_own_sources), "192.0.2.9", 7070 },
+		{ COUNTER(udp_dropped_bad_source), "255.255.255.255", 2001 },
+		{ COUNTER(udp_dropped_bad_source), "224.0.0.1", 2001 },
+		{ COUNTER(udp_dropped_bad_source), "0.0.0.0", 2001 },
+		{ COUNTER(udp_dropped_no_port), "192.0.2.1", 0 },
+		{ COUNTER(udp_dropped_low_port), "192.0.2.1", 1023 },
+		{ COUNTER(udp_dropped_own_source), "192.0.2.9", 7070 },
 	};
 #undef COUNTER
 
@@ -56,8 +56,8 @@ static void low_ports(void **state)
 	come("192.0.2.1", 1, "a");
 	come("192.0.2.1", 0, "b");
 	expect("+0 0:a ");
-	assert_int_equal(stats_now().udp_low_ports, 0);
-	assert_int_equal(stats_now().udp_no_ports, 1);
+	assert_int_equal(stats_now().udp_dropped_low_port, 0);
+	assert_int_equal(stats_now().udp_dropped_no_port, 1);
 }
 
 /* A wildcard endpoint has every address of the machine, and each endpoint its port. */
@@ -71,12 +71,12 @@ static void own_endpoints(void **state)
 	turn();
 	come("127.0.0.5", 7070, "a");
 	come("192.0.2.9", 7071, "b");
-	assert_int_equal(stats_now().udp_own_sources, 2);
+	assert_int_equal(stats_now().udp_dropped_own_source, 2);
 	come("127.0.0.5", 7071, "c");
 	come("127.0.0.5", 7072, "d");
 	come("192.0.2.8", 7071, "e");
 	expect("+0 0:c +1 1:d +2 2:e ");
-	assert_int_equal(stats_now().udp_own_sources, 2);
+	assert_int_equal(stats_now().udp_dropped_own_source, 2);
 }
 
 /* They are split at the size that the kernel tells, if that is one; the last may be shorter. */
@@ -86,7 +86,7 @@ static void split(void **state)
 		const char *text;
 		int segment_bytes;
 		const char *expected;
-		unsigned bundles;
+		unsigned batches;
 	} cases[] = {
 		{ "abcdefg", 3, "0:abc 0:def 0:g ", 1 },
 		{ "abcdef", 3, "0:abc 0:def ", 1 },
@@ -101,7 +101,7 @@ static void split(void **state)
 		{ "", 3, "0: ", 0 },
 		{ "", 0, "0: ", 0 },
 	};
-	uint64_t bundles = 0;
+	uint64_t batches = 0;
 
 	(void)state;
 	serve("udp://192.0.2.9:7070");
@@ -112,8 +112,8 @@ static void split(void **state)
 
 		come_together(&in, cases[i].segment_bytes);
 		expect(cases[i].expected);
-		bundles += cases[i].bundles;
-		assert_case(cases[i].text, stats_now().udp_bundles_received, bundles);
+		batches += cases[i].batches;
+		assert_case(cases[i].text, stats_now().udp_batches_received, batches);
 	}
 }
 
@@ -168,7 +168,7 @@ static void rate_of_those_together(void **state)
 	serve("udp://192.0.2.9:7070");
 	come_together(&in, 1);
 	expect("+0 0:a 0:b 0:c ");
-	assert_int_equal(stats_now().udp_rate, 2);
+	assert_int_equal(stats_now().udp_dropped_rate, 2);
 }
 
 /* What the kernel has dropped is told at any time, also without a datagram that comes after. */
@@ -190,11 +190,11 @@ static void kernel_drops(void **state)
 	serve("udp://192.0.2.9:7070");
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		kernel.drops[server->endpoints[0]->fd] = cases[i].drops;
-		assert_int_equal(stats_now().udp_kernel_drops, cases[i].counted);
+		assert_int_equal(stats_now().udp_dropped_kernel, cases[i].counted);
 	}
 	rollcall_stop(server);
 	kernel.drops[server->endpoints[0]->fd] = 4;
-	assert_int_equal(stats_now().udp_kernel_drops, (uint64_t)UINT32_MAX + 5);
+	assert_int_equal(stats_now().udp_dropped_kernel, (uint64_t)UINT32_MAX + 5);
 }
 
 /* Each endpoint has its own count, and an adopted one has none from before. */
@@ -209,10 +209,10 @@ static void kernel_drops_of_endpoints(void **state)
 	kernel.addresses[fd] = make_address("192.0.2.9", 7071);
 	kernel.drops[fd] = 100;
 	assert_int_equal(rollcall_adopt(server, fd, &service, NULL), 0);
-	assert_int_equal(stats_now().udp_kernel_drops, 0);
+	assert_int_equal(stats_now().udp_dropped_kernel, 0);
 	kernel.drops[server->endpoints[0]->fd] = 7;
 	kernel.drops[fd] = 101;
-	assert_int_equal(stats_now().udp_kernel_drops, 8);
+	assert_int_equal(stats_now().udp_dropped_kernel, 8);
 }
 
 /* The kernel's count wraps: it is read now and then, though nobody asks for the statistics. */
@@ -225,7 +225,7 @@ static void kernel_drops_of_long(void **state)
 		server->endpoints[0]->receives = ENDPOINT_RECEIVES_PER_COUNT - 1;
 		come("192.0.2.1", 2001, "a");
 	}
-	assert_int_equal(stats_now().udp_kernel_drops, 3 * (uint64_t)UINT32_MAX);
+	assert_int_equal(stats_now().udp_dropped_kernel, 3 * (uint64_t)UINT32_MAX);
 }
 
 /* What is still received while the server is being ended is nobody's. */

@@ -17,7 +17,7 @@ static void stop_twice(rollcall_client client, const void *data, size_t size)
 }
 
 /* What came together with what ended the server is not delivered, and makes no client. */
-static void ended_in_a_bundle(void **state)
+static void ended_in_a_batch(void **state)
 {
 	const struct datagram_in in = datagram_from("192.0.2.1", 2001, "abc");
 
@@ -136,7 +136,7 @@ static void no_buffers_at_the_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		UDP_TEST(ended_in_a_bundle),	 UDP_TEST(all_that_has_arrived),
+		UDP_TEST(ended_in_a_batch),	 UDP_TEST(all_that_has_arrived),
 		UDP_TEST(half_of_the_time),	 UDP_TEST(half_of_the_time_between),
 		UDP_TEST(no_buffers_at_the_end), UDP_TEST(ended_while_cancelling),
 	};

@@ -43,8 +43,8 @@ static void both_families(void **state)
 
 	(void)state;
 	assert_int_equal(listen_on("udp://localhost:0"), 0);
-	assert_int_equal(rollcall_listening(server, 0, first, sizeof(first)), 0);
-	assert_int_equal(rollcall_listening(server, 1, second, sizeof(second)), 0);
+	assert_int_equal(rollcall_listener_address(server, 0, first, sizeof(first)), 0);
+	assert_int_equal(rollcall_listener_address(server, 1, second, sizeof(second)), 0);
 	assert_int_equal(strncmp(first, "udp 127.0.0.1:", 14), 0);
 	assert_int_equal(strncmp(second, "udp [::1]:", 10), 0);
 	assert_string_equal(first + 14, second + 10);
@@ -57,7 +57,7 @@ static void repeated_address(void **state)
 	assert_int_equal(listen_on("tcp://twice:80"), 0);
 	assert_int_equal(listen_on("udp://twice:0"), 0);
 	assert_int_equal(binds, 2);
-	assert_int_equal(rollcall_listening(server, 2, (char[64]){ 0 }, 64), -ENOENT);
+	assert_int_equal(rollcall_listener_address(server, 2, (char[64]){ 0 }, 64), -ENOENT);
 }
 
 /* A link-local address without its zone is refused as such, before bind(2) is asked. */
@@ -79,15 +79,15 @@ static void missing_family(void **state)
 	assert_int_equal(listen_on("tcp://localhost:80"), 0);
 	v6_error = -EADDRNOTAVAIL;
 	assert_int_equal(listen_on("udp://localhost:80"), 0);
-	assert_int_equal(rollcall_listening(server, 0, text, sizeof(text)), 0);
+	assert_int_equal(rollcall_listener_address(server, 0, text, sizeof(text)), 0);
 	assert_string_equal(text, "tcp 127.0.0.1:80");
-	assert_int_equal(rollcall_listening(server, 1, text, sizeof(text)), 0);
+	assert_int_equal(rollcall_listener_address(server, 1, text, sizeof(text)), 0);
 	assert_string_equal(text, "udp 127.0.0.1:80");
-	assert_int_equal(rollcall_listening(server, 2, text, sizeof(text)), -ENOENT);
+	assert_int_equal(rollcall_listener_address(server, 2, text, sizeof(text)), -ENOENT);
 
 	v4_error = v6_error = -EAFNOSUPPORT;
 	assert_int_equal(listen_on("tcp://localhost:81"), -EAFNOSUPPORT);
-	assert_int_equal(rollcall_listening(server, 2, text, sizeof(text)), -ENOENT);
+	assert_int_equal(rollcall_listener_address(server, 2, text, sizeof(text)), -ENOENT);
 }
 
 /*
@@ -105,7 +105,7 @@ static void taken_ports(void **state)
 	binds = 0;
 	assert_int_equal(listen_on("udp://localhost:80"), -EADDRINUSE);
 	assert_int_equal(binds, 2);
-	assert_int_equal(rollcall_listening(server, 0, (char[64]){ 0 }, 64), -ENOENT);
+	assert_int_equal(rollcall_listener_address(server, 0, (char[64]){ 0 }, 64), -ENOENT);
 	assert_int_equal(count_open_files(), files);
 }
 
@@ -151,9 +151,9 @@ static void adopted(void **state)
 	udp = made_elsewhere(ROLLCALL_UDP);
 	assert_int_equal(adopt(udp), 0);
 	assert_int_equal(kernel.asked_buffers.receive_bytes, options.udp_receive_buffer_bytes);
-	assert_int_equal(rollcall_listening(server, 0, text, sizeof(text)), 0);
+	assert_int_equal(rollcall_listener_address(server, 0, text, sizeof(text)), 0);
 	assert_string_equal(text, tcp % 2 ? "tcp 0.0.0.0:80" : "tcp [::1]:80");
-	assert_int_equal(rollcall_listening(server, 1, text, sizeof(text)), 0);
+	assert_int_equal(rollcall_listener_address(server, 1, text, sizeof(text)), 0);
 	assert_string_equal(text, udp % 2 ? "udp 0.0.0.0:80" : "udp [::1]:80");
 	assert_int_equal(server->endpoints[0]->wildcard, udp % 2);
 	turn();
@@ -190,7 +190,8 @@ static void not_adopted(void **state)
 		kernel.local_address_error = 0;
 		assert_true(kernel.is_open[fd]);
 		assert_int_equal(count_open_files(), files + count);
-		assert_int_equal(rollcall_listening(server, 0, (char[64]){ 0 }, 64), -ENOENT);
+		assert_int_equal(rollcall_listener_address(server, 0, (char[64]){ 0 }, 64),
+				 -ENOENT);
 		kernel_close(fd);
 		count--;
 	}

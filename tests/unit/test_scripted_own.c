@@ -30,11 +30,11 @@ static int own_begin(void **state)
 /* Whether a datagram from this address and the server's own port is answered. */
 static bool is_answered(const char *host)
 {
-	const uint64_t refused = stats_now().udp_own_sources;
+	const uint64_t refused = stats_now().udp_dropped_own_source;
 
 	come(host, 7070, "x");
 	events[events_bytes = 0] = '\0';
-	return stats_now().udp_own_sources == refused;
+	return stats_now().udp_dropped_own_source == refused;
 }
 
 #define CHECK_MS (OWN_CHECK_NS / MILLISECOND_NS)

@@ -53,7 +53,7 @@ static void one_by_one(void **state)
 		assert_sent("ddd", "192.0.2.1", 2001);
 		assert_false(is_sending());
 		assert_int_equal(stats_now().udp_send_errors, 0);
-		assert_int_equal(stats_now().udp_bundles_sent, 0);
+		assert_int_equal(stats_now().udp_batches_sent, 0);
 		assert_false(leave_together(1));
 		assert_int_equal(scripted_end(state), 0);
 		assert_int_equal(begin(state), 0);

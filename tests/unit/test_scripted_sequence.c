@@ -48,7 +48,7 @@ static struct rollcall_client_info info_of(rollcall_client client)
 {
 	struct rollcall_client_info info = { .size = sizeof(info) };
 
-	assert_int_equal(rollcall_client_info(server, client, &info), 0);
+	assert_int_equal(rollcall_client_get_info(server, client, &info), 0);
 	return info;
 }
 
@@ -77,12 +77,12 @@ static void must_have(void **state)
 	serve_numbered(ROLLCALL_SEQUENCE_RTP);
 	for (size_t i = 0; i < COUNT(wrong); i++) {
 		come("192.0.2.1", 2001, wrong[i]);
-		assert_int_equal(stats_now().udp_malformed, i + 1);
+		assert_int_equal(stats_now().udp_dropped_malformed, i + 1);
 	}
 	expect("");
 	come_numbered(1, 5, "a");
 	expect("+0 0:a ");
-	assert_int_equal(stats_now().udp_malformed, COUNT(wrong));
+	assert_int_equal(stats_now().udp_dropped_malformed, COUNT(wrong));
 	assert_int_equal(stats_now().udp_clients, 1);
 }
 
@@ -104,7 +104,7 @@ static void may_have(void **state)
 	assert_false(info_of(0).has_sequence);
 	come("192.0.2.1", 2001, "\x80 bad");
 	come("192.0.2.1", 2001, "\xbf\x60-12timessrc");
-	assert_int_equal(stats_now().udp_malformed, 2);
+	assert_int_equal(stats_now().udp_dropped_malformed, 2);
 	assert_int_equal(stats_now().messages_received, 4);
 	come_numbered(1, 5, "a");
 	assert_int_equal(stats_now().udp_clients, 2);

@@ -105,7 +105,7 @@ static void evicted_in_order(void **state)
 	expect("4:x 4:x 4:x 3:x 3:x 3:x ");
 	come("192.0.2.5", 2005, "e");
 	expect("");
-	assert_int_equal(stats_now().udp_full, 1);
+	assert_int_equal(stats_now().udp_dropped_full, 1);
 	assert_int_equal(stats_now().udp_evictions, 2);
 	come("192.0.2.2", 2002, "y");
 	expect("1:y ");
@@ -122,11 +122,11 @@ static void not_evicted_in_flight(void **state)
 	come("192.0.2.1", 2001, "a");
 	come("192.0.2.2", 2002, "b");
 	expect("+0 0:a ");
-	assert_int_equal(stats_now().udp_full, 1);
+	assert_int_equal(stats_now().udp_dropped_full, 1);
 	assert_sent("a", "192.0.2.1", 2001);
 	come("192.0.2.2", 2002, "b");
 	expect("-0(-28) +1 1:b ");
-	assert_int_equal(stats_now().udp_full, 1);
+	assert_int_equal(stats_now().udp_dropped_full, 1);
 }
 
 /* One that is closing counts until it is gone, and its address is a stranger's meanwhile. */
@@ -142,7 +142,7 @@ static void closing_counts(void **state)
 	come("192.0.2.2", 2002, "b");
 	come("192.0.2.1", 2001, "a");
 	expect("+0 0:a ");
-	assert_int_equal(stats_now().udp_full, 2);
+	assert_int_equal(stats_now().udp_dropped_full, 2);
 	assert_sent("a", "192.0.2.1", 2001);
 	expect("-0(-125) ");
 	come("192.0.2.1", 2001, "c");
@@ -177,14 +177,14 @@ static void clients_of_a_source(void **state)
 	come("192.0.2.1", 2003, "c");
 	come("192.0.2.2", 2003, "d");
 	expect("+0 0:a +1 1:x 1:x 1:x +2 2:d ");
-	assert_int_equal(stats_now().udp_source_full, 1);
-	assert_int_equal(stats_now().udp_full, 0);
+	assert_int_equal(stats_now().udp_dropped_source_full, 1);
+	assert_int_equal(stats_now().udp_dropped_full, 0);
 	pass(FOUND_MS(SESSION_NEW_TIMEOUT_MS));
 	expect("-0(-62) -2(-62) ");
 	come("192.0.2.1", 2003, "c");
 	come("192.0.2.1", 2001, "a");
 	expect("+3 3:c ");
-	assert_int_equal(stats_now().udp_source_full, 2);
+	assert_int_equal(stats_now().udp_dropped_source_full, 2);
 	assert_int_equal(rollcall_close(server, 1), 0);
 	turn();
 	come("192.0.2.1", 2001, "a");
@@ -202,7 +202,7 @@ static void full_source_evicts_nobody(void **state)
 	come("192.0.2.2", 2002, "b");
 	come("192.0.2.2", 2003, "c");
 	expect("+0 0:a +1 1:b ");
-	assert_int_equal(stats_now().udp_source_full, 1);
+	assert_int_equal(stats_now().udp_dropped_source_full, 1);
 	come("192.0.2.3", 2004, "d");
 	expect("-0(-28) +2 2:d ");
 	come("192.0.2.1", 2001, "a");
@@ -219,7 +219,7 @@ static void source_of_ipv6(void **state)
 	come("2001:db8:0:1:ffff::", 2001, "b");
 	come("2001:db8:0:2::1", 2001, "c");
 	expect("+0 0:a +1 1:c ");
-	assert_int_equal(stats_now().udp_source_full, 1);
+	assert_int_equal(stats_now().udp_dropped_source_full, 1);
 }
 
 /* Above its rate nothing of a source is delivered, its clients' own included; others' is. */
@@ -233,12 +233,12 @@ static void rate_of_a_source(void **state)
 	come("192.0.2.1", 2001, "b");
 	come("192.0.2.2", 2001, "c");
 	expect("+0 0:a +1 1:a +2 2:c ");
-	assert_int_equal(stats_now().udp_rate, 4);
+	assert_int_equal(stats_now().udp_dropped_rate, 4);
 	pass(500);
 	come("192.0.2.1", 2001, "d");
 	come("192.0.2.1", 2001, "e");
 	expect("0:d ");
-	assert_int_equal(stats_now().udp_rate, 5);
+	assert_int_equal(stats_now().udp_dropped_rate, 5);
 }
 
 int main(void)

@@ -44,7 +44,7 @@ static int begin(void **state)
 
 	options.memory_bytes_max = MEMORY_BYTES;
 	options.send_queue_bytes = options.send_queue_bytes_max = 4 * MEMORY_BYTES;
-	service.framing = ROLLCALL_RAW;
+	service.framing = ROLLCALL_FRAMING_RAW;
 	service.drained = on_drained;
 	service.disconnected = on_disconnected;
 	drained_count = 0;
@@ -241,7 +241,7 @@ static void no_memory_after_a_pause(void **state)
 
 	(void)state;
 	options.send_queue_bytes = 4096;
-	service.framing = ROLLCALL_LINES;
+	service.framing = ROLLCALL_FRAMING_LINES;
 	service.message_bytes_max = MEMORY_BYTES;
 	create_and_listen();
 	fd = accept_client();

@@ -18,17 +18,17 @@ static void malformed(void **state)
 	serve("udp://0.0.0.0:7070");
 	cut.flags = MSG_TRUNC;
 	receive_datagram(&cut);
-	assert_int_equal(stats_now().udp_truncated, ++expected);
+	assert_int_equal(stats_now().udp_dropped_truncated, ++expected);
 	cut.flags = MSG_CTRUNC;
 	receive_datagram(&cut);
-	assert_int_equal(stats_now().udp_truncated, ++expected);
+	assert_int_equal(stats_now().udp_dropped_truncated, ++expected);
 	cut.flags = 0;
 	cut.from.bytes = sizeof(struct sockaddr_in6) + 1;
 	receive_datagram(&cut);
-	assert_int_equal(stats_now().udp_truncated, ++expected);
+	assert_int_equal(stats_now().udp_dropped_truncated, ++expected);
 	complete_with_buffer(started(IORING_OP_RECVMSG, -1), BUFFERS_UDP, 15);
 	turn();
-	assert_int_equal(stats_now().udp_truncated, ++expected);
+	assert_int_equal(stats_now().udp_dropped_truncated, ++expected);
 	assert_int_equal(stats_now().udp_clients, 0);
 	expect("");
 
@@ -86,12 +86,12 @@ static void from_an_own_address(void **state)
 	set_own("192.0.2.1", 32);
 	serve("udp://0.0.0.0:7070");
 	receive_datagram(&own);
-	assert_int_equal(stats_now().udp_own_sources, 1);
+	assert_int_equal(stats_now().udp_dropped_own_source, 1);
 	expect("");
 
 	/* Another host may have the same port. */
 	receive_datagram(&in);
-	assert_int_equal(stats_now().udp_own_sources, 1);
+	assert_int_equal(stats_now().udp_dropped_own_source, 1);
 	expect("+0 0:hello ");
 }
 
@@ -106,7 +106,7 @@ static void prefix_twice(void **state)
 	for (size_t i = 0; i < COUNT(texts); i++)
 		come("192.0.2.1", 5000, texts[i]);
 	expect("+0 0:Re: Re 0:Re: x 0:Re: Ra: x ");
-	assert_int_equal(stats_now().udp_loops, 1);
+	assert_int_equal(stats_now().udp_dropped_loop, 1);
 }
 
 /* Every buffer is being sent from: no receive until one is back, and then one at once. */

@@ -51,8 +51,8 @@ static void answered(void **state)
 	expect("none:table ");
 	assert_sent("table", "192.0.2.3", 2003);
 	assert_int_equal(stats_now().udp_unlisted, 2);
-	assert_int_equal(stats_now().udp_full, 0);
-	assert_int_equal(stats_now().udp_source_full, 0);
+	assert_int_equal(stats_now().udp_dropped_full, 0);
+	assert_int_equal(stats_now().udp_dropped_source_full, 0);
 	assert_int_equal(stats_now().messages_received, 8);
 	assert_int_equal(stats_now().messages_sent, 2);
 	assert_int_equal(stats_now().bytes_sent, 11);
@@ -67,7 +67,7 @@ static void not_stateless(void **state)
 	serve_full("udp://192.0.2.9:7070");
 	come("192.0.2.2", 2002, "y");
 	expect("");
-	assert_int_equal(stats_now().udp_full, 1);
+	assert_int_equal(stats_now().udp_dropped_full, 1);
 	assert_int_equal(stats_now().udp_unlisted, 0);
 	assert_int_equal(stats_now().messages_received, 3);
 }
@@ -94,7 +94,7 @@ static void try_all(rollcall_client client, const void *data, size_t size)
 
 	(void)data;
 	(void)size;
-	assert_int_equal(rollcall_client_info(server, client, &info), -ENOENT);
+	assert_int_equal(rollcall_client_get_info(server, client, &info), -ENOENT);
 	assert_int_equal(rollcall_set_data(server, client, cookie), -ENOENT);
 	assert_null(rollcall_data(server, client));
 	assert_int_equal(rollcall_cookie(server, client, cookie), 0);
@@ -156,7 +156,7 @@ static void one_by_one(void **state)
 	for (int i = 0; i < 2; i++)
 		assert_sent("y", "192.0.2.2", 2002);
 	assert_false(is_sending());
-	assert_int_equal(stats_now().udp_bundles_sent, 0);
+	assert_int_equal(stats_now().udp_batches_sent, 0);
 }
 
 static void answer_and_make_room(rollcall_client client, const void *data, size_t size)

@@ -96,15 +96,15 @@ static void services(void **state)
 	options.framing = OPTIONS_FRAMING_OF_SERVICE;
 	settings_of_service(&options, &service);
 	assert_ptr_equal(service.received, echo_service.received);
-	assert_int_equal(service.framing, ROLLCALL_RAW);
+	assert_int_equal(service.framing, ROLLCALL_FRAMING_RAW);
 	assert_int_equal(service.message_bytes_max, 77);
 	options.service = OPTIONS_REPLY;
 	settings_of_service(&options, &service);
 	assert_ptr_equal(service.received, reply_service.received);
-	assert_int_equal(service.framing, ROLLCALL_LINES);
+	assert_int_equal(service.framing, ROLLCALL_FRAMING_LINES);
 	options.framing = OPTIONS_LENGTH;
 	settings_of_service(&options, &service);
-	assert_int_equal(service.framing, ROLLCALL_LENGTH);
+	assert_int_equal(service.framing, ROLLCALL_FRAMING_LENGTH);
 }
 
 int main(void)

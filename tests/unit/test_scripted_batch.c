@@ -56,7 +56,7 @@ static void which_join(void **state)
 		{ "a byte more", { 32754, 32754, 3 }, { { 65507, 32753 }, { 3, 0 } } },
 	};
 
-	uint64_t messages = 0, bundles = 0;
+	uint64_t messages = 0, batches = 0;
 
 	(void)state;
 	serve_one("udp://192.0.2.9:7070", "192.0.2.1");
@@ -69,11 +69,11 @@ static void which_join(void **state)
 		for (size_t j = 0; j < COUNT(cases[i].sent) && cases[i].sent[j].bytes; j++) {
 			assert_leaves(cases[i].name, cases[i].sent[j].bytes - 1,
 				      cases[i].sent[j].segment_bytes);
-			bundles += cases[i].sent[j].segment_bytes > 0;
+			batches += cases[i].sent[j].segment_bytes > 0;
 		}
 		assert_case(cases[i].name, is_sending(), false);
 	}
-	assert_int_equal(stats_now().udp_bundles_sent, bundles);
+	assert_int_equal(stats_now().udp_batches_sent, batches);
 	assert_int_equal(stats_now().messages_sent, messages);
 	assert_int_equal(stats_now().udp_send_errors, 0);
 }
@@ -293,7 +293,7 @@ static void no_memory(void **state)
 	options.memory_bytes_max = 1 << 20;
 	options.send_queue_bytes = options.send_queue_bytes_max = 1 << 20;
 	serve_one("udp://192.0.2.9:7070", "192.0.2.1");
-	/* Without this one full bundles would use up all blocks, and no joining would fail. */
+	/* Without this one full batches would use up all blocks, and no joining would fail. */
 	answer(0, 1);
 	while (stats_now().udp_sends_dropped == 0) {
 		answer(0, 3000);
