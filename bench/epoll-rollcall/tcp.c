@@ -86,10 +86,10 @@ static void accept_again(struct rollcall_server *server)
 
 static bool can_receive(const struct client *client)
 {
-	if (client_has(client, CLIENT_INPUT_ENDED | CLIENT_NO_MEMORY))
+	if (client_has_any(client, CLIENT_INPUT_ENDED | CLIENT_NO_MEMORY))
 		return false;
 	return client->state == CLIENT_FINISHING || client->state == CLIENT_LINGERING ||
-	       (client->state == CLIENT_OPEN && !client_has(client, CLIENT_PAUSED));
+	       (client->state == CLIENT_OPEN && !client_has_any(client, CLIENT_PAUSED));
 }
 
 static void receive(struct rollcall_server *server, struct client *client)
@@ -161,7 +161,7 @@ static void send_queue(struct rollcall_server *server, struct client *client)
 		const struct io_uring_cqe completion = { .res = (int)(sent < 0 ? -errno : sent) };
 
 		output_on_sent(&server->tcp, client, &completion);
-	} while (output_is_due(client) && !client_has(client, CLIENT_SLOW));
+	} while (output_is_due(client) && !client_has_any(client, CLIENT_SLOW));
 	if (output_is_due(client)) {
 		client->in_flight |= WAITS_FOR_ROOM;
 		watch(server, client, EPOLL_CTL_MOD);

@@ -135,7 +135,8 @@ static inline uint32_t client_ms(uint64_t ns)
 	return (uint32_t)(ns / 1000000);
 }
 
-static inline bool client_has(const struct client *client, unsigned flags)
+/* Whether it has at least one of the flags. */
+static inline bool client_has_any(const struct client *client, unsigned flags)
 {
 	return client->flags & flags;
 }

@@ -32,7 +32,7 @@ void connection_open(struct tcp *tcp, const struct origin *origin, int fd)
 /* The idle, lingering and delivery lists are all LIST_IDLE: a client is in at most one. */
 static void leave_time_list(struct tcp *tcp, struct client *client)
 {
-	if (client_has(client, CLIENT_UNACKED))
+	if (client_has_any(client, CLIENT_UNACKED))
 		delivery_forget(&tcp->delivery, client);
 	else
 		idle_remove(client->state == CLIENT_OPEN ? &tcp->idle : &tcp->lingering, client);
@@ -40,7 +40,7 @@ static void leave_time_list(struct tcp *tcp, struct client *client)
 
 void connection_watch(struct tcp *tcp, struct client *client)
 {
-	if (client_has(client, CLIENT_UNACKED))
+	if (client_has_any(client, CLIENT_UNACKED))
 		return;
 	leave_time_list(tcp, client);
 	delivery_watch(&tcp->delivery, client);
@@ -88,7 +88,7 @@ void connection_abort(struct tcp *tcp, struct client *client, int reason, bool r
 static bool is_silent(const struct client *client)
 {
 	return client->in_flight & IN_FLIGHT_RECEIVE ||
-	       client_has(client, CLIENT_INPUT_ENDED | CLIENT_PAUSED);
+	       client_has_any(client, CLIENT_INPUT_ENDED | CLIENT_PAUSED);
 }
 
 void connection_idle(struct tcp *tcp, struct client *client)
@@ -113,7 +113,7 @@ static void on_acked(struct tcp *tcp, struct client *client)
 {
 	if (client->state == CLIENT_OPEN)
 		idle_touch(&tcp->idle, client, tcp->hub->now_ns);
-	else if (client->state == CLIENT_LINGERING && client_has(client, CLIENT_PEER_ENDED))
+	else if (client->state == CLIENT_LINGERING && client_has_any(client, CLIENT_PEER_ENDED))
 		enter(tcp, client, CLIENT_CLOSING);
 	else if (client->state == CLIENT_LINGERING)
 		idle_touch(&tcp->lingering, client, tcp->hub->now_ns);
@@ -166,16 +166,16 @@ void connection_end_input(struct tcp *tcp, struct client *client)
 static bool wants_receive(const struct client *client)
 {
 	if (client->in_flight & IN_FLIGHT_RECEIVE ||
-	    client_has(client, CLIENT_INPUT_ENDED | CLIENT_NO_BUFFER | CLIENT_NO_MEMORY))
+	    client_has_any(client, CLIENT_INPUT_ENDED | CLIENT_NO_BUFFER | CLIENT_NO_MEMORY))
 		return false;
 	return client->state == CLIENT_LINGERING ||
-	       (client->state == CLIENT_OPEN && !client_has(client, CLIENT_PAUSED));
+	       (client->state == CLIENT_OPEN && !client_has_any(client, CLIENT_PAUSED));
 }
 
 static bool start_receive(struct tcp *tcp, struct client *client)
 {
 	/* MSG_DONTWAIT: the multishot ends with EAGAIN instead of waiting. */
-	bool last = client->state == CLIENT_OPEN && client_has(client, CLIENT_LAST_INPUT);
+	bool last = client->state == CLIENT_OPEN && client_has_any(client, CLIENT_LAST_INPUT);
 	struct io_uring_sqe *sqe = ring_sqe(tcp->hub->ring);
 
 	if (!sqe)
@@ -199,9 +199,9 @@ static void on_bytes(struct tcp *tcp, struct client *client, uint16_t buffer, si
 	struct hub *hub = tcp->hub;
 	int error;
 
-	if (client->state != CLIENT_OPEN || client_has(client, CLIENT_INPUT_ENDED))
+	if (client->state != CLIENT_OPEN || client_has_any(client, CLIENT_INPUT_ENDED))
 		return;
-	if (client_has(client, CLIENT_UNACKED))
+	if (client_has_any(client, CLIENT_UNACKED))
 		delivery_touch(&tcp->delivery, client);
 	else
 		idle_touch(&tcp->idle, client, hub->now_ns);
@@ -258,7 +258,7 @@ static void on_receive_error(struct tcp *tcp, struct client *client, int error)
 	case -EINTR:
 		break;
 	case -ENOBUFS: /* no buffer: some may be free in the next turn */
-		if (client_has(client, CLIENT_CANCELLED)) /* by our cancel, before Linux 6.5 */
+		if (client_has_any(client, CLIENT_CANCELLED)) /* by our cancel, before Linux 6.5 */
 			break;
 		grow_buffers(tcp);
 		wait_for_buffer(tcp, client);
@@ -271,8 +271,8 @@ static void on_receive_error(struct tcp *tcp, struct client *client, int error)
 		 * Also after 32 rounds of a receive that had more to take (Linux 6.8): then start
 		 * another.
 		 */
-		if (client->state == CLIENT_OPEN && client_has(client, CLIENT_LAST_INPUT) &&
-		    !client_has(client, CLIENT_GOT_INPUT))
+		if (client->state == CLIENT_OPEN && client_has_any(client, CLIENT_LAST_INPUT) &&
+		    !client_has_any(client, CLIENT_GOT_INPUT))
 			end_last_input(client);
 		break;
 	default:
@@ -315,16 +315,17 @@ void connection_on_receive(struct tcp *tcp, struct client *client, const struct 
 
 static bool wants_cancel(const struct client *client)
 {
-	if (client->in_flight & IN_FLIGHT_CANCEL || client_has(client, CLIENT_CANCELLED))
+	if (client->in_flight & IN_FLIGHT_CANCEL || client_has_any(client, CLIENT_CANCELLED))
 		return false;
 	if (client->state == CLIENT_CLOSING)
 		return client->in_flight & (IN_FLIGHT_RECEIVE | IN_FLIGHT_SEND);
-	if (!(client->in_flight & IN_FLIGHT_RECEIVE) || !client_has(client, CLIENT_MULTISHOT))
+	if (!(client->in_flight & IN_FLIGHT_RECEIVE) || !client_has_any(client, CLIENT_MULTISHOT))
 		return false;
-	if (client->state == CLIENT_OPEN && client_has(client, CLIENT_PAUSED | CLIENT_LAST_INPUT))
+	if (client->state == CLIENT_OPEN &&
+	    client_has_any(client, CLIENT_PAUSED | CLIENT_LAST_INPUT))
 		return true;
 	/* The receive is started again then; for a FINISHING client, later. */
-	return client->state != CLIENT_FINISHING && client_has(client, CLIENT_LOST);
+	return client->state != CLIENT_FINISHING && client_has_any(client, CLIENT_LOST);
 }
 
 static bool start_cancel(struct tcp *tcp, struct client *client)
@@ -396,8 +397,8 @@ static void resume_input(struct tcp *tcp, struct client *client)
  */
 static bool is_answered(const struct client *client)
 {
-	return client_has(client, CLIENT_INPUT_ENDED) && !input_is_held(client) &&
-	       client->tcp.queue.bytes == 0 && !client_has(client, CLIENT_DRAINED_DUE);
+	return client_has_any(client, CLIENT_INPUT_ENDED) && !input_is_held(client) &&
+	       client->tcp.queue.bytes == 0 && !client_has_any(client, CLIENT_DRAINED_DUE);
 }
 
 /* Closes if the peer, which has closed its side, has acknowledged everything. */
@@ -414,7 +415,7 @@ static void close_if_delivered(struct tcp *tcp, struct client *client)
 /* The queue has been sent: shuts down our side. */
 static void finish(struct tcp *tcp, struct client *client)
 {
-	if (client_has(client, CLIENT_PEER_ENDED))
+	if (client_has_any(client, CLIENT_PEER_ENDED))
 		close_if_delivered(tcp, client);
 	else
 		/* In the drain: the peer may send more until it sees our FIN; read it. */
@@ -428,21 +429,21 @@ static void finish(struct tcp *tcp, struct client *client)
 /* Moves on to the next state if its condition holds. */
 static void advance(struct tcp *tcp, struct client *client)
 {
-	if (client_has(client, CLIENT_DRAINED_DUE) && client->tcp.queue.bytes == 0 &&
-	    !client_has(client, CLIENT_NO_MEMORY))
+	if (client_has_any(client, CLIENT_DRAINED_DUE) && client->tcp.queue.bytes == 0 &&
+	    !client_has_any(client, CLIENT_NO_MEMORY))
 		output_call_drained(tcp, client);
 	if (client->state == CLIENT_OPEN && input_is_held(client) &&
-	    !client_has(client, CLIENT_PAUSED))
+	    !client_has_any(client, CLIENT_PAUSED))
 		resume_input(tcp, client);
-	if (client->state == CLIENT_OPEN && client_has(client, CLIENT_PEER_ENDED) &&
+	if (client->state == CLIENT_OPEN && client_has_any(client, CLIENT_PEER_ENDED) &&
 	    !input_is_held(client))
 		input_end(tcp, client);
 	if (client->state == CLIENT_OPEN && is_answered(client))
 		connection_close(tcp, client,
-				 client_has(client, CLIENT_PEER_ENDED) ? 0 : -ESHUTDOWN);
+				 client_has_any(client, CLIENT_PEER_ENDED) ? 0 : -ESHUTDOWN);
 	if (client->state == CLIENT_FINISHING && client->tcp.queue.bytes == 0)
 		finish(tcp, client);
-	else if (client->state == CLIENT_LINGERING && client_has(client, CLIENT_PEER_ENDED))
+	else if (client->state == CLIENT_LINGERING && client_has_any(client, CLIENT_PEER_ENDED))
 		close_if_delivered(tcp, client);
 }
 

@@ -11,12 +11,12 @@ static bool is_full(const struct hub *hub)
 /* Clients that wait for a buffer or memory use the links of LIST_WAIT for that. */
 static bool is_waiting(const struct client *client)
 {
-	return client_has(client, CLIENT_NO_BUFFER | CLIENT_NO_MEMORY);
+	return client_has_any(client, CLIENT_NO_BUFFER | CLIENT_NO_MEMORY);
 }
 
 static unsigned list_of(const struct client *client)
 {
-	return client_has(client, CLIENT_SECOND) ? 1 : 0;
+	return client_has_any(client, CLIENT_SECOND) ? 1 : 0;
 }
 
 /* For a single socket, getpeername(2) costs less than poll(2) or TCP_INFO. */
@@ -110,14 +110,14 @@ void liveness_started(struct liveness *liveness, struct client *client)
 
 void liveness_received(struct liveness *liveness, struct client *client)
 {
-	if (client_has(client, CLIENT_UNCHECKED))
+	if (client_has_any(client, CLIENT_UNCHECKED))
 		hub_flush_later(liveness->hub, client);
 	note(liveness, client);
 }
 
 void liveness_flush(struct liveness *liveness, struct client *client)
 {
-	if (!client_has(client, CLIENT_UNCHECKED) || !client_has(client, CLIENT_GOT_INPUT))
+	if (!client_has_any(client, CLIENT_UNCHECKED) || !client_has_any(client, CLIENT_GOT_INPUT))
 		return;
 	client_clear(client, CLIENT_UNCHECKED);
 	if (client->state != CLIENT_CLOSING)

@@ -54,14 +54,14 @@ int output_send(struct tcp *tcp, struct client *client, const struct message *me
 	 * Behind a partial send, references could hold shared buffers for long. Segments beyond
 	 * those of one send are better copied into fewer.
 	 */
-	copy = client_has(client, CLIENT_SLOW) || queue->segments >= GATHER_PIECES;
+	copy = client_has_any(client, CLIENT_SLOW) || queue->segments >= GATHER_PIECES;
 	if (queue->bytes + bytes > hub->options.send_queue_bytes_max)
 		return refuse_send(tcp, client, -ENOBUFS);
 	if ((hub_is_memory_scarce(hub) && queue->bytes + bytes > QUEUE_BLOCK_PAYLOAD) ||
 	    !queue_append(&hub->memory, queue, parts, count, copy))
 		return refuse_send(tcp, client, -ENOMEM);
 	hub_count_sent(hub, client, bytes);
-	if (is_queue_long(hub, client) && !client_has(client, CLIENT_PAUSED)) {
+	if (is_queue_long(hub, client) && !client_has_any(client, CLIENT_PAUSED)) {
 		client_set(client, CLIENT_PAUSED | CLIENT_DRAINED_DUE);
 		hub->stats.receive_pauses++;
 	}
@@ -72,7 +72,7 @@ int output_send(struct tcp *tcp, struct client *client, const struct message *me
 bool output_is_due(const struct client *client)
 {
 	return client->tcp.queue.bytes > 0 && client->state < CLIENT_LINGERING &&
-	       !(client->in_flight & IN_FLIGHT_SEND) && !client_has(client, CLIENT_NO_MEMORY);
+	       !(client->in_flight & IN_FLIGHT_SEND) && !client_has_any(client, CLIENT_NO_MEMORY);
 }
 
 static uint32_t sum_bytes(const struct iovec *pieces, unsigned count)
@@ -86,7 +86,7 @@ static uint32_t sum_bytes(const struct iovec *pieces, unsigned count)
 
 bool output_start(struct tcp *tcp, struct client *client)
 {
-	const int flags = MSG_NOSIGNAL | (client_has(client, CLIENT_SLOW) ? 0 : MSG_DONTWAIT);
+	const int flags = MSG_NOSIGNAL | (client_has_any(client, CLIENT_SLOW) ? 0 : MSG_DONTWAIT);
 	struct queue *queue = &client->tcp.queue;
 	struct io_uring_sqe *sqe = ring_sqe(tcp->hub->ring);
 	struct gather *gather = NULL;
@@ -119,7 +119,7 @@ void output_call_drained(struct tcp *tcp, struct client *client)
 	    is_queue_long(hub, client))
 		return;
 	client_clear(client, CLIENT_PAUSED);
-	if (client_has(client, CLIENT_DRAINED_DUE)) {
+	if (client_has_any(client, CLIENT_DRAINED_DUE)) {
 		client_clear(client, CLIENT_DRAINED_DUE);
 		if (client->state == CLIENT_OPEN)
 			hub_drained(hub, client);
@@ -147,13 +147,13 @@ void output_on_sent(struct tcp *tcp, struct client *client, const struct io_urin
 	}
 	if (result > 0) {
 		queue_advance(&hub->memory, &client->tcp.queue, (size_t)result);
-		if (!client_has(client, CLIENT_UNACKED))
+		if (!client_has_any(client, CLIENT_UNACKED))
 			idle_touch(&tcp->idle, client, hub->now_ns);
 	}
 	/* What the socket did not take has to wait, and must not hold shared buffers. */
 	if (result == (int)client->sending) {
 		client_clear(client, CLIENT_SLOW);
-	} else if (!client_has(client, CLIENT_SLOW)) {
+	} else if (!client_has_any(client, CLIENT_SLOW)) {
 		client_set(client, CLIENT_SLOW);
 		connection_watch(tcp, client);
 		if (!queue_own(&hub->memory, &client->tcp.queue)) {

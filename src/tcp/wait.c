@@ -4,7 +4,7 @@
 void wait_for_buffer(struct tcp *tcp, struct client *client)
 {
 	liveness_leave(&tcp->liveness, client);
-	if (!client_has(client, CLIENT_NO_BUFFER | CLIENT_NO_MEMORY))
+	if (!client_has_any(client, CLIENT_NO_BUFFER | CLIENT_NO_MEMORY))
 		client_list_push(&tcp->hub->table, &tcp->no_buffer, client);
 	client_set(client, CLIENT_NO_BUFFER);
 }
@@ -13,10 +13,10 @@ void wait_for_memory(struct tcp *tcp, struct client *client)
 {
 	struct hub *hub = tcp->hub;
 
-	if (client_has(client, CLIENT_NO_MEMORY))
+	if (client_has_any(client, CLIENT_NO_MEMORY))
 		return;
 	liveness_leave(&tcp->liveness, client);
-	if (client_has(client, CLIENT_NO_BUFFER))
+	if (client_has_any(client, CLIENT_NO_BUFFER))
 		client_list_remove(&hub->table, &tcp->no_buffer, client);
 	client_set(client, CLIENT_NO_MEMORY);
 	client_list_push(&hub->table, &tcp->no_memory, client);
@@ -40,9 +40,9 @@ void wait_end_for_buffers(struct tcp *tcp)
 
 void wait_leave(struct tcp *tcp, struct client *client)
 {
-	if (client_has(client, CLIENT_NO_MEMORY))
+	if (client_has_any(client, CLIENT_NO_MEMORY))
 		client_list_remove(&tcp->hub->table, &tcp->no_memory, client);
-	else if (client_has(client, CLIENT_NO_BUFFER))
+	else if (client_has_any(client, CLIENT_NO_BUFFER))
 		client_list_remove(&tcp->hub->table, &tcp->no_buffer, client);
 	client_clear(client, CLIENT_NO_MEMORY | CLIENT_NO_BUFFER);
 }

@@ -77,12 +77,12 @@ void sessions_destroy(struct sessions *sessions)
 
 static struct idle *idle_of(struct sessions *sessions, const struct client *client)
 {
-	return client_has(client, CLIENT_ACTIVE) ? &sessions->active : &sessions->fresh;
+	return client_has_any(client, CLIENT_ACTIVE) ? &sessions->active : &sessions->fresh;
 }
 
 static void touch(struct sessions *sessions, struct client *client)
 {
-	if (!client_has(client, CLIENT_ACTIVE) &&
+	if (!client_has_any(client, CLIENT_ACTIVE) &&
 	    (client->messages_sent > 0 ||
 	     client->messages_received + 1 >= SESSION_ACTIVE_MESSAGES)) {
 		idle_remove(&sessions->fresh, client);

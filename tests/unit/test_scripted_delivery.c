@@ -322,7 +322,7 @@ static void stop_after(unsigned ms)
 /* Whether only what has arrived already is received from a client. */
 static bool is_drained(rollcall_client id)
 {
-	return client_has(table_find(&server->hub.table, id), CLIENT_LAST_INPUT);
+	return client_has_any(table_find(&server->hub.table, id), CLIENT_LAST_INPUT);
 }
 
 /* The receive of all that has arrived begins; nothing has. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * delivery.c - what a TCP peer has acknowledged. A separate file, as <linux/tcp.h>, which has all
+ * tcp_info.c - what a TCP peer has acknowledged. A separate file, as <linux/tcp.h>, which has all
  * of struct tcp_info, conflicts with <netinet/tcp.h>.
  */
 #include <errno.h>
