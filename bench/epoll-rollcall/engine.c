@@ -151,7 +151,7 @@ int rollcall_run(struct rollcall_server *server)
 		if (count < 0 && errno != EINTR)
 			return -errno;
 		hub->now_ns = ring_clock_ns(hub->ring);
-		hub->stats.turns++;
+		hub->turns++;
 		for (int i = 0; i < count; i++) {
 			hub->stats.completions++;
 			if (i + 1 < count)

@@ -58,7 +58,7 @@ void tcp_accept(struct rollcall_server *server, struct listener *listener)
 {
 	struct hub *hub = &server->hub;
 
-	while (hub->stats.tcp_clients_now < hub->options.tcp_clients_max) {
+	while (table_count(&hub->table, ROLLCALL_TCP) < hub->options.tcp_clients_max) {
 		int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0)

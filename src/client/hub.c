@@ -195,10 +195,6 @@ void hub_disconnected(struct hub *hub, struct client *client)
 					      origin->context);
 	log_write(&hub->log, ROLLCALL_LOG_DEBUG, "client %llu disconnected: %s",
 		  (unsigned long long)client->id, rollcall_reason_text(client->reason));
-	if (client->transport == ROLLCALL_TCP)
-		hub->stats.tcp_clients_now--;
-	else
-		hub->stats.udp_clients_now--;
 	table_remove(&hub->table, client);
 }
 

@@ -48,6 +48,7 @@ struct hub {
 	struct ring *ring;
 	struct rollcall_server *server; /* passed to callbacks */
 	uint64_t now_ns;		/* ring_clock_ns(), read once per turn */
+	uint64_t turns;			/* of the loop */
 	uint64_t stalled_ns;		/* sum of all stalls (HUB_STALL_MS) */
 
 	struct table table;

@@ -48,6 +48,7 @@ struct client *table_add(struct table *table, enum rollcall_transport transport)
 	CHECK(client->state == CLIENT_FREE);
 	*client = (struct client){ .id = id, .state = CLIENT_OPEN, .transport = transport };
 	bitset_add(&table->taken, table_slot(table, client));
+	table->counts[transport]++;
 	return client;
 }
 
@@ -65,6 +66,7 @@ void table_remove(struct table *table, struct client *client)
 	CHECK(!(client->flags & CLIENT_TO_FLUSH));
 	client->state = CLIENT_FREE;
 	bitset_remove(&table->taken, table_slot(table, client));
+	table->counts[client->transport]--;
 	/* A slot whose IDs are used up is not reused. */
 	if (client->id > OP_ID_MAX - table->capacity)
 		return;

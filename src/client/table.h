@@ -29,7 +29,8 @@ struct client_list {
 struct table {
 	struct client *slots;
 	uint32_t capacity;
-	uint32_t fresh; /* slots from here on have never been used */
+	uint32_t fresh;			   /* slots from here on have never been used */
+	uint32_t counts[ROLLCALL_UDP + 1]; /* clients, by transport */
 	struct client_list free;
 	struct bitset taken; /* slots that hold a client */
 };
@@ -68,6 +69,12 @@ struct client *client_list_next(const struct table *table, const struct client_l
 static inline uint32_t table_slot(const struct table *table, const struct client *client)
 {
 	return (uint32_t)(client - table->slots);
+}
+
+/* The number of clients of a transport. */
+static inline uint32_t table_count(const struct table *table, enum rollcall_transport transport)
+{
+	return table->counts[transport];
 }
 
 static inline bool client_is_listed(const struct client *client, enum client_list_kind kind)

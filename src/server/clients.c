@@ -194,21 +194,3 @@ void *rollcall_data(struct rollcall_server *server, rollcall_client id)
 
 	return find(server, id, &client) ? NULL : client->data;
 }
-
-int rollcall_get_stats(struct rollcall_server *server, struct rollcall_stats *stats)
-{
-	struct rollcall_stats now;
-
-	if (!server_is_callers(server))
-		return -EPERM;
-	if (stats->size < offsetof(struct rollcall_stats, turns))
-		return -EINVAL;
-	for (unsigned i = 0; i < server->endpoint_count; i++)
-		endpoint_count_drops(server->endpoints[i]);
-	now = server->hub.stats;
-	now.size = min_size(stats->size, sizeof(now));
-	now.bytes_copied = server->hub.memory.copied_bytes;
-	now.memory_bytes_now = hub_memory_bytes(&server->hub);
-	memcpy(stats, &now, now.size);
-	return 0;
-}

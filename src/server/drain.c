@@ -72,7 +72,6 @@ static void begin_stage(struct rollcall_server *server, enum drain_stage stage,
 static void on_drain_timer(struct timer *timer)
 {
 	struct rollcall_server *server = container_of(timer, struct rollcall_server, drain_timer);
-	const struct rollcall_stats *stats = &server->hub.stats;
 
 	switch (server->drain_stage) {
 	case DRAIN_GRACE:
@@ -89,7 +88,7 @@ static void on_drain_timer(struct timer *timer)
 	}
 	log_write(&server->hub.log, ROLLCALL_LOG_WARNING,
 		  "drain timeout: ending %llu clients that have not taken their answers",
-		  (unsigned long long)stats->tcp_clients_now);
+		  (unsigned long long)table_count(&server->hub.table, ROLLCALL_TCP));
 	server_abort(server);
 }
 
@@ -143,9 +142,9 @@ static void end_udp_clients(struct rollcall_server *server)
 
 bool server_is_busy(const struct rollcall_server *server)
 {
-	const struct rollcall_stats *stats = &server->hub.stats;
+	const struct table *table = &server->hub.table;
 
-	if (stats->tcp_clients_now || stats->udp_clients_now ||
+	if (table_count(table, ROLLCALL_TCP) || table_count(table, ROLLCALL_UDP) ||
 	    datagrams_are_busy(&server->udp.datagrams) || files_are_writing(&server->files))
 		return true;
 	for (unsigned i = 0; i < server->listener_count; i++)

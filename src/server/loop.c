@@ -85,7 +85,7 @@ static bool flush_clients(struct rollcall_server *server)
 static bool flush_listeners(struct rollcall_server *server)
 {
 	for (unsigned i = 0; i < server->listener_count; i++) {
-		uint64_t turn = server->hub.stats.turns + i;
+		uint64_t turn = server->hub.turns + i;
 
 		if (!listener_flush(server->listeners[turn % server->listener_count]))
 			return false;
@@ -142,7 +142,7 @@ static uint64_t wait_ns(const struct rollcall_server *server)
 
 static uint64_t hold_turns_max(const struct hub *hub)
 {
-	return HOLD_TURNS_MIN + hub->stats.tcp_clients_now / HOLD_CLIENTS_A_TURN +
+	return HOLD_TURNS_MIN + table_count(&hub->table, ROLLCALL_TCP) / HOLD_CLIENTS_A_TURN +
 	       hub->options.udp_receive_buffer_bytes / (32 * HOLD_DATAGRAM_BYTES);
 }
 
@@ -186,7 +186,7 @@ int server_turn(struct rollcall_server *server, uint64_t wait_max_ns)
 		return error;
 	hub->now_ns = ring_clock_ns(hub->ring);
 	count_stall(hub, due_ns);
-	hub->stats.turns++;
+	hub->turns++;
 	while (ring_take(hub->ring, &cqe)) {
 		hub->stats.completions++;
 		dispatch(server, &cqe);

@@ -18,7 +18,6 @@ void connection_open(struct tcp *tcp, const struct origin *origin, int fd)
 	client->fd = fd;
 	client->gather = GATHER_NONE;
 	hub->stats.tcp_clients++;
-	hub->stats.tcp_clients_now++;
 	client->active_ms = client_ms(hub->now_ns);
 	idle_touch(&tcp->idle, client, hub->now_ns);
 	hub_flush_later(hub, client);
@@ -216,9 +215,9 @@ static void on_bytes(struct tcp *tcp, struct client *client, uint16_t buffer, si
 
 static void begin_turn(struct tcp *tcp)
 {
-	if (tcp->turn == tcp->hub->stats.turns)
+	if (tcp->turn == tcp->hub->turns)
 		return;
-	tcp->turn = tcp->hub->stats.turns;
+	tcp->turn = tcp->hub->turns;
 	tcp->turn_bytes = 0;
 	tcp->grown_in_turn = false;
 }

@@ -70,7 +70,7 @@ static bool is_full(const struct listener *listener)
 {
 	const struct hub *hub = listener->tcp->hub;
 
-	return hub->stats.tcp_clients_now >= hub->options.tcp_clients_max;
+	return table_count(&hub->table, ROLLCALL_TCP) >= hub->options.tcp_clients_max;
 }
 
 static bool wants_accept(struct listener *listener)

@@ -5,7 +5,7 @@
 
 static bool is_full(const struct hub *hub)
 {
-	return hub->stats.tcp_clients_now >= hub->options.tcp_clients_max;
+	return table_count(&hub->table, ROLLCALL_TCP) >= hub->options.tcp_clients_max;
 }
 
 /* Clients that wait for a buffer or memory use the links of LIST_WAIT for that. */

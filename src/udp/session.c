@@ -115,7 +115,8 @@ static uint64_t *find_no_place(struct sessions *sessions, const struct arrival *
 	    options->udp_clients_per_source_max)
 		return &hub->stats.udp_dropped_source_full;
 	/* Closing clients count until their slots are freed. */
-	if (hub->stats.udp_clients_now >= options->udp_clients_max && !evict_oldest(sessions))
+	if (table_count(&hub->table, ROLLCALL_UDP) >= options->udp_clients_max &&
+	    !evict_oldest(sessions))
 		return &hub->stats.udp_dropped_full;
 	return NULL;
 }
@@ -145,7 +146,6 @@ static struct client *add_client(struct sessions *sessions, const struct arrival
 		client->udp.stream = make_stream(sessions, &arrival->rtp);
 	client->origin = &arrival->endpoint->origin;
 	hub->stats.udp_clients++;
-	hub->stats.udp_clients_now++;
 	touch(sessions, client);
 	hub_connected(hub, client);
 	return client;

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stats.c - the statistics. Counters that steer nothing are counted in hub->stats; the others are
+ * copied from the state that they describe.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "server/server.h"
+
+int rollcall_get_stats(struct rollcall_server *server, struct rollcall_stats *stats)
+{
+	struct rollcall_stats now;
+
+	if (!server_is_callers(server))
+		return -EPERM;
+	if (stats->size < offsetof(struct rollcall_stats, turns))
+		return -EINVAL;
+	for (unsigned i = 0; i < server->endpoint_count; i++)
+		endpoint_count_drops(server->endpoints[i]);
+	now = server->hub.stats;
+	now.size = min_size(stats->size, sizeof(now));
+	now.turns = server->hub.turns;
+	now.tcp_clients_now = table_count(&server->hub.table, ROLLCALL_TCP);
+	now.udp_clients_now = table_count(&server->hub.table, ROLLCALL_UDP);
+	now.bytes_copied = server->hub.memory.copied_bytes;
+	now.memory_bytes_now = hub_memory_bytes(&server->hub);
+	memcpy(stats, &now, now.size);
+	return 0;
+}
