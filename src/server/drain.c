@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * drain.c - from rollcall_run() to its return: running, draining, aborting.
+ * drain.c - the end of a server: draining, aborting, and when it is over.
  */
 #include <errno.h>
 
@@ -124,8 +124,7 @@ int rollcall_stop(struct rollcall_server *server)
 	return 0;
 }
 
-/* Ends the UDP clients once all datagrams that had arrived are answered. */
-static void end_udp_clients(struct rollcall_server *server)
+void server_end_udp_clients(struct rollcall_server *server)
 {
 	struct client *client = NULL;
 
@@ -154,37 +153,4 @@ bool server_is_busy(const struct rollcall_server *server)
 		if (endpoint_is_busy(server->endpoints[i]))
 			return true;
 	return false;
-}
-
-static int serve(struct rollcall_server *server)
-{
-	server->hub.now_ns = ring_clock_ns(server->hub.ring);
-	for (;;) {
-		int error;
-
-		server_flush(server);
-		if (server->state != SERVER_RUNNING && !server_is_busy(server))
-			break;
-		error = server_turn(server, UINT64_MAX);
-		if (error)
-			return error;
-		if (server->state != SERVER_RUNNING)
-			end_udp_clients(server);
-	}
-	timers_clear(&server->hub.timers, &server->drain_timer);
-	return 0;
-}
-
-int rollcall_run(struct rollcall_server *server)
-{
-	int error;
-
-	if (!server_is_callers(server))
-		return -EPERM;
-	if (server->busy)
-		return -EBUSY;
-	server->busy = true;
-	error = serve(server);
-	server->busy = false;
-	return error;
 }

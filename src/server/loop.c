@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * loop.c - one turn of the loop, and the switch that passes each completion to its layer.
+ * loop.c - the loop: one turn, and the switch that passes each completion to its layer.
  */
 #include <errno.h>
 
@@ -193,4 +193,37 @@ int server_turn(struct rollcall_server *server, uint64_t wait_max_ns)
 	}
 	run_timers(server, flushed && error == -ETIME);
 	return 0;
+}
+
+static int serve(struct rollcall_server *server)
+{
+	server->hub.now_ns = ring_clock_ns(server->hub.ring);
+	for (;;) {
+		int error;
+
+		server_flush(server);
+		if (server->state != SERVER_RUNNING && !server_is_busy(server))
+			break;
+		error = server_turn(server, UINT64_MAX);
+		if (error)
+			return error;
+		if (server->state != SERVER_RUNNING)
+			server_end_udp_clients(server);
+	}
+	timers_clear(&server->hub.timers, &server->drain_timer);
+	return 0;
+}
+
+int rollcall_run(struct rollcall_server *server)
+{
+	int error;
+
+	if (!server_is_callers(server))
+		return -EPERM;
+	if (server->busy)
+		return -EBUSY;
+	server->busy = true;
+	error = serve(server);
+	server->busy = false;
+	return error;
 }

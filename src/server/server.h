@@ -75,6 +75,9 @@ int server_turn(struct rollcall_server *server, uint64_t wait_max_ns);
 /* Initializes the timer of the drain. -ENOMEM */
 int server_drain_init(struct rollcall_server *server);
 
+/* In the drain: ends the UDP clients once all datagrams that had arrived are answered. */
+void server_end_udp_clients(struct rollcall_server *server);
+
 /* Aborts all clients, and accepts no more. */
 void server_abort(struct rollcall_server *server);
 
