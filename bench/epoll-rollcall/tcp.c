@@ -47,6 +47,7 @@ static int watch(struct rollcall_server *server, const struct client *client, in
 
 int tcp_start(struct rollcall_server *server, struct listener *listener)
 {
+	listener->accept.in_flight = true;
 	if (fcntl(listener->fd, F_SETFL, O_NONBLOCK))
 		return -errno;
 	return engine_watch(server, EPOLL_CTL_ADD, listener->fd, EPOLLIN | EPOLLET,
@@ -69,14 +70,14 @@ void tcp_accept(struct rollcall_server *server, struct listener *listener)
 			break;
 	}
 	hub->stats.accepts_suspended++;
-	listener->backing_off = true;
+	listener->accept.in_flight = false;
 }
 
 static void accept_again(struct rollcall_server *server)
 {
 	for (unsigned i = 0; i < server->listener_count; i++) {
-		if (server->listeners[i]->backing_off) {
-			server->listeners[i]->backing_off = false;
+		if (!server->listeners[i]->accept.in_flight) {
+			server->listeners[i]->accept.in_flight = true;
 			tcp_accept(server, server->listeners[i]);
 		}
 	}

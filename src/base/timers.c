@@ -104,6 +104,7 @@ void timers_run(struct timers *timers, uint64_t now_ns)
 		struct timer *timer = timers->heap[0];
 
 		timers_clear(timers, timer);
-		timer->expired(timer);
+		if (timer->expired)
+			timer->expired(timer);
 	}
 }

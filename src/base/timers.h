@@ -8,12 +8,14 @@
 #ifndef BASE_TIMERS_H
 #define BASE_TIMERS_H
 
+#include <stdbool.h>
+
 #include "base/base.h"
 
 struct timer {
 	uint64_t deadline_ns;
-	size_t position; /* index in the heap plus 1; 0: not set */
-	void (*expired)(struct timer *timer);
+	size_t position;		      /* index in the heap plus 1; 0: not set */
+	void (*expired)(struct timer *timer); /* NULL: expiry only wakes the loop */
 };
 
 struct timers {
@@ -34,6 +36,12 @@ void timers_set(struct timers *timers, struct timer *timer, uint64_t deadline_ns
 
 /* Clears a timer; no effect if it is not set. */
 void timers_clear(struct timers *timers, struct timer *timer);
+
+/* Whether the timer is set, and has not expired. */
+static inline bool timer_is_set(const struct timer *timer)
+{
+	return timer->position > 0;
+}
 
 /* The next deadline; UINT64_MAX: no timer is set. */
 uint64_t timers_next(const struct timers *timers);

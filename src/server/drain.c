@@ -43,7 +43,7 @@ void server_abort(struct rollcall_server *server)
 		else
 			udp_close(&server->udp, client, -ESHUTDOWN);
 	}
-	files_cancel(&server->files);
+	files_close(&server->files);
 }
 
 static uint64_t half_of_drain_ns(const struct rollcall_server *server)

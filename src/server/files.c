@@ -3,7 +3,6 @@
 
 #include <errno.h>
 
-#include "ring/op.h"
 #include "server/server.h"
 
 /* Offset of io_uring: the file's current position (Linux 5.6, IORING_FEAT_RW_CUR_POS). */
@@ -17,7 +16,7 @@ static int add(struct rollcall_server *server, struct rollcall_io *io, bool writ
 		return -EPERM;
 	if (io->bytes > 1u << 30)
 		return -EINVAL;
-	if (files->cancelling)
+	if (files->closed)
 		return -ESHUTDOWN;
 	for (unsigned i = 0; i < FILES_MAX; i++) {
 		if (files->slots[i].io)
@@ -38,9 +37,9 @@ int rollcall_write(struct rollcall_server *server, struct rollcall_io *io)
 	return add(server, io, true);
 }
 
-void files_cancel(struct files *files)
+void files_close(struct files *files)
 {
-	files->cancelling = true;
+	files->closed = true;
 }
 
 bool files_are_writing(const struct files *files)
@@ -54,9 +53,9 @@ bool files_are_writing(const struct files *files)
 bool files_are_busy(const struct files *files)
 {
 	for (unsigned i = 0; i < FILES_MAX; i++)
-		if (files->slots[i].io)
+		if (files->slots[i].io || operation_is_busy(&files->slots[i].operation))
 			return true;
-	return files->cancels > 0;
+	return false;
 }
 
 static bool start(struct file_slot *slot, unsigned index, struct ring *ring)
@@ -70,21 +69,7 @@ static bool start(struct file_slot *slot, unsigned index, struct ring *ring)
 		io_uring_prep_write(sqe, io->fd, io->data, (unsigned)io->bytes, CURRENT_POSITION);
 	else
 		io_uring_prep_read(sqe, io->fd, io->data, (unsigned)io->bytes, CURRENT_POSITION);
-	sqe->user_data = op_pack(OP_FILE, index);
-	slot->started = true;
-	return true;
-}
-
-static bool cancel(struct files *files, unsigned index, struct ring *ring)
-{
-	struct io_uring_sqe *sqe = ring_sqe(ring);
-
-	if (!sqe)
-		return false;
-	io_uring_prep_cancel64(sqe, op_pack(OP_FILE, index), 0);
-	sqe->user_data = op_pack(OP_FILE_CANCEL, index);
-	files->slots[index].cancelled = true;
-	files->cancels++;
+	operation_start(&slot->operation, sqe, OP_FILE, index);
 	return true;
 }
 
@@ -93,18 +78,18 @@ bool files_flush(struct files *files, struct ring *ring)
 	for (unsigned i = 0; i < FILES_MAX; i++) {
 		struct file_slot *slot = &files->slots[i];
 
-		if (slot->io && !slot->started && !start(slot, i, ring))
+		if (slot->io && !slot->operation.in_flight && !start(slot, i, ring))
 			return false;
-		if (slot->io && files->cancelling && !slot->cancelled && !cancel(files, i, ring))
+		if (files->closed && operation_is_to_cancel(&slot->operation) &&
+		    !operation_cancel(&slot->operation, ring, OP_FILE_CANCEL))
 			return false;
 	}
 	return true;
 }
 
-void files_on_cancel(struct files *files)
+void files_on_cancel(struct files *files, uint64_t slot)
 {
-	CHECK(files->cancels > 0);
-	files->cancels--;
+	files->slots[slot].operation.cancel_in_flight = false;
 }
 
 void files_on_done(struct files *files, struct rollcall_server *server, uint64_t slot,
@@ -112,7 +97,8 @@ void files_on_done(struct files *files, struct rollcall_server *server, uint64_t
 {
 	struct rollcall_io *io = files->slots[slot].io;
 
-	files->slots[slot] = (struct file_slot){ 0 };
+	files->slots[slot].io = NULL;
+	files->slots[slot].operation.in_flight = false;
 	/* io-wq ends a cancelled read or write with EINTR. */
-	io->done(server, io, files->cancelling && cqe->res == -EINTR ? -ECANCELED : cqe->res);
+	io->done(server, io, files->closed && cqe->res == -EINTR ? -ECANCELED : cqe->res);
 }

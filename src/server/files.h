@@ -7,28 +7,24 @@
 
 #include <stdbool.h>
 
+#include "ring/operation.h"
 #include "rollcall.h"
-
-struct io_uring_cqe;
-struct ring;
 
 #define FILES_MAX 16
 
 struct file_slot {
 	struct rollcall_io *io; /* NULL: free */
 	bool write;
-	bool started;	/* in flight */
-	bool cancelled; /* its cancel was submitted */
+	struct operation operation;
 };
 
 struct files {
 	struct file_slot slots[FILES_MAX];
-	bool cancelling;  /* no more are accepted; those in flight are cancelled */
-	unsigned cancels; /* cancels in flight */
+	bool closed; /* no more are accepted; those in flight are cancelled */
 };
 
 /* Cancels the operations in flight, and accepts no more. */
-void files_cancel(struct files *files);
+void files_close(struct files *files);
 
 bool files_are_writing(const struct files *files);
 bool files_are_busy(const struct files *files);
@@ -37,7 +33,7 @@ bool files_are_busy(const struct files *files);
 bool files_flush(struct files *files, struct ring *ring);
 
 /* Completion handler of a cancel. */
-void files_on_cancel(struct files *files);
+void files_on_cancel(struct files *files, uint64_t slot);
 
 /* Completion handler of a read or write. */
 void files_on_done(struct files *files, struct rollcall_server *server, uint64_t slot,

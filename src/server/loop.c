@@ -62,7 +62,7 @@ static void dispatch(struct rollcall_server *server, const struct io_uring_cqe *
 		posts_on_cancel(&server->posts);
 		break;
 	case OP_FILE_CANCEL:
-		files_on_cancel(&server->files);
+		files_on_cancel(&server->files, id);
 		break;
 	}
 }

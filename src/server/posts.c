@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "ring/op.h"
 #include "ring/socket.h"
 #include "server/server.h"
 
@@ -14,18 +13,13 @@ struct post {
 	void *context;
 };
 
-static void on_retry(struct timer *timer)
-{
-	container_of(timer, struct posts, retry)->backing_off = false;
-}
-
 int posts_init(struct posts *posts, struct hub *hub)
 {
 	int error = timers_reserve(&hub->timers);
 
 	if (error)
 		return error;
-	*posts = (struct posts){ .event = socket_event(hub->ring), .retry.expired = on_retry };
+	*posts = (struct posts){ .event = socket_event(hub->ring) };
 	return posts->event < 0 ? posts->event : 0;
 }
 
@@ -90,20 +84,16 @@ bool posts_flush(struct posts *posts, struct ring *ring)
 {
 	struct io_uring_sqe *sqe;
 
-	if (posts->closing ? !posts->armed || posts->cancelled : posts->armed || posts->backing_off)
+	if (posts->closing)
+		return !operation_is_to_cancel(&posts->read) ||
+		       operation_cancel(&posts->read, ring, OP_WAKE_CANCEL);
+	if (posts->read.in_flight || timer_is_set(&posts->retry))
 		return true;
 	sqe = ring_sqe(ring);
 	if (!sqe)
 		return false;
-	if (posts->closing) {
-		io_uring_prep_cancel64(sqe, op_pack(OP_WAKE, 0), 0);
-		sqe->user_data = op_pack(OP_WAKE_CANCEL, 0);
-		posts->cancelled = posts->cancelling = true;
-	} else {
-		io_uring_prep_read(sqe, posts->event, &posts->count, sizeof(posts->count), 0);
-		sqe->user_data = op_pack(OP_WAKE, 0);
-		posts->armed = true;
-	}
+	io_uring_prep_read(sqe, posts->event, &posts->count, sizeof(posts->count), 0);
+	operation_start(&posts->read, sqe, OP_WAKE, 0);
 	return true;
 }
 
@@ -112,17 +102,15 @@ void posts_on_wake(struct posts *posts, struct rollcall_server *server,
 {
 	struct hub *hub = &server->hub;
 
-	posts->armed = false;
-	if (cqe->res < 0 && !posts->closing) {
-		posts->backing_off = true;
+	posts->read.in_flight = false;
+	if (cqe->res < 0 && !posts->closing)
 		timers_set(&hub->timers, &posts->retry, hub->now_ns + POSTS_RETRY_NS);
-	}
 	run_posted(posts, server);
 }
 
 void posts_on_cancel(struct posts *posts)
 {
-	posts->cancelling = false;
+	posts->read.cancel_in_flight = false;
 }
 
 void posts_destroy(struct posts *posts, struct rollcall_server *server, struct ring *ring)

@@ -14,12 +14,11 @@
 #include <stdint.h>
 
 #include "base/timers.h"
+#include "ring/operation.h"
 #include "rollcall.h"
 
 struct hub;
-struct io_uring_cqe;
 struct post;
-struct ring;
 
 /* Retry delay after a failed read of the eventfd. */
 #define POSTS_RETRY_NS 50000000
@@ -27,13 +26,10 @@ struct ring;
 struct posts {
 	_Atomic(struct post *) newest;
 	int event;
-	bool armed;	  /* the read of the eventfd is in flight */
-	bool closing;	  /* the read is not started again */
-	bool cancelled;	  /* its cancel was submitted */
-	bool cancelling;  /* its cancel is in flight */
-	bool backing_off; /* it has failed: not started again for POSTS_RETRY_NS */
-	uint64_t count;	  /* the buffer of the read */
-	struct timer retry;
+	bool closing;	       /* the read is not started again */
+	struct operation read; /* of the eventfd */
+	uint64_t count;	       /* its buffer */
+	struct timer retry;    /* set while it backs off after an error */
 };
 
 /* -EMFILE, -ENFILE, -ENOMEM */
@@ -58,7 +54,7 @@ void posts_on_cancel(struct posts *posts);
 /* Whether an operation is in flight. */
 static inline bool posts_are_busy(const struct posts *posts)
 {
-	return posts->armed || posts->cancelling;
+	return operation_is_busy(&posts->read);
 }
 
 #endif

@@ -4,13 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "ring/op.h"
 #include "tcp/connection.h"
-
-static void on_retry(struct timer *timer)
-{
-	container_of(timer, struct listener, retry)->backing_off = false;
-}
 
 int listener_open(struct listener *listener, struct tcp *tcp, int fd)
 {
@@ -24,7 +18,6 @@ int listener_open(struct listener *listener, struct tcp *tcp, int fd)
 		return error;
 	listener->tcp = tcp;
 	listener->fd = fd;
-	listener->retry.expired = on_retry;
 	listener->waiting = malloc(LISTENER_WAITING_MAX * sizeof(*listener->waiting));
 	if (listener->waiting)
 		return 0;
@@ -75,10 +68,10 @@ static bool is_full(const struct listener *listener)
 
 static bool wants_accept(struct listener *listener)
 {
-	if (listener->backing_off && listener->backoff_closes != listener->tcp->closes)
-		listener->backing_off = false;
-	return !listener->closed && !listener->backing_off && listener->waiting_count == 0 &&
-	       !is_full(listener);
+	if (listener->closes_at_error != listener->tcp->closes)
+		timers_clear(&listener->tcp->hub->timers, &listener->retry);
+	return !listener->closed && !timer_is_set(&listener->retry) &&
+	       listener->waiting_count == 0 && !is_full(listener);
 }
 
 static bool start_accept(struct listener *listener)
@@ -89,22 +82,16 @@ static bool start_accept(struct listener *listener)
 		return false;
 	/* No address: a multishot accept would overwrite it with the next one (Linux 5.19). */
 	io_uring_prep_multishot_accept(sqe, listener->fd, NULL, NULL, SOCK_CLOEXEC);
-	sqe->user_data = op_pack(OP_TCP_ACCEPT, listener->origin.index);
-	listener->armed = true;
-	listener->cancelled = false;
+	operation_start(&listener->accept, sqe, OP_TCP_ACCEPT, listener->origin.index);
 	return true;
 }
 
-static bool start_cancel(struct listener *listener)
+static bool cancel_accept(struct listener *listener)
 {
-	struct io_uring_sqe *sqe = ring_sqe(listener->tcp->hub->ring);
-
-	if (!sqe)
+	if (!operation_is_to_cancel(&listener->accept))
+		return true;
+	if (!operation_cancel(&listener->accept, listener->tcp->hub->ring, OP_TCP_ACCEPT_CANCEL))
 		return false;
-	io_uring_prep_cancel64(sqe, op_pack(OP_TCP_ACCEPT, listener->origin.index), 0);
-	sqe->user_data = op_pack(OP_TCP_ACCEPT_CANCEL, listener->origin.index);
-	listener->cancelled = true;
-	listener->cancelling = true;
 	if (listener->closed)
 		return true;
 	listener->tcp->hub->stats.accepts_suspended++;
@@ -117,10 +104,10 @@ bool listener_flush(struct listener *listener)
 	while (listener->waiting_count > 0 && !is_full(listener))
 		connection_open(listener->tcp, &listener->origin, take_waiting(listener));
 	if (wants_accept(listener))
-		return listener->armed || start_accept(listener);
-	if (listener->armed)
-		return listener->cancelled || start_cancel(listener);
-	if (listener->closed && !listener->cancelling && listener->fd >= 0) {
+		return listener->accept.in_flight || start_accept(listener);
+	if (listener->accept.in_flight)
+		return cancel_accept(listener);
+	if (listener->closed && !listener_is_busy(listener) && listener->fd >= 0) {
 		socket_close(listener->tcp->hub->ring, listener->fd);
 		listener->fd = -1;
 	}
@@ -132,8 +119,7 @@ static void back_off(struct listener *listener, int error)
 {
 	struct hub *hub = listener->tcp->hub;
 
-	listener->backing_off = true;
-	listener->backoff_closes = listener->tcp->closes;
+	listener->closes_at_error = listener->tcp->closes;
 	hub->stats.accepts_suspended++;
 	liveness_hurry(&listener->tcp->liveness);
 	timers_set(&hub->timers, &listener->retry, hub->now_ns + LISTENER_RETRY_NS);
@@ -161,7 +147,7 @@ void listener_on_accept(struct listener *listener, const struct io_uring_cqe *cq
 	struct hub *hub = listener->tcp->hub;
 
 	if (!(cqe->flags & IORING_CQE_F_MORE))
-		listener->armed = false;
+		listener->accept.in_flight = false;
 	if (cqe->res < 0) {
 		on_error(listener, cqe->res);
 		return;
@@ -178,5 +164,5 @@ void listener_on_accept(struct listener *listener, const struct io_uring_cqe *cq
 
 void listener_on_cancel(struct listener *listener)
 {
-	listener->cancelling = false;
+	listener->accept.cancel_in_flight = false;
 }

@@ -8,19 +8,19 @@
 #ifndef TCP_LISTENER_H
 #define TCP_LISTENER_H
 
+#include "ring/operation.h"
 #include "tcp/tcp.h"
 
 struct listener {
 	struct origin origin;
 	struct address address;
 	int fd;
-	bool armed;	  /* the accept is in flight */
-	bool cancelled;	  /* its cancel was submitted */
-	bool cancelling;  /* its cancel is in flight */
-	bool backing_off; /* no descriptor or memory: until a close, or for LISTENER_RETRY_NS */
 	bool closed;
-	uint64_t backoff_closes;
+	struct operation accept;
+
+	/* Set while it backs off for lack of descriptors or memory; also ended by a close. */
 	struct timer retry;
+	uint64_t closes_at_error;
 	struct tcp *tcp;
 
 	/* Descriptors accepted while the table was full; a ring buffer. */
@@ -46,7 +46,7 @@ void listener_destroy(struct listener *listener);
 /* Whether an operation is in flight. */
 static inline bool listener_is_busy(const struct listener *listener)
 {
-	return listener->armed || listener->cancelling;
+	return operation_is_busy(&listener->accept);
 }
 
 /* Starts the operations that the state requires. false: the submission queue is full. */

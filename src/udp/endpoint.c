@@ -3,13 +3,6 @@
 
 #include <errno.h>
 
-#include "ring/op.h"
-
-static void on_retry(struct timer *timer)
-{
-	container_of(timer, struct endpoint, retry)->backing_off = false;
-}
-
 static void log_less(struct hub *hub, const char *what, size_t bytes, size_t asked,
 		     const char *setting)
 {
@@ -43,7 +36,6 @@ int endpoint_open(struct endpoint *endpoint, struct udp *udp, int fd)
 		return error;
 	endpoint->udp = udp;
 	endpoint->fd = fd;
-	endpoint->retry.expired = on_retry;
 	endpoint->wildcard = address_is_wildcard(&endpoint->address);
 	if (endpoint->wildcard) {
 		own_watch(&udp->own, hub);
@@ -58,13 +50,13 @@ int endpoint_open(struct endpoint *endpoint, struct udp *udp, int fd)
 void endpoint_close(struct endpoint *endpoint)
 {
 	if (endpoint->state == ENDPOINT_OPEN)
-		endpoint->state = endpoint->armed ? ENDPOINT_CLOSING : ENDPOINT_LAST;
+		endpoint->state = endpoint->receive.in_flight ? ENDPOINT_CLOSING : ENDPOINT_LAST;
 }
 
 void endpoint_end(struct endpoint *endpoint)
 {
 	if (endpoint->state != ENDPOINT_ENDED)
-		endpoint->state = endpoint->armed ? ENDPOINT_ENDING : ENDPOINT_ENDED;
+		endpoint->state = endpoint->receive.in_flight ? ENDPOINT_ENDING : ENDPOINT_ENDED;
 }
 
 void endpoint_destroy(struct endpoint *endpoint)
@@ -85,7 +77,7 @@ void endpoint_count_drops(struct endpoint *endpoint)
 
 bool endpoint_is_busy(const struct endpoint *endpoint)
 {
-	return endpoint->state != ENDPOINT_ENDED || endpoint->cancelling;
+	return endpoint->state != ENDPOINT_ENDED || operation_is_busy(&endpoint->receive);
 }
 
 /* ---- Starting operations ---- */
@@ -101,39 +93,27 @@ static bool start_receive(struct endpoint *endpoint)
 	io_uring_prep_recvmsg_multishot(sqe, endpoint->fd, &endpoint->layout, (unsigned)flags);
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = BUFFERS_UDP;
-	sqe->user_data = op_pack(OP_UDP_RECEIVE, endpoint->origin.index);
-	endpoint->armed = true;
+	operation_start(&endpoint->receive, sqe, OP_UDP_RECEIVE, endpoint->origin.index);
 	endpoint->got_some = false;
-	endpoint->cancelled = false;
-	return true;
-}
-
-static bool start_cancel(struct endpoint *endpoint)
-{
-	struct io_uring_sqe *sqe = ring_sqe(endpoint->udp->hub->ring);
-
-	if (!sqe)
-		return false;
-	io_uring_prep_cancel64(sqe, op_pack(OP_UDP_RECEIVE, endpoint->origin.index), 0);
-	sqe->user_data = op_pack(OP_UDP_CANCEL, endpoint->origin.index);
-	endpoint->cancelled = true;
-	endpoint->cancelling = true;
 	return true;
 }
 
 static bool is_to_cancel(const struct endpoint *endpoint)
 {
 	return (endpoint->state == ENDPOINT_CLOSING || endpoint->state == ENDPOINT_ENDING) &&
-	       !endpoint->cancelled && !endpoint->cancelling;
+	       operation_is_to_cancel(&endpoint->receive);
 }
 
 bool endpoint_flush(struct endpoint *endpoint)
 {
 	if (endpoint->no_buffer && buffers_free(&endpoint->udp->hub->buffers[BUFFERS_UDP]) > 0)
 		endpoint->no_buffer = false;
-	if (endpoint->armed)
-		return !is_to_cancel(endpoint) || start_cancel(endpoint);
-	if (endpoint->state == ENDPOINT_ENDED || endpoint->no_buffer || endpoint->backing_off)
+	if (endpoint->receive.in_flight)
+		return !is_to_cancel(endpoint) ||
+		       operation_cancel(&endpoint->receive, endpoint->udp->hub->ring,
+					OP_UDP_CANCEL);
+	if (endpoint->state == ENDPOINT_ENDED || endpoint->no_buffer ||
+	    timer_is_set(&endpoint->retry))
 		return true;
 	return start_receive(endpoint);
 }
@@ -183,14 +163,13 @@ static void on_error(struct endpoint *endpoint, int error)
 		if (endpoint->state == ENDPOINT_LAST && !endpoint->got_some)
 			endpoint->state = ENDPOINT_ENDED;
 		break;
-	case -ENOBUFS:			 /* until a buffer returns */
-		if (endpoint->cancelled) /* as we asked, before Linux 6.5 */
+	case -ENOBUFS:				 /* until a buffer returns */
+		if (endpoint->receive.cancelled) /* as we asked, before Linux 6.5 */
 			break;
 		hub->stats.buffers_exhausted++;
 		endpoint->no_buffer = !buffers_grow(&hub->buffers[BUFFERS_UDP]);
 		break;
 	default: /* the cause may persist: an immediate retry could spin */
-		endpoint->backing_off = true;
 		timers_set(&hub->timers, &endpoint->retry, hub->now_ns + ENDPOINT_RETRY_NS);
 	}
 }
@@ -198,7 +177,7 @@ static void on_error(struct endpoint *endpoint, int error)
 /* The receive has ended, for whatever reason. */
 static void on_end(struct endpoint *endpoint)
 {
-	endpoint->armed = false;
+	endpoint->receive.in_flight = false;
 	if (endpoint->state == ENDPOINT_CLOSING)
 		endpoint->state = ENDPOINT_LAST;
 	else if (endpoint->state == ENDPOINT_ENDING)
@@ -227,5 +206,5 @@ void endpoint_on_receive(struct endpoint *endpoint, const struct io_uring_cqe *c
 
 void endpoint_on_cancel(struct endpoint *endpoint)
 {
-	endpoint->cancelling = false;
+	endpoint->receive.cancel_in_flight = false;
 }

@@ -5,6 +5,7 @@
 #ifndef UDP_ENDPOINT_H
 #define UDP_ENDPOINT_H
 
+#include "ring/operation.h"
 #include "udp/udp.h"
 
 /*
@@ -31,15 +32,12 @@ struct endpoint {
 	struct udp *udp;
 	int fd;
 	enum endpoint_state state;
-	bool wildcard;	  /* control data gives the destination address of each datagram */
-	bool elsewhere;	  /* in a network namespace whose addresses are not known */
-	bool armed;	  /* the receive is in flight */
-	bool got_some;	  /* this receive has delivered at least one datagram */
-	bool cancelled;	  /* a cancel was submitted for this receive */
-	bool cancelling;  /* the cancel is in flight */
-	bool no_buffer;	  /* waiting for a free buffer */
-	bool backing_off; /* waiting for the retry timer after an error */
-	struct timer retry;
+	bool wildcard;	/* control data gives the destination address of each datagram */
+	bool elsewhere; /* in a network namespace whose addresses are not known */
+	bool got_some;	/* this receive has delivered at least one datagram */
+	bool no_buffer; /* waiting for a free buffer */
+	struct operation receive;
+	struct timer retry; /* set while it backs off after an error */
 
 	/* The msghdr of the receive; must not change while it is in flight (Linux 6.0). */
 	struct msghdr layout;

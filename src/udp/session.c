@@ -11,7 +11,7 @@ static void expire(struct sessions *sessions, struct idle *idle, struct client *
 	const struct endpoint *endpoint = container_of(client->origin, struct endpoint, origin);
 
 	/* The endpoint waits for a buffer or after an error: its socket may hold our datagrams. */
-	if (endpoint->state != ENDPOINT_ENDED && !endpoint->armed) {
+	if (endpoint->state != ENDPOINT_ENDED && !endpoint->receive.in_flight) {
 		idle_touch(idle, client, sessions->hub->now_ns);
 		return;
 	}
