@@ -14,7 +14,7 @@
 #include "sim/report.h"
 #include "sim/torture.h"
 
-/* In at least so many seeds everything must have happened that can. */
+/* From this many seeds on, everything that can happen must have happened. */
 #define SEEDS_FOR_ALL 500
 
 static uint64_t seed_now;

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sim/counter.h"
+#include "sim/stats_field.h"
 
 /*
  * What each operation must have ended with in many runs: each is a branch of the server's error
@@ -31,45 +31,45 @@ static const struct {
 };
 
 /* Counters of the server that must have moved. */
-static const struct counter counters[] = {
-	COUNTER(turns),
-	COUNTER(completions),
-	COUNTER(tcp_clients),
-	COUNTER(udp_clients),
-	COUNTER(messages_received),
-	COUNTER(messages_sent),
-	COUNTER(bytes_received),
-	COUNTER(bytes_sent),
-	COUNTER(bytes_copied),
-	COUNTER(accepts_suspended),
-	COUNTER(receive_pauses),
-	COUNTER(sends_refused),
-	COUNTER(buffers_exhausted),
-	COUNTER(udp_unlisted),
-	COUNTER(udp_evictions),
-	COUNTER(udp_dropped_kernel),
-	COUNTER(udp_batches_received),
-	COUNTER(udp_batches_sent),
-	COUNTER(udp_dropped_own_source),
-	COUNTER(udp_dropped_loop),
-	COUNTER(udp_dropped_low_port),
-	COUNTER(udp_dropped_bad_source),
-	COUNTER(udp_dropped_truncated),
-	COUNTER(udp_send_errors),
-	COUNTER(udp_sends_dropped),
-	COUNTER(udp_dropped_full),
-	COUNTER(udp_dropped_source_full),
-	COUNTER(udp_dropped_rate),
-	COUNTER(udp_dropped_no_port),
-	COUNTER(udp_dropped_malformed),
-	COUNTER(sequence_received),
-	COUNTER(sequence_expected),
-	COUNTER(sequence_lost),
-	COUNTER(sequence_duplicates),
-	COUNTER(sequence_reordered),
-	COUNTER(sequence_late),
-	COUNTER(sequence_restarts),
-	COUNTER(tcp_resets_found),
+static const struct stats_field counters[] = {
+	STATS_FIELD(turns),
+	STATS_FIELD(completions),
+	STATS_FIELD(tcp_clients),
+	STATS_FIELD(udp_clients),
+	STATS_FIELD(messages_received),
+	STATS_FIELD(messages_sent),
+	STATS_FIELD(bytes_received),
+	STATS_FIELD(bytes_sent),
+	STATS_FIELD(bytes_copied),
+	STATS_FIELD(accepts_suspended),
+	STATS_FIELD(receive_pauses),
+	STATS_FIELD(sends_refused),
+	STATS_FIELD(buffers_exhausted),
+	STATS_FIELD(udp_unlisted),
+	STATS_FIELD(udp_evictions),
+	STATS_FIELD(udp_dropped_kernel),
+	STATS_FIELD(udp_batches_received),
+	STATS_FIELD(udp_batches_sent),
+	STATS_FIELD(udp_dropped_own_source),
+	STATS_FIELD(udp_dropped_loop),
+	STATS_FIELD(udp_dropped_low_port),
+	STATS_FIELD(udp_dropped_bad_source),
+	STATS_FIELD(udp_dropped_truncated),
+	STATS_FIELD(udp_send_errors),
+	STATS_FIELD(udp_sends_dropped),
+	STATS_FIELD(udp_dropped_full),
+	STATS_FIELD(udp_dropped_source_full),
+	STATS_FIELD(udp_dropped_rate),
+	STATS_FIELD(udp_dropped_no_port),
+	STATS_FIELD(udp_dropped_malformed),
+	STATS_FIELD(sequence_received),
+	STATS_FIELD(sequence_expected),
+	STATS_FIELD(sequence_lost),
+	STATS_FIELD(sequence_duplicates),
+	STATS_FIELD(sequence_reordered),
+	STATS_FIELD(sequence_late),
+	STATS_FIELD(sequence_restarts),
+	STATS_FIELD(tcp_resets_found),
 };
 
 static bool print_count(const char *name, uint64_t count)
@@ -113,9 +113,9 @@ bool report_print(const struct run_totals *totals)
 	complete &= print_count("addresses that came back", totals->returned);
 	printf("counted by the server:\n");
 	for (size_t i = 0; i < sizeof(counters) / sizeof(*counters); i++)
-		complete &=
-			print_count(counters[i].name, counter_value(&counters[i], &totals->stats));
-	printf("the longest that anybody waited: %u turns, with seed %" PRIu64 "\n",
+		complete &= print_count(counters[i].name,
+					stats_field_value(&counters[i], &totals->stats));
+	printf("longest wait of a TCP client: %u turns, with seed %" PRIu64 "\n",
 	       totals->longest_wait, totals->longest_wait_seed);
 	return complete;
 }

@@ -8,57 +8,57 @@
 
 #include "base/base.h"
 #include "service/services.h"
-#include "sim/correspondent.h"
-#include "sim/ledger.h"
-#include "sim/person.h"
-#include "sim/stranger.h"
-#include "sim/watcher.h"
+#include "sim/udp_client.h"
+#include "sim/udp_oracle.h"
+#include "sim/tcp_client.h"
+#include "sim/spoofer.h"
+#include "sim/callback_oracle.h"
 
-#define PEOPLE_MAX 40
-#define CORRESPONDENTS_MAX 12
+#define TCP_CLIENTS_MAX 40
+#define UDP_CLIENTS_MAX 12
 
-/* The short run in which one thing fails: it has people of every kind. */
+/* The short run in which one operation fails: it has TCP clients of every kind. */
 #define FAILURE_SEED 41
-#define FAILURE_PEOPLE_MAX 8
+#define FAILURE_TCP_CLIENTS_MAX 8
 
 /* More than a server may take to find a connection that was reset. */
 #define QUIET_NS 6000000000
 
-/* Simulated: everybody who behaves is served by then. */
+/* Simulated time by which all clients must have been served. */
 #define LONGEST_NS 7200000000000
 
-static const char *const tcp_names[TALKS] = {
-	[TALK_REPLY] = "tcp://127.0.0.1:8080",
-	[TALK_ECHO] = "tcp://127.0.0.1:7",
-	[TALK_DISCARD] = "tcp://127.0.0.1:9",
-	[TALK_LENGTH] = "tcp://127.0.0.1:4000",
+static const char *const tcp_names[SERVICES] = {
+	[SERVICE_REPLY] = "tcp://127.0.0.1:8080",
+	[SERVICE_ECHO] = "tcp://127.0.0.1:7",
+	[SERVICE_DISCARD] = "tcp://127.0.0.1:9",
+	[SERVICE_LENGTH_ECHO] = "tcp://127.0.0.1:4000",
 };
 
-static const uint16_t tcp_ports[TALKS] = { 8080, 7, 9, 4000 };
+static const uint16_t tcp_ports[SERVICES] = { 8080, 7, 9, 4000 };
 
 struct run {
 	struct sim *sim;
 	uint64_t seed;
 	struct rollcall_server *server;
-	struct watcher watcher;
-	struct watch watches[TALKS], letters;
+	struct callback_oracle callbacks;
+	struct checked_service tcp_services[SERVICES], udp_service;
 	struct rollcall_service length_echo;
-	struct person people[PEOPLE_MAX];
-	unsigned people_count, people_max;
-	struct correspondent correspondents[CORRESPONDENTS_MAX];
-	unsigned correspondents_count;
+	struct tcp_client tcp_clients[TCP_CLIENTS_MAX];
+	unsigned tcp_clients_count, tcp_clients_max;
+	struct udp_client udp_clients[UDP_CLIENTS_MAX];
+	unsigned udp_clients_count;
 	uint64_t stop_ns; /* UINT64_MAX: when all are done, and a while later */
 	uint64_t quiet_ns, done_ns;
 	uint64_t stop_again_ns;
-	struct stranger stranger;
-	struct ledger ledger;
+	struct spoofer spoofer;
+	struct udp_oracle udp_oracle;
 	bool stopping; /* it was asked for */
 	bool stopped;
-	bool patient;	 /* the drain has time enough for everybody who reads */
+	bool patient;	 /* the drain has time enough for every client that reads */
 	bool impatient;	 /* but it is stopped twice */
 	bool lossless;	 /* no fault can lose a datagram */
 	bool scarce;	 /* queues have as little memory as can be: answers may be refused */
-	unsigned resets; /* of people, where that can be */
+	unsigned resets; /* TCP clients reset for lack of memory */
 };
 
 static struct address address_of(uint16_t port)
@@ -81,22 +81,22 @@ static void stop(struct rollcall_server *server, void *context)
 {
 	struct run *run = context;
 
-	/* A second stop ends it at once, and so does a short drain: nothing is owed then. */
-	for (unsigned i = 0; i < run->people_count; i++)
+	/* A second stop ends it at once, and so does a short drain: no answer must arrive then. */
+	for (unsigned i = 0; i < run->tcp_clients_count; i++)
 		if (run->patient && !run->stopped)
-			person_note_stop(&run->people[i]);
+			tcp_client_note_stop(&run->tcp_clients[i]);
 		else
-			run->people[i].owed = 0;
-	run->stopped = run->ledger.stopping = true;
+			run->tcp_clients[i].owed = 0;
+	run->stopped = run->udp_oracle.stopping = true;
 	/* A patient server takes all that comes, until nothing more does. */
 	if (!is_patient(run))
-		ledger_close(&run->ledger);
-	ledger_check_idle(&run->ledger);
+		udp_oracle_close(&run->udp_oracle);
+	udp_oracle_check_idle(&run->udp_oracle);
 	rollcall_stop(server);
 }
 
 /*
- * The operator: stops the server when everybody is done, or in the middle, some times impatiently.
+ * The operator: stops the server when all clients are done, or midway, sometimes twice.
  */
 static uint64_t operate(struct run *run, bool all_done)
 {
@@ -125,17 +125,17 @@ static uint64_t world(void *context)
 	uint64_t next_ns = UINT64_MAX, one_ns;
 	bool all_done = true;
 
-	for (unsigned i = 0; i < run->people_count; i++) {
-		one_ns = person_act(&run->people[i], run->stopping);
+	for (unsigned i = 0; i < run->tcp_clients_count; i++) {
+		one_ns = tcp_client_act(&run->tcp_clients[i], run->stopping);
 		next_ns = one_ns < next_ns ? one_ns : next_ns;
-		all_done &= run->people[i].done || run->people[i].leave == LEAVE_NEVER;
+		all_done &= run->tcp_clients[i].done || run->tcp_clients[i].ending == ENDING_NEVER;
 	}
-	for (unsigned i = 0; i < run->correspondents_count; i++) {
-		one_ns = correspondent_act(&run->correspondents[i]);
+	for (unsigned i = 0; i < run->udp_clients_count; i++) {
+		one_ns = udp_client_act(&run->udp_clients[i]);
 		next_ns = one_ns < next_ns ? one_ns : next_ns;
-		all_done &= run->correspondents[i].done;
+		all_done &= run->udp_clients[i].done;
 	}
-	one_ns = stranger_act(&run->stranger);
+	one_ns = spoofer_act(&run->spoofer);
 	next_ns = one_ns < next_ns ? one_ns : next_ns;
 	one_ns = operate(run, all_done);
 	return one_ns < next_ns ? one_ns : next_ns;
@@ -146,26 +146,26 @@ static void arrival(void *context, const struct address *from, const struct addr
 {
 	struct run *run = context;
 
-	for (unsigned i = 0; i < run->correspondents_count; i++)
-		if (address_equal(&run->correspondents[i].own, to)) {
-			correspondent_receive(&run->correspondents[i], from, data, bytes);
+	for (unsigned i = 0; i < run->udp_clients_count; i++)
+		if (address_equal(&run->udp_clients[i].own, to)) {
+			udp_client_receive(&run->udp_clients[i], from, data, bytes);
 			return;
 		}
-	sim_fail(run->sim, "a datagram to nobody");
+	sim_fail(run->sim, "a datagram to an address without a client");
 }
 
 static void taken(void *context, const struct sim_taken *what)
 {
-	ledger_taken(&((struct run *)context)->ledger, what);
+	udp_oracle_received(&((struct run *)context)->udp_oracle, what);
 }
 
 static void left(void *context, const struct address *from, const struct address *to,
 		 const void *data, size_t bytes)
 {
-	ledger_left(&((struct run *)context)->ledger, from, to, data, bytes);
+	udp_oracle_sent(&((struct run *)context)->udp_oracle, from, to, data, bytes);
 }
 
-/* Numbers that only decide the settings, apart from the simulation's own. */
+/* Random numbers for the settings, apart from the simulation's own. */
 static uint32_t draw(uint64_t *state, uint32_t limit)
 {
 	*state = *state * 6364136223846793005u + 1442695040888963407u;
@@ -224,7 +224,7 @@ static void set_limits(struct run *run, struct rollcall_options *options)
 		options->udp_clients_per_source_max = 1 + sim_random(sim, 3);
 	if (sim_random(sim, 4) == 0)
 		options->udp_receive_buffer_bytes = 2048u << sim_random(sim, 4);
-	run->letters.service.stateless = sim_random(sim, 4);
+	run->udp_service.service.stateless = sim_random(sim, 4);
 }
 
 static int make_server(struct run *run)
@@ -234,15 +234,15 @@ static int make_server(struct run *run)
 	int error;
 
 	rollcall_options_defaults(&options);
-	options.tcp_clients_max = 1 + sim_random(sim, 2 * PEOPLE_MAX);
-	options.udp_clients_max = 1 + sim_random(sim, 2 * CORRESPONDENTS_MAX);
+	options.tcp_clients_max = 1 + sim_random(sim, 2 * TCP_CLIENTS_MAX);
+	options.udp_clients_max = 1 + sim_random(sim, 2 * UDP_CLIENTS_MAX);
 	options.send_queue_bytes = 4096u << sim_random(sim, 6);
 	if (run->scarce) {
 		options.memory_bytes_max = 1 << 20;
 		options.send_queue_bytes = 4096u << (sim_random(sim, 2) * 8);
 		options.send_queue_bytes_max = options.send_queue_bytes + sim_random(sim, 8192);
 	}
-	/* Nobody pauses for so long, but some never leave, and take the place of others. */
+	/* No client pauses that long, but some never close, and others wait for their places. */
 	options.tcp_idle_timeout_ms = 60000;
 	options.send_timeout_ms = 10000 + sim_random(sim, 60000);
 	options.udp_idle_timeout_ms = 100u << sim_random(sim, 10);
@@ -250,20 +250,21 @@ static int make_server(struct run *run)
 	run->patient = sim_random(sim, 4);
 	options.drain_timeout_ms = run->patient ? 7200000 : sim_random(sim, 100);
 	/* The limit of descriptors may lower that of clients, but never below half of it. */
-	run->watcher.rising_below = options.udp_clients_max;
+	run->callbacks.rising_below = options.udp_clients_max;
 	error = rollcall_create(&run->server, &options);
 	if (!error)
-		ledger_begin(&run->ledger, sim, run->server, &options,
-			     run->letters.service.stateless);
-	for (int talk = 0; talk < TALKS && !error; talk++)
-		error = rollcall_listen(run->server, tcp_names[talk], &run->watches[talk].service,
-					&run->watches[talk]);
+		udp_oracle_begin(&run->udp_oracle, sim, run->server, &options,
+				 run->udp_service.service.stateless);
+	for (int service = 0; service < SERVICES && !error; service++)
+		error = rollcall_listen(run->server, tcp_names[service],
+					&run->tcp_services[service].service,
+					&run->tcp_services[service]);
 	if (!error)
-		error = rollcall_listen(run->server, "udp://127.0.0.1:7070", &run->letters.service,
-					&run->letters);
+		error = rollcall_listen(run->server, "udp://127.0.0.1:7070",
+					&run->udp_service.service, &run->udp_service);
 	if (!error)
-		error = rollcall_listen(run->server, "udp://*:7071", &run->letters.service,
-					&run->letters);
+		error = rollcall_listen(run->server, "udp://*:7071", &run->udp_service.service,
+					&run->udp_service);
 	return error;
 }
 
@@ -273,43 +274,48 @@ static void make_services(struct run *run)
 
 	run->length_echo = echo_service;
 	run->length_echo.framing = ROLLCALL_FRAMING_LENGTH;
-	watch_make(&run->watches[TALK_REPLY], &run->watcher, &reply_service, longest);
-	watch_make(&run->watches[TALK_ECHO], &run->watcher, &echo_service, longest);
-	watch_make(&run->watches[TALK_DISCARD], &run->watcher, &discard_service, longest);
-	watch_make(&run->watches[TALK_LENGTH], &run->watcher, &run->length_echo, longest);
-	watch_make(&run->letters, &run->watcher, &reply_service, 0);
+	checked_service_make(&run->tcp_services[SERVICE_REPLY], &run->callbacks, &reply_service,
+			     longest);
+	checked_service_make(&run->tcp_services[SERVICE_ECHO], &run->callbacks, &echo_service,
+			     longest);
+	checked_service_make(&run->tcp_services[SERVICE_DISCARD], &run->callbacks, &discard_service,
+			     longest);
+	checked_service_make(&run->tcp_services[SERVICE_LENGTH_ECHO], &run->callbacks,
+			     &run->length_echo, longest);
+	checked_service_make(&run->udp_service, &run->callbacks, &reply_service, 0);
 }
 
-static void make_people(struct run *run)
+static void make_clients(struct run *run)
 {
 	struct sim *sim = run->sim;
 
-	/* In some runs everybody acts at the same moments: bursts. */
-	const uint32_t beat_ns = sim_random(sim, 3) ? 1 : 20000000;
+	/* In some runs all clients act at the same times: bursts. */
+	const uint32_t tick_ns = sim_random(sim, 3) ? 1 : 20000000;
 
-	run->people_count = sim_random(sim, run->people_max + 1);
-	for (unsigned i = 0; i < run->people_count; i++) {
-		enum person_talk talk = (enum person_talk)sim_random(sim, TALKS);
-		struct address to = address_of(tcp_ports[talk]);
+	run->tcp_clients_count = sim_random(sim, run->tcp_clients_max + 1);
+	for (unsigned i = 0; i < run->tcp_clients_count; i++) {
+		enum tcp_client_service service =
+			(enum tcp_client_service)sim_random(sim, SERVICES);
+		struct address to = address_of(tcp_ports[service]);
 
-		person_make(&run->people[i], sim, &to, talk,
-			    run->watches[talk].service.message_bytes_max, beat_ns);
+		tcp_client_make(&run->tcp_clients[i], sim, &to, service,
+				run->tcp_services[service].service.message_bytes_max, tick_ns);
 		if (run->scarce)
-			person_read_late(&run->people[i], &run->resets);
+			tcp_client_read_late(&run->tcp_clients[i], &run->resets);
 	}
-	run->correspondents_count = sim_random(sim, CORRESPONDENTS_MAX + 1);
-	for (unsigned i = 0; i < run->correspondents_count; i++) {
+	run->udp_clients_count = sim_random(sim, UDP_CLIENTS_MAX + 1);
+	for (unsigned i = 0; i < run->udp_clients_count; i++) {
 		struct address to = address_of(i % 2 ? 7070 : 7071);
 
 		/* The wildcard endpoint is asked at several addresses. */
 		if (i % 2 == 0)
 			to.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK + i);
-		correspondent_make(&run->correspondents[i], sim, i, &to);
-		if (run->ledger.options.udp_sequence == ROLLCALL_SEQUENCE_RTP ||
-		    (run->ledger.options.udp_sequence && sim_random(sim, 2)))
-			correspondent_number(&run->correspondents[i]);
+		udp_client_make(&run->udp_clients[i], sim, i, &to);
+		if (run->udp_oracle.options.udp_sequence == ROLLCALL_SEQUENCE_RTP ||
+		    (run->udp_oracle.options.udp_sequence && sim_random(sim, 2)))
+			udp_client_number_datagrams(&run->udp_clients[i]);
 	}
-	stranger_make(&run->stranger, sim);
+	spoofer_make(&run->spoofer, sim);
 	run->stop_ns =
 		sim_random(sim, 2) ? UINT64_MAX : sim_now_ns(sim) + sim_random(sim, 4000000000u);
 	/* Until then a connection that was reset must be noticed, though nothing else happens. */
@@ -335,21 +341,21 @@ static void add_up(struct run_totals *totals, struct run *run)
 		for (int error = 0; error < SIM_ERRORS; error++)
 			totals->ended[opcode][error] += (*sim_ended(run->sim))[opcode][error];
 	for (int reason = 0; reason < SIM_ERRORS; reason++)
-		totals->reasons[reason] += run->watcher.reasons[reason];
+		totals->reasons[reason] += run->callbacks.reasons[reason];
 	totals->simulated_ns += sim_now_ns(run->sim);
-	totals->returned += run->ledger.returned;
+	totals->returned += run->udp_oracle.returned;
 	if (sim_longest_wait(run->sim) > totals->longest_wait) {
 		totals->longest_wait = sim_longest_wait(run->sim);
 		totals->longest_wait_seed = run->seed;
 	}
-	/* Whoever was reset is one that the service, or the server, gave up for lack of room. */
-	aborted = run->watcher.reasons[ECONNABORTED] + run->watcher.reasons[ENOBUFS];
+	/* Each reset is of a client that the service or the server closed for lack of memory. */
+	aborted = run->callbacks.reasons[ECONNABORTED] + run->callbacks.reasons[ENOBUFS];
 	if (run->resets > aborted)
-		sim_fail(run->sim, "%u people were reset, but %u clients aborted", run->resets,
+		sim_fail(run->sim, "%u TCP clients were reset, but %u aborted", run->resets,
 			 (unsigned)aborted);
 }
 
-/* Whether the server or the socket had to drop datagrams of those who behave. */
+/* Whether the server or a socket had to drop datagrams of the UDP clients. */
 static bool has_dropped(const struct run *run)
 {
 	struct rollcall_stats stats = { .size = sizeof(stats) };
@@ -370,16 +376,16 @@ static void live(struct run *run, struct run_totals *totals)
 	if (error && !(error == -ENOMEM && sim_has_failed(run->sim)))
 		sim_fail(run->sim, "the server cannot be made: %d", error);
 	if (!error) {
-		make_people(run);
+		make_clients(run);
 		error = rollcall_run(run->server);
 		if (error)
 			sim_fail(run->sim, "rollcall_run: %d", error);
-		watcher_end(&run->watcher);
-		ledger_close(&run->ledger);
-		ledger_check_answers(&run->ledger);
-		for (unsigned i = 0; i < run->correspondents_count; i++)
+		callback_oracle_end(&run->callbacks);
+		udp_oracle_close(&run->udp_oracle);
+		udp_oracle_check_answers(&run->udp_oracle);
+		for (unsigned i = 0; i < run->udp_clients_count; i++)
 			if (run->lossless && run->stop_ns == UINT64_MAX && !has_dropped(run))
-				correspondent_check_all_answered(&run->correspondents[i]);
+				udp_client_check_all_answered(&run->udp_clients[i]);
 		add_up(totals, run);
 	}
 	sim_leave_server(run->sim);
@@ -387,7 +393,7 @@ static void live(struct run *run, struct run_totals *totals)
 }
 
 /* Returns whether the failure that the settings ask for has happened. */
-static bool run_settings(const struct sim_settings *settings, unsigned people_max,
+static bool run_settings(const struct sim_settings *settings, unsigned tcp_clients_max,
 			 struct run_totals *totals)
 {
 	struct run *run = calloc(1, sizeof(*run));
@@ -396,21 +402,21 @@ static bool run_settings(const struct sim_settings *settings, unsigned people_ma
 	CHECK(run);
 	run->sim = sim_begin(settings, world, run);
 	run->seed = settings->seed;
-	run->people_max = people_max;
-	run->watcher.sim = run->sim;
+	run->tcp_clients_max = tcp_clients_max;
+	run->callbacks.sim = run->sim;
 	run->lossless = is_lossless(settings);
 	run->scarce = !settings->failure.nth && sim_random(run->sim, 4) == 0;
-	run->watcher.ledger = &run->ledger;
-	/* Nobody is there yet. */
-	run->stranger = (struct stranger){ run->sim, UINT64_MAX };
+	run->callbacks.udp = &run->udp_oracle;
+	/* No client exists yet. */
+	run->spoofer = (struct spoofer){ run->sim, UINT64_MAX };
 	sim_on_datagram(run->sim, arrival);
 	sim_tap(run->sim, &(struct sim_tap){ taken, left });
 	make_services(run);
 	live(run, totals);
-	for (unsigned i = 0; i < run->people_count; i++)
-		person_free(&run->people[i]);
+	for (unsigned i = 0; i < run->tcp_clients_count; i++)
+		tcp_client_free(&run->tcp_clients[i]);
 	failed = sim_has_failed(run->sim);
-	ledger_end(&run->ledger);
+	udp_oracle_end(&run->udp_oracle);
 	sim_end(run->sim);
 	free(run);
 	return failed;
@@ -420,7 +426,7 @@ void run_seed(uint64_t seed, bool trace, struct run_totals *totals)
 {
 	const struct sim_settings settings = settings_of(seed, trace);
 
-	run_settings(&settings, PEOPLE_MAX, totals);
+	run_settings(&settings, TCP_CLIENTS_MAX, totals);
 }
 
 bool run_with_failure(const struct sim_failure *failure, bool trace, struct run_totals *totals)
@@ -435,5 +441,5 @@ bool run_with_failure(const struct sim_failure *failure, bool trace, struct run_
 		.trace = trace,
 	};
 
-	return run_settings(&settings, FAILURE_PEOPLE_MAX, totals);
+	return run_settings(&settings, FAILURE_TCP_CLIENTS_MAX, totals);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sim/verdict.h"
+#include "sim/drop_rules.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -19,9 +19,9 @@ static uint32_t number_of(const uint8_t *data, size_t bytes)
 	return number;
 }
 
-struct header header_read(const uint8_t *data)
+struct rtp_header rtp_header_read(const uint8_t *data)
 {
-	return (struct header){
+	return (struct rtp_header){
 		.type = data[1],
 		.number = (uint16_t)number_of(data + 2, 2),
 		.timestamp = number_of(data + 4, 4),
@@ -29,7 +29,7 @@ struct header header_read(const uint8_t *data)
 	};
 }
 
-static size_t judge_source(const struct address *from, const struct address *to)
+static size_t check_source(const struct address *from, const struct address *to)
 {
 	const uint32_t host = ntohl(from->v4.sin_addr.s_addr);
 	const uint16_t port = address_port(from);
@@ -38,41 +38,41 @@ static size_t judge_source(const struct address *from, const struct address *to)
 		return offsetof(struct rollcall_stats, udp_dropped_bad_source);
 	if (port == 0)
 		return offsetof(struct rollcall_stats, udp_dropped_no_port);
-	if ((port == LETTERS_PORT && host == INADDR_LOOPBACK) ||
-	    (port == LETTERS_PORT_ANY && (host >> 24 == 127 || address_same_host(from, to))))
+	if ((port == UDP_PORT && host == INADDR_LOOPBACK) ||
+	    (port == UDP_WILDCARD_PORT && (host >> 24 == 127 || address_same_host(from, to))))
 		return offsetof(struct rollcall_stats, udp_dropped_own_source);
 	return port < 1024 ? offsetof(struct rollcall_stats, udp_dropped_low_port) : 0;
 }
 
-/* So many in a second, and as many at once. */
-static bool is_too_fast(struct judge *judge, uint32_t source, uint64_t now_ns)
+/* A token bucket: `rate` datagrams a second, and as many at once. */
+static bool is_too_fast(struct drop_rules *rules, uint32_t source, uint64_t now_ns)
 {
-	const uint64_t each_ns = (SECOND_NS + judge->rate - 1) / judge->rate;
+	const uint64_t each_ns = (SECOND_NS + rules->rate - 1) / rules->rate;
 	uint64_t *full_ns;
 	unsigned i = 0;
 
-	while (i < judge->sources_count && judge->sources[i].source != source)
+	while (i < rules->sources_count && rules->sources[i].source != source)
 		i++;
-	CHECK(i < JUDGE_SOURCES_MAX);
-	if (i == judge->sources_count)
-		judge->sources[judge->sources_count++].source = source;
-	full_ns = &judge->sources[i].full_ns;
+	CHECK(i < DROP_RULES_SOURCES_MAX);
+	if (i == rules->sources_count)
+		rules->sources[rules->sources_count++].source = source;
+	full_ns = &rules->sources[i].full_ns;
 	if (*full_ns < now_ns)
 		*full_ns = now_ns;
-	if (*full_ns + each_ns > now_ns + judge->rate * each_ns)
+	if (*full_ns + each_ns > now_ns + rules->rate * each_ns)
 		return true;
 	*full_ns += each_ns;
 	return false;
 }
 
-/* Whether what the header says is there; then the payload is what remains. */
+/* false: malformed. Else *at and *left are the payload. */
 static bool read_payload(const uint8_t *data, size_t bytes, size_t *at, size_t *left)
 {
 	size_t padding;
 
-	if (bytes < HEADER_BYTES || data[0] / 64 != 2 || (data[1] >= 192 && data[1] <= 223))
+	if (bytes < RTP_HEADER_BYTES || data[0] / 64 != 2 || (data[1] >= 192 && data[1] <= 223))
 		return false;
-	*at = HEADER_BYTES + 4 * (data[0] % 16u);
+	*at = RTP_HEADER_BYTES + 4 * (data[0] % 16u);
 	if (data[0] & 16) {
 		if (*at + 4 > bytes)
 			return false;
@@ -85,20 +85,20 @@ static bool read_payload(const uint8_t *data, size_t bytes, size_t *at, size_t *
 	return true;
 }
 
-size_t judge_datagram(struct judge *judge, const struct address *from, const struct address *to,
-		      const uint8_t *data, size_t bytes, uint64_t now_ns, bool *numbered,
-		      size_t *payload_at, size_t *payload_bytes)
+size_t drop_rules_apply(struct drop_rules *rules, const struct address *from,
+			const struct address *to, const uint8_t *data, size_t bytes,
+			uint64_t now_ns, bool *numbered, size_t *payload_at, size_t *payload_bytes)
 {
-	size_t refused = judge_source(from, to);
+	size_t refused = check_source(from, to);
 
 	*payload_at = 0;
 	*payload_bytes = bytes;
-	*numbered = judge->mode == ROLLCALL_SEQUENCE_RTP ||
-		    (judge->mode == ROLLCALL_SEQUENCE_AUTO && bytes > 0 && data[0] >= 128 &&
+	*numbered = rules->mode == ROLLCALL_SEQUENCE_RTP ||
+		    (rules->mode == ROLLCALL_SEQUENCE_AUTO && bytes > 0 && data[0] >= 128 &&
 		     data[0] <= 191);
 	if (refused)
 		return refused;
-	if (judge->rate && is_too_fast(judge, from->v4.sin_addr.s_addr, now_ns))
+	if (rules->rate && is_too_fast(rules, from->v4.sin_addr.s_addr, now_ns))
 		return offsetof(struct rollcall_stats, udp_dropped_rate);
 	if (*numbered && !read_payload(data, bytes, payload_at, payload_bytes))
 		return offsetof(struct rollcall_stats, udp_dropped_malformed);

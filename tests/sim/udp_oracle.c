@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT */
+#include "sim/udp_oracle.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base.h"
+
+/* The third datagram makes a client active. */
+#define ACTIVE_DATAGRAMS 3
+
+void udp_oracle_begin(struct udp_oracle *oracle, struct sim *sim, struct rollcall_server *server,
+		      const struct rollcall_options *options, bool stateless)
+{
+	oracle->sim = sim;
+	oracle->server = server;
+	oracle->options = *options;
+	oracle->stateless = stateless;
+	oracle->rules.mode = options->udp_sequence;
+	oracle->rules.rate = options->udp_rate;
+	oracle->pending_end = &oracle->pending;
+}
+
+void udp_oracle_end(struct udp_oracle *oracle)
+{
+	for (unsigned i = 0; i < oracle->count; i++)
+		free(oracle->clients[i].sequence);
+	while (oracle->pending) {
+		struct udp_oracle_answer *first = oracle->pending;
+
+		oracle->pending = first->next;
+		free(first);
+	}
+}
+
+/* ---- Clients ---- */
+
+static struct udp_oracle_client *find(struct udp_oracle *oracle, rollcall_client id)
+{
+	for (unsigned i = oracle->count; i-- > 0;)
+		if (oracle->clients[i].id == id)
+			return &oracle->clients[i];
+	return NULL;
+}
+
+static bool is_same(const struct udp_oracle_key *a, const struct udp_oracle_key *b)
+{
+	return a->numbered == b->numbered && a->ssrc == b->ssrc &&
+	       address_equal(&a->from, &b->from) && address_equal(&a->to, &b->to);
+}
+
+/*
+ * The client that a datagram belongs to; NULL: it would be a new one. A closing client has no
+ * address any more.
+ */
+static struct udp_oracle_client *find_owner(struct udp_oracle *oracle,
+					    const struct udp_oracle_key *key)
+{
+	for (unsigned i = oracle->count; i-- > 0;) {
+		struct udp_oracle_client *client = &oracle->clients[i];
+
+		if (is_same(&client->key, key))
+			return !client->gone && udp_oracle_client_info(oracle, client->id)
+							.address_bytes
+				       ? client
+				       : NULL;
+	}
+	return NULL;
+}
+
+static bool was_known(const struct udp_oracle *oracle, const struct udp_oracle_key *key)
+{
+	for (unsigned i = 0; i < oracle->count; i++)
+		if (is_same(&oracle->clients[i].key, key))
+			return true;
+	return false;
+}
+
+static struct udp_oracle_client *add_client(struct udp_oracle *oracle, rollcall_client id,
+					    const struct udp_oracle_key *key)
+{
+	struct udp_oracle_client *client;
+
+	CHECK(oracle->count < UDP_ORACLE_CLIENTS_MAX);
+	oracle->returned += was_known(oracle, key);
+	client = &oracle->clients[oracle->count++];
+	*client = (struct udp_oracle_client){ .id = id, .key = *key };
+	if (!key->numbered)
+		return client;
+	client->sequence = malloc(sizeof(*client->sequence));
+	CHECK(client->sequence);
+	*client->sequence = (struct sequence_model)SEQUENCE_MODEL_INIT;
+	return client;
+}
+
+/* ---- Received datagrams ---- */
+
+/* Counts a datagram of a client. */
+static void take(struct udp_oracle *oracle, struct udp_oracle_client *client,
+		 const struct udp_oracle_datagram *datagram)
+{
+	bool wanted = !client->sequence ||
+		      sequence_model_take(client->sequence, datagram->header.number,
+					  datagram->header.timestamp, oracle->batch_ns / 1000);
+
+	client->active |= client->answered || client->delivered + 1 >= ACTIVE_DATAGRAMS;
+	client->last_ns = oracle->batch_ns;
+	client->delivered += datagram->delivered;
+	if (wanted != datagram->delivered && !oracle->closed)
+		sim_fail(oracle->sim, "number %u of client %" PRIu64 " was %s",
+			 datagram->header.number, client->id,
+			 wanted ? "not delivered" : "delivered, but should not be");
+}
+
+/* Whether it was connected when the datagrams from oracle->next on were received. */
+static bool was_there(const struct udp_oracle *oracle, const struct udp_oracle_client *client)
+{
+	return !client->gone ||
+	       (client->gone_batch == oracle->batches && client->gone_next == oracle->next);
+}
+
+/* Datagrams before `end` that were not delivered yet will not be. */
+static void resolve(struct udp_oracle *oracle, unsigned end)
+{
+	for (unsigned i = oracle->next; i < end; i++) {
+		struct udp_oracle_datagram *datagram = &oracle->batch[i];
+
+		if (!datagram->open)
+			continue;
+		if (datagram->owner && was_there(oracle, datagram->owner))
+			take(oracle, datagram->owner, datagram);
+		else if ((oracle->stateless || datagram->has_space) && !oracle->closed)
+			sim_fail(oracle->sim, "a datagram was dropped that could be answered");
+		else
+			oracle->dropped_full++;
+	}
+	oracle->next = end;
+}
+
+static void resolve_all(struct udp_oracle *oracle)
+{
+	resolve(oracle, oracle->batch_count);
+	while (oracle->unchecked_count > 0)
+		udp_oracle_check_gone(oracle, oracle->unchecked[--oracle->unchecked_count]);
+}
+
+static void add_to_batch(struct udp_oracle *oracle, const struct sim_taken *taken, size_t at,
+			 size_t bytes)
+{
+	struct udp_oracle_datagram *datagram = &oracle->batch[oracle->batch_count++];
+	const uint8_t *data = taken->data + at;
+	size_t payload_at, counter;
+
+	CHECK(oracle->batch_count <= UDP_ORACLE_BATCH_MAX);
+	*datagram = (struct udp_oracle_datagram){ .key = { .from = taken->from, .to = taken->to } };
+	counter = drop_rules_apply(&oracle->rules, &taken->from, &taken->to, data, bytes,
+				   sim_now_ns(oracle->sim), &datagram->key.numbered, &payload_at,
+				   &datagram->bytes);
+	if (counter) {
+		++*(uint64_t *)((char *)&oracle->expected + counter);
+		return;
+	}
+	datagram->open = true;
+	datagram->payload = data + payload_at;
+	if (datagram->key.numbered) {
+		datagram->header = rtp_header_read(data);
+		datagram->key.ssrc = datagram->header.ssrc;
+	}
+	datagram->owner = find_owner(oracle, &datagram->key);
+	/* Later ones of the batch may find the table full because of this one. */
+	datagram->has_space =
+		datagram == oracle->batch && udp_oracle_has_space(oracle, &taken->from);
+}
+
+void udp_oracle_received(struct udp_oracle *oracle, const struct sim_taken *taken)
+{
+	const size_t each = taken->segment_bytes ? taken->segment_bytes : taken->bytes;
+	size_t at = 0;
+
+	resolve_all(oracle);
+	oracle->batch_count = 0;
+	oracle->next = 0;
+	oracle->batches++;
+	oracle->batch_ns = sim_now_ns(oracle->sim);
+	if (taken->cut) {
+		oracle->expected.udp_dropped_truncated++;
+		return;
+	}
+	oracle->expected.udp_batches_received += each < taken->bytes;
+	do {
+		size_t bytes = min_size(each, taken->bytes - at);
+
+		add_to_batch(oracle, taken, at, bytes);
+		at += bytes;
+	} while (at < taken->bytes);
+}
+
+/* ---- The service ---- */
+
+static struct udp_oracle_datagram *find_in_batch(struct udp_oracle *oracle, const void *data,
+						 size_t bytes)
+{
+	for (unsigned i = oracle->next; i < oracle->batch_count; i++) {
+		struct udp_oracle_datagram *datagram = &oracle->batch[i];
+
+		if (datagram->open && datagram->payload == data && datagram->bytes == bytes)
+			return datagram;
+	}
+	sim_fail(oracle->sim, "%zu bytes are delivered that were not received", bytes);
+}
+
+/* Finds the client that a datagram was delivered to: its owner, or a new one. */
+static struct udp_oracle_client *note_client(struct udp_oracle *oracle,
+					     struct udp_oracle_datagram *datagram,
+					     rollcall_client id)
+{
+	struct udp_oracle_client *client = find(oracle, id);
+
+	if (client && (client != datagram->owner || client->gone))
+		sim_fail(oracle->sim, "client %" PRIu64 " receives what another has sent", id);
+	if (client)
+		return client;
+	if (datagram->owner && !datagram->owner->gone)
+		sim_fail(oracle->sim, "client %" PRIu64 " has a second ID, %" PRIu64,
+			 datagram->owner->id, id);
+	client = add_client(oracle, id, &datagram->key);
+	for (unsigned i = 0; i < oracle->batch_count; i++)
+		if (is_same(&oracle->batch[i].key, &datagram->key))
+			oracle->batch[i].owner = client;
+	return client;
+}
+
+/* Each datagram delivered must be answered. */
+static void expect_answer(struct udp_oracle *oracle, struct udp_oracle_client *client,
+			  const struct udp_oracle_datagram *datagram)
+{
+	struct udp_oracle_answer *answer = malloc(sizeof(*answer) + datagram->bytes);
+
+	CHECK(answer);
+	*answer = (struct udp_oracle_answer){
+		.client = client,
+		.key = datagram->key,
+		.header = datagram->header,
+		.index = client ? client->answers++ : 0,
+		.bytes = datagram->bytes,
+	};
+	memcpy(answer->data, datagram->payload, datagram->bytes);
+	*oracle->pending_end = answer;
+	oracle->pending_end = &answer->next;
+	oracle->answers_expected++;
+}
+
+void udp_oracle_delivered(struct udp_oracle *oracle, rollcall_client id, const void *data,
+			  size_t bytes)
+{
+	struct udp_oracle_datagram *datagram = find_in_batch(oracle, data, bytes);
+	struct udp_oracle_client *client = NULL;
+
+	sim_leave_server(oracle->sim);
+	resolve(oracle, (unsigned)(datagram - oracle->batch));
+	if (id == ROLLCALL_NONE && datagram->owner && was_there(oracle, datagram->owner))
+		sim_fail(oracle->sim, "client %" PRIu64 " is treated as unknown",
+			 datagram->owner->id);
+	datagram->delivered = true;
+	if (id == ROLLCALL_NONE) {
+		if (datagram->has_space)
+			sim_fail(oracle->sim, "the table has space, but no client was added");
+		oracle->expected.udp_unlisted++;
+	} else {
+		client = note_client(oracle, datagram, id);
+		udp_oracle_check_limits(oracle, &datagram->key.from);
+		take(oracle, client, datagram);
+	}
+	oracle->next++;
+	expect_answer(oracle, client, datagram);
+	sim_enter_server(oracle->sim);
+}
+
+void udp_oracle_answered(struct udp_oracle *oracle, rollcall_client id)
+{
+	struct udp_oracle_client *client = find(oracle, id);
+
+	if (client)
+		client->answered = udp_oracle_client_info(oracle, id).messages_sent > 0;
+	udp_oracle_check_drops(oracle);
+}
+
+void udp_oracle_disconnected(struct udp_oracle *oracle, rollcall_client id, int reason)
+{
+	struct udp_oracle_client *client = find(oracle, id);
+
+	if (!client)
+		sim_fail(oracle->sim, "client %" PRIu64 " has disconnected, but has sent nothing",
+			 id);
+	client->gone = true;
+	client->reason = reason;
+	client->gone_ns = sim_now_ns(oracle->sim);
+	client->gone_batch = oracle->batches;
+	client->gone_next = oracle->next;
+	client->info = udp_oracle_client_info(oracle, id);
+	oracle->gone++;
+	CHECK(oracle->unchecked_count < UDP_ORACLE_BATCH_MAX);
+	oracle->unchecked[oracle->unchecked_count++] = client;
+	/* It is evicted for a datagram of this batch: the others are not delivered yet. */
+	if (reason == -ENOSPC)
+		oracle->expected.udp_evictions++;
+	else
+		resolve_all(oracle);
+}
+
+/* ---- Answers ---- */
+
+static bool has_next_header(const struct udp_oracle_answer *answer, const struct rtp_header *header)
+{
+	const struct udp_oracle_client *client = answer->client;
+
+	/* Type and marker of the request; and another SSRC. */
+	if (header->type != answer->header.type || header->timestamp != answer->header.timestamp ||
+	    header->ssrc == answer->header.ssrc)
+		return false;
+	/* Without a client the number is that of the request. */
+	if (!client)
+		return header->number == answer->header.number;
+	return !client->known || (header->ssrc == client->ssrc &&
+				  header->number == (uint16_t)(client->number + answer->index));
+}
+
+/* Whether this is the expected answer, with the right header. */
+static bool is_answer(const struct udp_oracle_answer *answer, const struct address *from,
+		      const struct address *to, const uint8_t *data, size_t bytes)
+{
+	static const char prefix[] = "Received: ";
+	const size_t head = answer->key.numbered ? RTP_HEADER_BYTES : 0,
+		     start = head + strlen(prefix);
+	struct rtp_header header;
+
+	if (!address_equal(&answer->key.from, to) || !address_equal(&answer->key.to, from) ||
+	    bytes != start + answer->bytes || memcmp(data + head, prefix, strlen(prefix)) != 0 ||
+	    memcmp(data + start, answer->data, answer->bytes) != 0)
+		return false;
+	if (!head)
+		return true;
+	header = rtp_header_read(data);
+	return data[0] == 128 && has_next_header(answer, &header);
+}
+
+static struct udp_oracle_answer *unlink_answer(struct udp_oracle *oracle,
+					       struct udp_oracle_answer **place)
+{
+	struct udp_oracle_answer *answer = *place;
+
+	*place = answer->next;
+	if (!*place)
+		oracle->pending_end = place;
+	return answer;
+}
+
+/* Answers to a client are sent in the order of its requests: those before this one are lost. */
+static void forget_before(struct udp_oracle *oracle, const struct udp_oracle_answer *answer)
+{
+	struct udp_oracle_answer **place = &oracle->pending;
+
+	while (*place != answer) {
+		if ((*place)->client == answer->client && is_same(&(*place)->key, &answer->key))
+			free(unlink_answer(oracle, place));
+		else
+			place = &(*place)->next;
+	}
+}
+
+void udp_oracle_sent(struct udp_oracle *oracle, const struct address *from,
+		     const struct address *to, const void *data, size_t bytes)
+{
+	struct udp_oracle_answer **place, *answer = NULL;
+
+	/* Of two that look alike, those to ROLLCALL_NONE are sent first. */
+	for (struct udp_oracle_answer *one = oracle->pending; one && (!answer || answer->client);
+	     one = one->next)
+		if ((!answer || !one->client) && is_answer(one, from, to, data, bytes))
+			answer = one;
+	if (!answer)
+		sim_fail(oracle->sim, "%zu bytes are sent that are not expected, or out of order",
+			 bytes);
+	forget_before(oracle, answer);
+	if (answer->key.numbered && answer->client && !answer->client->known) {
+		const struct rtp_header header = rtp_header_read(data);
+
+		answer->client->known = true;
+		answer->client->ssrc = header.ssrc;
+		answer->client->number = (uint16_t)(header.number - answer->index);
+	}
+	for (place = &oracle->pending; *place != answer;)
+		place = &(*place)->next;
+	free(unlink_answer(oracle, place));
+	oracle->answers_sent++;
+}
+
+void udp_oracle_close(struct udp_oracle *oracle)
+{
+	if (oracle->closed)
+		return;
+	resolve_all(oracle);
+	udp_oracle_check_counters(oracle);
+	oracle->closed = true;
+}
