@@ -21,6 +21,13 @@
  *
  * Errors: functions return 0 or a negative errno value, unless stated otherwise.
  *
+ * Versions: a struct with a member `size`, which the program sets, grows at its end, as those of
+ * openat2(2) and clone3(2) do. Program and library may have different versions of it:
+ *	input	fields that only the library has get their defaults; fields that only the program
+ *		has must be 0, otherwise the call returns -E2BIG
+ *	output	fields that only the program has become 0
+ * A size below that of version 0.2.0 gives -EINVAL, one above 4,096 -E2BIG.
+ *
  * The library never prints, never exits, installs no signal handler and has no global state.
  *
  * Requires Linux 6.1 and liburing 2.3 or later.
@@ -197,8 +204,7 @@ enum rollcall_udp_sequence {
 
 /* Settings of a server. Fill them with rollcall_options_defaults(), then change some. */
 struct rollcall_options {
-	/* sizeof(struct rollcall_options). */
-	size_t size;
+	size_t size; /* sizeof(struct rollcall_options) */
 
 	/*
 	 * Maximum number of TCP clients, 1 to 2^24; 65,536 by default. Lowered to what
@@ -329,7 +335,10 @@ struct rollcall_options {
 	void *log_context;
 };
 
-/* Fills in the defaults. `size` is sizeof(struct rollcall_options). */
+/*
+ * Fills in the defaults. `size` is the caller's sizeof(struct rollcall_options); a setting that it
+ * does not include has its default in the library.
+ */
 ROLLCALL_EXPORT void rollcall_options_init(struct rollcall_options *options, size_t size);
 
 static inline void rollcall_options_defaults(struct rollcall_options *options)
@@ -343,6 +352,7 @@ static inline void rollcall_options_defaults(struct rollcall_options *options)
  * `options` is copied; NULL: the defaults. The cause of a failure is logged, with the setting and
  * its limits, unless `size` is not set. Errors:
  *	-EINVAL		a bad option, or the kernel is older than 6.1
+ *	-E2BIG		an option is set that this version of the library does not have
  *	-ENOSYS		no io_uring in this kernel, or hidden by seccomp (Podman)
  *	-EPERM		io_uring is forbidden: seccomp (Docker), kernel.io_uring_disabled (6.6)
  *	-EACCES		forbidden by a security module, as SELinux

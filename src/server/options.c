@@ -4,14 +4,17 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/base.h"
 #include "base/log.h"
+#include "base/sized.h"
 
 #define CLIENTS_MAX (1u << 24)
 #define BYTES_MAX ((size_t)1 << 30)
 #define TIME_MS_MAX INT32_MAX
 #define UDP_RATE_MAX 1000000
 #define SPIN_US_MAX 1000000
+
+/* Size of the options in version 0.2.0. */
+#define OPTIONS_BYTES_MIN SIZED_THROUGH(struct rollcall_options, log_context)
 
 /* Maximum of TCP_KEEPIDLE: 32,767 s (tcp(7)). */
 #define KEEPALIVE_MS_MAX 32767000
@@ -33,8 +36,7 @@ static const struct rollcall_options defaults = {
 
 void rollcall_options_init(struct rollcall_options *options, size_t size)
 {
-	memset(options, 0, size);
-	memcpy(options, &defaults, min_size(size, sizeof(defaults)));
+	sized_write(options, size, &defaults, sizeof(defaults), OPTIONS_BYTES_MIN);
 	options->size = size;
 }
 
@@ -108,15 +110,29 @@ static int check(const struct rollcall_options *options)
 	return -EINVAL;
 }
 
+/* A size that was never set says nothing of what the caller's log callback is. */
+static void log_unknown(const struct rollcall_options *options)
+{
+	struct log log = { .write = options->log, .context = options->log_context };
+
+	if (options->size <= SIZED_BYTES_MAX)
+		log_write(&log, ROLLCALL_LOG_ERROR,
+			  "cannot make a server: a setting is set that this version of the library "
+			  "does not have");
+}
+
 int options_take(struct rollcall_options *to, const struct rollcall_options *from)
 {
+	int error;
+
 	*to = defaults;
 	if (!from)
 		return 0;
-	/* Without a valid size its log callback cannot be used either. */
-	if (from->size < offsetof(struct rollcall_options, tcp_clients_max))
-		return -EINVAL;
-	memcpy(to, from, min_size(from->size, sizeof(*to)));
+	error = sized_read(to, sizeof(*to), from, from->size, OPTIONS_BYTES_MIN);
+	if (error == -E2BIG)
+		log_unknown(from);
+	if (error)
+		return error;
 	to->size = sizeof(*to);
 	return check(to);
 }

@@ -8,8 +8,9 @@
 #include "rollcall.h"
 
 /*
- * Copies a caller's settings; a caller built for an older version may have a shorter struct. NULL:
- * the defaults. -EINVAL: a setting is out of range; the log says which.
+ * Copies a caller's settings, over the defaults of those that the caller lacks; see base/sized.h.
+ * NULL: the defaults. -E2BIG: as sized_read(); -EINVAL: too, or a setting is out of range, and the
+ * log says which.
  */
 int options_take(struct rollcall_options *to, const struct rollcall_options *from);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The settings of a server: defaults, limits, and callers who know fewer or more of them. */
+/* The settings of a server: defaults, limits, and callers built with a newer header. */
 #include "lib/test.h"
 
 #include <errno.h>
@@ -163,49 +163,67 @@ static void reasons(void **state)
 	assert_string_equal(logged, "");
 }
 
-/* A caller from before a setting existed gets its default, whatever lies behind his struct. */
-static void older_caller(void **state)
-{
-	(void)state;
-	memset(&options, 0xee, sizeof(options));
-	rollcall_options_init(&options, offsetof(struct rollcall_options, drain_timeout_ms));
-	assert_int_equal(options.size, offsetof(struct rollcall_options, drain_timeout_ms));
-	assert_int_equal(options.keepalive_ms, 60000);
-	assert_int_equal(((uint8_t *)&options)[options.size], 0xee);
-	options.tcp_clients_max = 5;
-	assert_int_equal(options_take(&taken, &options), 0);
-	assert_int_equal(taken.tcp_clients_max, 5);
-	taken.tcp_clients_max = 65536;
-	assert_defaults(&taken);
-}
-
-/* A caller who knows more settings than we do gets zeros for them, and what is known is taken. */
+/*
+ * Each size that a caller states from the first version's on: it gets the defaults of what it
+ * knows, and only those, and what it set is taken.
+ */
 static void newer_caller(void **state)
 {
 	struct {
 		struct rollcall_options known;
-		uint64_t unknown[4];
+		uint8_t unknown[32];
 	} newer;
-	static const uint64_t zeros[4];
 
 	(void)state;
-	memset(&newer, 0xee, sizeof(newer));
-	rollcall_options_init(&newer.known, sizeof(newer));
-	assert_int_equal(newer.known.size, sizeof(newer));
-	assert_memory_equal(newer.unknown, zeros, sizeof(zeros));
-	newer.known.udp_clients_max = 7;
-	assert_int_equal(options_take(&taken, &newer.known), 0);
-	assert_int_equal(taken.size, sizeof(taken));
-	assert_int_equal(taken.udp_clients_max, 7);
+	for (size_t size = sizeof(options); size <= sizeof(newer); size++) {
+		memset(&newer, 0xee, sizeof(newer));
+		rollcall_options_init(&newer.known, size);
+		assert_int_equal(newer.known.size, size);
+		for (size_t i = sizeof(options); i < sizeof(newer); i++)
+			assert_int_equal(((uint8_t *)&newer)[i], i < size ? 0 : 0xee);
+		newer.known.udp_clients_max = 7;
+		assert_int_equal(options_take(&taken, &newer.known), 0);
+		assert_int_equal(taken.udp_clients_max, 7);
+		taken.udp_clients_max = 65536;
+		assert_defaults(&taken);
+	}
 }
 
-static void no_size(void **state)
+/* A newer caller that sets what we do not have is told so; garbage as a size calls no log. */
+static void unknown_setting(void **state)
 {
+	struct {
+		struct rollcall_options known;
+		uint8_t unknown[8];
+	} newer;
+
 	(void)state;
-	options.size = 0;
-	assert_int_equal(options_take(&taken, &options), -EINVAL);
-	options.size = offsetof(struct rollcall_options, tcp_clients_max) - 1;
-	assert_int_equal(options_take(&taken, &options), -EINVAL);
+	rollcall_options_init(&newer.known, sizeof(newer));
+	newer.known.log = log_error;
+	newer.known.log_context = &options;
+	newer.unknown[7] = 1;
+	assert_int_equal(options_take(&taken, &newer.known), -E2BIG);
+	assert_string_equal(logged, "cannot make a server: a setting is set that this version of "
+				    "the library does not have");
+	logged[0] = '\0';
+	newer.known.size = SIZE_MAX;
+	assert_int_equal(options_take(&taken, &newer.known), -E2BIG);
+	assert_string_equal(logged, "");
+}
+
+/* A size below the first version's is kept as it is, so that the options are refused later. */
+static void too_small(void **state)
+{
+	static const size_t sizes[] = { 0, sizeof(size_t), sizeof(options) - 1 };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		memset(&options, 0xee, sizeof(options));
+		rollcall_options_init(&options, sizes[i]);
+		assert_int_equal(options.size, sizes[i]);
+		assert_int_equal(options.tcp_clients_max, 0xeeeeeeee);
+		assert_int_equal(options_take(&taken, &options), -EINVAL);
+	}
 }
 
 #define TEST(test) cmocka_unit_test_setup(test, set_up)
@@ -213,8 +231,8 @@ static void no_size(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(defaults),	    TEST(limits),	TEST(hard_limit_over_soft),
-		TEST(older_caller), TEST(newer_caller), TEST(no_size),
+		TEST(defaults),	    TEST(limits),    TEST(hard_limit_over_soft),
+		TEST(newer_caller), TEST(too_small), TEST(unknown_setting),
 		TEST(reasons),
 	};
 
