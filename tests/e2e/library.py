@@ -26,16 +26,16 @@ class Service(ctypes.Structure):
 
 
 class Stats(ctypes.Structure):
-    _fields_ = [("size", SIZE)] + [(name, NUMBER) for name in COUNTERS]
+    _fields_ = [("size", SIZE)] + [(name, NUMBER) for name in COUNTERS] + [("more", NUMBER * 64)]
 
 
 def load(path):
     library = ctypes.CDLL(path)
     for name, types in {
             "create": [POINTER, POINTER], "listen": [POINTER, ctypes.c_char_p, POINTER, POINTER],
-            "listening": [POINTER, ctypes.c_uint, POINTER, SIZE], "run": [POINTER],
+            "listener_address": [POINTER, ctypes.c_uint, POINTER, SIZE], "run": [POINTER],
             "stop": [POINTER], "destroy": [POINTER], "send": [POINTER, NUMBER, POINTER, SIZE],
-            "post": [POINTER, CALL, POINTER], "stats": [POINTER, POINTER]}.items():
+            "post": [POINTER, CALL, POINTER], "get_stats": [POINTER, POINTER]}.items():
         getattr(library, "rollcall_" + name).argtypes = types
     return library
 
