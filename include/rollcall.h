@@ -534,7 +534,11 @@ struct rollcall_sequence {
 };
 
 struct rollcall_client_info {
-	/* sizeof(struct rollcall_client_info), set by the caller. */
+	/*
+	 * sizeof(struct rollcall_client_info), or offsetof(struct rollcall_client_info, address)
+	 * for the transport alone: the address takes a system call for a TCP client. On return: the
+	 * number of bytes filled in.
+	 */
 	size_t size;
 	enum rollcall_transport transport;
 
@@ -559,7 +563,7 @@ struct rollcall_client_info {
 	struct rollcall_sequence sequence;
 };
 
-/* Fills in *info about a client. Errors: -ENOENT: gone; -EINVAL: `size` is not set. */
+/* Fills in *info about a client. Errors: -ENOENT: gone; -EINVAL, -E2BIG: `size` is not set. */
 ROLLCALL_EXPORT int rollcall_client_get_info(struct rollcall_server *server, rollcall_client client,
 					     struct rollcall_client_info *info);
 
@@ -658,8 +662,7 @@ ROLLCALL_EXPORT int rollcall_write(struct rollcall_server *server, struct rollca
 
 /* Counters since the server was created, except those named "now". */
 struct rollcall_stats {
-	/* sizeof(struct rollcall_stats), set by the caller. */
-	size_t size;
+	size_t size;	      /* sizeof(struct rollcall_stats); on return: bytes filled in */
 	uint64_t turns;	      /* of the loop; one io_uring_enter(2) each, two with spin_us */
 	uint64_t completions; /* handled */
 	uint64_t tcp_clients_now;
@@ -714,7 +717,7 @@ struct rollcall_stats {
 
 /*
  * Copies the counters. All are up to date at any time; udp_dropped_kernel takes a system call for
- * each UDP socket. -EINVAL: `size` is not set.
+ * each UDP socket. -EINVAL, -E2BIG: `size` is not set.
  */
 ROLLCALL_EXPORT int rollcall_get_stats(struct rollcall_server *server,
 				       struct rollcall_stats *stats);

@@ -6,11 +6,15 @@
 #include <string.h>
 
 #include "base/cookie.h"
+#include "base/sized.h"
 #include "server/server.h"
 #include "tcp/connection.h"
 #include "tcp/output.h"
 
 #define MESSAGE_BYTES_MAX ((size_t)1 << 30)
+
+/* Least size of the information about a client: what takes no system call. */
+#define INFO_BYTES_MIN offsetof(struct rollcall_client_info, address)
 
 int rollcall_send(struct rollcall_server *server, rollcall_client id, const void *data,
 		  size_t bytes)
@@ -103,8 +107,6 @@ int rollcall_client_get_info(struct rollcall_server *server, rollcall_client id,
 
 	if (error)
 		return error;
-	if (info->size < offsetof(struct rollcall_client_info, address))
-		return -EINVAL;
 	found.transport = (enum rollcall_transport)client->transport;
 	found.messages_received = client->messages_received;
 	found.messages_sent = client->messages_sent;
@@ -116,16 +118,14 @@ int rollcall_client_get_info(struct rollcall_server *server, rollcall_client id,
 		found.has_sequence = client->udp.stream != NULL;
 	if (found.has_sequence)
 		stream_report(client->udp.stream, &found.sequence);
-	/* The address of a TCP client takes a system call. */
-	if (info->size > offsetof(struct rollcall_client_info, address)) {
+	if (info->size > INFO_BYTES_MIN) {
 		const struct address address = find_address(server, client);
 
 		memcpy(&found.address, &address.any, address.bytes);
 		found.address_bytes = address.bytes;
 	}
 	found.size = min_size(info->size, sizeof(found));
-	memcpy(info, &found, found.size);
-	return 0;
+	return sized_write(info, info->size, &found, sizeof(found), INFO_BYTES_MIN);
 }
 
 _Static_assert(ROLLCALL_COOKIE_BYTES == COOKIE_BYTES, "a cookie has one size");

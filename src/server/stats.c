@@ -4,9 +4,12 @@
  * copied from the state that they describe.
  */
 #include <errno.h>
-#include <string.h>
 
+#include "base/sized.h"
 #include "server/server.h"
+
+/* Size of the statistics in version 0.2.0. */
+#define STATS_BYTES_MIN SIZED_THROUGH(struct rollcall_stats, tcp_resets_found)
 
 int rollcall_get_stats(struct rollcall_server *server, struct rollcall_stats *stats)
 {
@@ -14,8 +17,6 @@ int rollcall_get_stats(struct rollcall_server *server, struct rollcall_stats *st
 
 	if (!server_is_callers(server))
 		return -EPERM;
-	if (stats->size < offsetof(struct rollcall_stats, turns))
-		return -EINVAL;
 	for (unsigned i = 0; i < server->endpoint_count; i++)
 		endpoint_count_drops(server->endpoints[i]);
 	now = server->hub.stats;
@@ -25,6 +26,5 @@ int rollcall_get_stats(struct rollcall_server *server, struct rollcall_stats *st
 	now.udp_clients_now = table_count(&server->hub.table, ROLLCALL_UDP);
 	now.bytes_copied = server->hub.memory.copied_bytes;
 	now.memory_bytes_now = hub_memory_bytes(&server->hub);
-	memcpy(stats, &now, now.size);
-	return 0;
+	return sized_write(stats, stats->size, &now, sizeof(now), STATS_BYTES_MIN);
 }

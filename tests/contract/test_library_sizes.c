@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Programs built with another version of rollcall.h: structs that are smaller than the library's or
+ * larger, with known and unknown fields. tests/checks/abi runs programs that were built so.
+ */
+#include "contract/library.h"
+
+/* A struct of a newer version: `known` is ours. */
+#define NEWER(type)                                                                                \
+	struct {                                                                                   \
+		type known;                                                                        \
+		uint8_t unknown[24];                                                               \
+	}
+
+/* Puts garbage where a newer version has fields of its own. */
+#define SPOIL(newer) memset((newer).unknown, 0xee, sizeof((newer).unknown))
+
+static const uint8_t zeros[24], garbage[24] = { [0 ... 23] = 0xee };
+
+static void statistics(void **state)
+{
+	NEWER(struct rollcall_stats) stats;
+
+	(void)state;
+	create();
+	SPOIL(stats);
+	for (size_t size = 0; size < sizeof(stats.known); size++) {
+		stats.known.size = size;
+		assert_int_equal(rollcall_get_stats(server, &stats.known), -EINVAL);
+		assert_int_equal(stats.known.size, size);
+	}
+	stats.known.size = sizeof(stats.known);
+	assert_int_equal(rollcall_get_stats(server, &stats.known), 0);
+	assert_memory_equal(stats.unknown, garbage, sizeof(garbage));
+
+	/* The size becomes what was filled in. */
+	stats.known.size = sizeof(stats);
+	assert_int_equal(rollcall_get_stats(server, &stats.known), 0);
+	assert_int_equal(stats.known.size, sizeof(stats.known));
+	assert_memory_equal(stats.unknown, zeros, sizeof(zeros));
+	stats.known.size = SIZE_MAX;
+	assert_int_equal(rollcall_get_stats(server, &stats.known), -E2BIG);
+}
+
+/* All sizes are tried in the callback, while there is a client. */
+static void ask(struct rollcall_server *of, rollcall_client client, const void *data, size_t bytes,
+		void *context)
+{
+	NEWER(struct rollcall_client_info) info;
+	const size_t least = offsetof(struct rollcall_client_info, address);
+
+	(void)context;
+	for (size_t size = 0; size <= sizeof(info.known); size++) {
+		memset(&info, 0xee, sizeof(info));
+		info.known.size = size;
+		assert_int_equal(rollcall_client_get_info(of, client, &info.known),
+				 size < least ? -EINVAL : 0);
+		assert_int_equal(info.known.size, size);
+		for (size_t i = size < least ? sizeof(size) : size; i < sizeof(info); i++)
+			assert_int_equal(((uint8_t *)&info)[i], 0xee);
+	}
+	info.known.size = sizeof(info);
+	assert_int_equal(rollcall_client_get_info(of, client, &info.known), 0);
+	assert_int_equal(info.known.size, sizeof(info.known));
+	assert_int_equal(info.known.messages_received, 1);
+	assert_memory_equal(info.unknown, zeros, sizeof(zeros));
+	info.known.size = SIZE_MAX;
+	assert_int_equal(rollcall_client_get_info(of, client, &info.known), -E2BIG);
+	assert_int_equal(rollcall_send(of, client, data, bytes), 0);
+}
+
+static void hello(void)
+{
+	int fd = dial();
+
+	say(fd, "hello\n");
+	hear(fd, "hello\n");
+	close(fd);
+}
+
+static void information(void **state)
+{
+	(void)state;
+	service.received = ask;
+	create_and_listen();
+	run(hello);
+	assert_non_null(strstr(trace, "connected 0"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		LIBRARY_TEST(statistics),
+		LIBRARY_TEST(information),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
