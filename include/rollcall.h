@@ -735,9 +735,11 @@ struct rollcall_feature {
 
 /*
  * Tries the kernel's features, fills in up to `count` elements, and returns how many features there
- * are. Needs no server; opens and closes a ring.
+ * are. `size` is sizeof(struct rollcall_feature). Needs no server; opens and closes a ring.
+ * -EINVAL, -E2BIG: no such size.
  */
-ROLLCALL_EXPORT int rollcall_features(struct rollcall_feature *features, unsigned count);
+ROLLCALL_EXPORT int rollcall_features(struct rollcall_feature *features, unsigned count,
+				      size_t size);
 
 #ifdef __cplusplus
 }

@@ -6,7 +6,7 @@
 
 #include "base/base.h"
 
-static int check_size(size_t bytes, size_t bytes_min)
+int sized_check(size_t bytes, size_t bytes_min)
 {
 	if (bytes < bytes_min)
 		return -EINVAL;
@@ -16,7 +16,7 @@ static int check_size(size_t bytes, size_t bytes_min)
 int sized_read(void *to, size_t to_bytes, const void *from, size_t from_bytes, size_t bytes_min)
 {
 	const unsigned char *bytes = from;
-	const int error = check_size(from_bytes, bytes_min);
+	const int error = sized_check(from_bytes, bytes_min);
 
 	if (error)
 		return error;
@@ -30,7 +30,7 @@ int sized_read(void *to, size_t to_bytes, const void *from, size_t from_bytes, s
 int sized_write(void *to, size_t to_bytes, const void *from, size_t from_bytes, size_t bytes_min)
 {
 	const size_t common = min_size(from_bytes, to_bytes);
-	const int error = check_size(to_bytes, bytes_min);
+	const int error = sized_check(to_bytes, bytes_min);
 
 	if (error)
 		return error;

@@ -22,7 +22,7 @@
 static void print_features(void)
 {
 	struct rollcall_feature features[FEATURES_MAX];
-	int count = rollcall_features(features, FEATURES_MAX);
+	int count = rollcall_features(features, FEATURES_MAX, sizeof(*features));
 
 	if (count < 0) {
 		printf("The features cannot be tried: %s\n", strerror(-count));

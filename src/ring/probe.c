@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/base.h"
+#include "base/sized.h"
 #include "ring/compat.h"
 #include "rollcall.h"
 
@@ -309,6 +310,9 @@ static int try_zero_copy(void)
 	return error;
 }
 
+/* Size of a feature in version 0.2.0. */
+#define FEATURE_BYTES_MIN SIZED_THROUGH(struct rollcall_feature, result)
+
 static const struct {
 	struct rollcall_feature feature;
 	int (*try)(void);
@@ -328,13 +332,19 @@ static const struct {
 	{ { "minimum wait", "6.12", false, false, 0 }, try_min_wait },
 };
 
-int rollcall_features(struct rollcall_feature *out, unsigned count)
+int rollcall_features(struct rollcall_feature *out, unsigned count, size_t size)
 {
 	const unsigned known = sizeof(features) / sizeof(*features);
+	struct rollcall_feature feature;
+	int error = sized_check(size, FEATURE_BYTES_MIN);
 
+	if (error)
+		return error;
 	for (unsigned i = 0; i < known && i < count; i++) {
-		out[i] = features[i].feature;
-		out[i].result = features[i].try();
+		feature = features[i].feature;
+		feature.result = features[i].try();
+		sized_write((char *)out + i * size, size, &feature, sizeof(feature),
+			    FEATURE_BYTES_MIN);
 	}
 	return (int)known;
 }

@@ -136,7 +136,7 @@ static void creation(void **state)
 static void features(void **state)
 {
 	struct rollcall_feature found[64];
-	int count = rollcall_features(found, COUNT(found));
+	int count = rollcall_features(found, COUNT(found), sizeof(*found));
 
 	(void)state;
 	assert_in_range(count, 5, COUNT(found));
@@ -147,9 +147,9 @@ static void features(void **state)
 		if (found[i].required)
 			assert_case(found[i].name, found[i].result, 0);
 	}
-	assert_int_equal(rollcall_features(NULL, 0), count);
+	assert_int_equal(rollcall_features(NULL, 0, sizeof(*found)), count);
 	found[1].name = NULL;
-	assert_int_equal(rollcall_features(found, 1), count);
+	assert_int_equal(rollcall_features(found, 1, sizeof(*found)), count);
 	assert_null(found[1].name);
 }
 

@@ -87,11 +87,36 @@ static void information(void **state)
 	assert_non_null(strstr(trace, "connected 0"));
 }
 
+/* The elements lie as far apart as the caller's are large. */
+static void features(void **state)
+{
+	NEWER(struct rollcall_feature) newer[3];
+	struct rollcall_feature ours[2];
+	int count = rollcall_features(ours, 2, sizeof(*ours));
+
+	(void)state;
+	assert_in_range(count, 3, 64);
+	memset(newer, 0xee, sizeof(newer));
+	assert_int_equal(rollcall_features(&newer[0].known, 2, sizeof(*newer)), count);
+	for (int i = 0; i < 2; i++) {
+		assert_string_equal(newer[i].known.name, ours[i].name);
+		assert_int_equal(newer[i].known.result, ours[i].result);
+		assert_memory_equal(newer[i].unknown, zeros, sizeof(zeros));
+	}
+	assert_memory_equal(newer[2].unknown, garbage, sizeof(garbage));
+
+	for (unsigned elements = 0; elements < 2; elements++) {
+		assert_int_equal(rollcall_features(ours, elements, sizeof(*ours) - 1), -EINVAL);
+		assert_int_equal(rollcall_features(ours, elements, SIZE_MAX), -E2BIG);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LIBRARY_TEST(statistics),
 		LIBRARY_TEST(information),
+		LIBRARY_TEST(features),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
