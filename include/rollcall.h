@@ -78,14 +78,13 @@ enum rollcall_framing {
 /*
  * A service: the callbacks for the clients of an address.
  *
- * All callbacks are optional. The library keeps the pointer: the struct must stay valid and
- * unchanged until the server is destroyed. A callback may call every function of this header, for
- * any client, except rollcall_run() and rollcall_destroy(), which return -EBUSY there. No callback
- * of a service is called from inside another.
+ * All callbacks are optional. rollcall_listen() and rollcall_adopt() copy the struct: it may be
+ * changed or freed after the call, without an effect on the address. A callback may call every
+ * function of this header, for any client, except rollcall_run() and rollcall_destroy(), which
+ * return -EBUSY there. No callback of a service is called from inside another.
  */
 struct rollcall_service {
-	/* sizeof(struct rollcall_service). Identifies the version; any other size is refused. */
-	size_t size;
+	size_t size; /* sizeof(struct rollcall_service) */
 
 	/* How a TCP byte stream is divided into messages. */
 	enum rollcall_framing framing;
@@ -99,8 +98,9 @@ struct rollcall_service {
 
 	/*
 	 * Text with which the service's answers begin, or NULL. UDP datagrams that begin with it
-	 * twice are dropped and counted (udp_dropped_loop): they have bounced between two servers that
-	 * answer everything (CVE-2024-2169).
+	 * twice are dropped and counted (udp_dropped_loop): they have bounced between two servers
+	 * that answer everything (CVE-2024-2169). The text is not copied: it must stay valid until
+	 * the server is destroyed.
 	 */
 	const char *loop_prefix;
 

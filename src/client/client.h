@@ -76,9 +76,8 @@ enum {
 
 /* The origin of a client: a listener or an endpoint, and its service. */
 struct origin {
-	const struct rollcall_service *service;
+	struct rollcall_service service; /* message_bytes_max is set */
 	void *context;
-	size_t message_bytes_max;
 	uint16_t index; /* of the listener or the endpoint */
 };
 

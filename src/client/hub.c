@@ -144,8 +144,8 @@ void hub_connected(struct hub *hub, struct client *client)
 	log_write(&hub->log, ROLLCALL_LOG_DEBUG, "client %llu connected: %s",
 		  (unsigned long long)client->id,
 		  client->transport == ROLLCALL_TCP ? "tcp" : "udp");
-	if (origin->service->connected)
-		origin->service->connected(hub->server, client->id, origin->context);
+	if (origin->service.connected)
+		origin->service.connected(hub->server, client->id, origin->context);
 }
 
 void hub_received(struct hub *hub, struct client *client, const void *data, size_t bytes)
@@ -156,8 +156,8 @@ void hub_received(struct hub *hub, struct client *client, const void *data, size
 	client->bytes_received += bytes;
 	hub->stats.messages_received++;
 	hub->stats.bytes_received += bytes;
-	if (origin->service->received)
-		origin->service->received(hub->server, client->id, data, bytes, origin->context);
+	if (origin->service.received)
+		origin->service.received(hub->server, client->id, data, bytes, origin->context);
 }
 
 void hub_received_unlisted(struct hub *hub, const struct origin *origin, const void *data,
@@ -165,34 +165,34 @@ void hub_received_unlisted(struct hub *hub, const struct origin *origin, const v
 {
 	hub->stats.messages_received++;
 	hub->stats.bytes_received += bytes;
-	if (origin->service->received)
-		origin->service->received(hub->server, ROLLCALL_NONE, data, bytes, origin->context);
+	if (origin->service.received)
+		origin->service.received(hub->server, ROLLCALL_NONE, data, bytes, origin->context);
 }
 
 void hub_oversized(struct hub *hub, struct client *client)
 {
 	const struct origin *origin = client->origin;
 
-	if (origin->service->oversized)
-		origin->service->oversized(hub->server, client->id, origin->message_bytes_max,
-					   origin->context);
+	if (origin->service.oversized)
+		origin->service.oversized(hub->server, client->id,
+					  origin->service.message_bytes_max, origin->context);
 }
 
 void hub_drained(struct hub *hub, struct client *client)
 {
 	const struct origin *origin = client->origin;
 
-	if (origin->service->drained)
-		origin->service->drained(hub->server, client->id, origin->context);
+	if (origin->service.drained)
+		origin->service.drained(hub->server, client->id, origin->context);
 }
 
 void hub_disconnected(struct hub *hub, struct client *client)
 {
 	const struct origin *origin = client->origin;
 
-	if (origin->service->disconnected)
-		origin->service->disconnected(hub->server, client->id, client->reason,
-					      origin->context);
+	if (origin->service.disconnected)
+		origin->service.disconnected(hub->server, client->id, client->reason,
+					     origin->context);
 	log_write(&hub->log, ROLLCALL_LOG_DEBUG, "client %llu disconnected: %s",
 		  (unsigned long long)client->id, rollcall_reason_text(client->reason));
 	table_remove(&hub->table, client);

@@ -7,10 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sized.h"
 #include "server/server.h"
 
 #define MESSAGE_BYTES_DEFAULT 65536
 #define MESSAGE_BYTES_MAX ((size_t)1 << 30)
+
+/* Size of a service in version 0.2.0. */
+#define SERVICE_BYTES_MIN SIZED_THROUGH(struct rollcall_service, disconnected)
 
 /* Maximum number of addresses of one name. */
 #define ADDRESSES_MAX 16
@@ -213,18 +217,33 @@ static void log_newest(struct rollcall_server *server, enum rollcall_transport t
 	}
 }
 
+/* Copies a caller's service; fields that the caller lacks are 0. Errors as of sized_read(). */
+static int take_service(struct rollcall_service *to, const struct rollcall_service *from, char *why)
+{
+	int error;
+
+	*to = (struct rollcall_service){ 0 };
+	if (!from) {
+		snprintf(why, WHY_BYTES, "there is no service");
+		return -EINVAL;
+	}
+	error = sized_read(to, sizeof(*to), from, from->size, SERVICE_BYTES_MIN);
+	if (error == -E2BIG)
+		snprintf(why, WHY_BYTES,
+			 "the service sets a field that this version of the library does not have");
+	else if (error)
+		snprintf(why, WHY_BYTES, "the size of the service is %zu, and must be at least %zu",
+			 from->size, SERVICE_BYTES_MIN);
+	return error;
+}
+
 /* Checks a service. memory_bytes_max limits its messages, as unfinished ones count towards it. */
 static int check_service(const struct rollcall_server *server,
 			 const struct rollcall_service *service, char *why)
 {
 	const size_t most = min_size(MESSAGE_BYTES_MAX, server->hub.options.memory_bytes_max);
 
-	if (!service)
-		snprintf(why, WHY_BYTES, "there is no service");
-	else if (service->size != sizeof(*service))
-		snprintf(why, WHY_BYTES, "the size of the service is %zu instead of %zu",
-			 service->size, sizeof(*service));
-	else if (service->framing > ROLLCALL_FRAMING_LENGTH)
+	if (service->framing > ROLLCALL_FRAMING_LENGTH)
 		snprintf(why, WHY_BYTES, "the framing of the service is %u, and must be 0 to %u",
 			 service->framing, ROLLCALL_FRAMING_LENGTH);
 	else if (service->message_bytes_max > most)
@@ -243,12 +262,15 @@ static int make_origin(const struct rollcall_server *server, const struct rollca
 
 	if (server->state != SERVER_RUNNING)
 		return -ESHUTDOWN;
-	error = check_service(server, service, why);
+	*origin = (struct origin){ .context = context };
+	error = take_service(&origin->service, service, why);
 	if (error)
 		return error;
-	*origin = (struct origin){ .service = service, .context = context };
-	origin->message_bytes_max =
-		service->message_bytes_max ? service->message_bytes_max : MESSAGE_BYTES_DEFAULT;
+	error = check_service(server, &origin->service, why);
+	if (error)
+		return error;
+	if (origin->service.message_bytes_max == 0)
+		origin->service.message_bytes_max = MESSAGE_BYTES_DEFAULT;
 	return 0;
 }
 

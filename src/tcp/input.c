@@ -49,8 +49,8 @@ static int hold_message(struct tcp *tcp, struct client *client, const void *data
 		capacity = capacity ? capacity : MESSAGE_CAPACITY_MIN;
 		while (capacity < total)
 			capacity *= 2;
-		capacity =
-			min_size(capacity, client->origin->message_bytes_max + FRAMING_BYTES_MAX);
+		capacity = min_size(capacity,
+				    client->origin->service.message_bytes_max + FRAMING_BYTES_MAX);
 		CHECK(total <= capacity);
 		if (hub_memory_bytes(tcp->hub) + capacity - input->message_capacity >
 		    tcp->hub->options.memory_bytes_max)
@@ -69,7 +69,7 @@ static int hold_message(struct tcp *tcp, struct client *client, const void *data
 
 static void deliver(struct tcp *tcp, struct client *client, const uint8_t *data, size_t bytes)
 {
-	if (client->origin->service->framing == ROLLCALL_FRAMING_LENGTH) {
+	if (client->origin->service.framing == ROLLCALL_FRAMING_LENGTH) {
 		data += FRAMING_LENGTH_BYTES;
 		bytes -= FRAMING_LENGTH_BYTES;
 	}
@@ -90,7 +90,8 @@ static ssize_t take_one(struct tcp *tcp, struct client *client, const uint8_t *d
 		framing.held = input->message;
 		framing.held_bytes = input->message_bytes;
 	}
-	taken = framing_take(origin->service->framing, origin->message_bytes_max, &framing, &whole);
+	taken = framing_take(origin->service.framing, origin->service.message_bytes_max, &framing,
+			     &whole);
 	if (taken < 0) {
 		hub_oversized(tcp->hub, client);
 		return taken;
@@ -175,7 +176,7 @@ void input_end(struct tcp *tcp, struct client *client)
 
 	if (!input || input->message_bytes == 0)
 		return;
-	if (client->origin->service->framing == ROLLCALL_FRAMING_LINES)
+	if (client->origin->service.framing == ROLLCALL_FRAMING_LINES)
 		deliver(tcp, client, input->message, input->message_bytes);
 	input->message_bytes = 0;
 	release_if_empty(tcp, client);

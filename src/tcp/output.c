@@ -40,7 +40,7 @@ int output_send(struct tcp *tcp, struct client *client, const struct message *me
 
 	if (client->state != CLIENT_OPEN)
 		return -EPIPE;
-	if (client->origin->service->framing == ROLLCALL_FRAMING_LENGTH) {
+	if (client->origin->service.framing == ROLLCALL_FRAMING_LENGTH) {
 		length = htonl((uint32_t)bytes);
 		framed[0] = (struct iovec){ &length, sizeof(length) };
 		for (unsigned i = 0; i < count; i++)

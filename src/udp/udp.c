@@ -73,7 +73,7 @@ static void receive_unlisted(struct udp *udp, const struct arrival *arrival, uin
 {
 	const struct origin *origin = &arrival->endpoint->origin;
 
-	if (!origin->service->stateless) {
+	if (!origin->service.stateless) {
 		++*reason;
 		return;
 	}
@@ -98,7 +98,7 @@ void udp_receive(struct udp *udp, struct arrival *arrival)
 		hub->stats.udp_dropped_malformed++;
 		return;
 	}
-	if (has_prefix_twice(arrival->endpoint->origin.service->loop_prefix, arrival)) {
+	if (has_prefix_twice(arrival->endpoint->origin.service.loop_prefix, arrival)) {
 		hub->stats.udp_dropped_loop++;
 		return;
 	}

@@ -111,12 +111,43 @@ static void features(void **state)
 	}
 }
 
+/* Too small for the first version; larger with an unknown tail of 0, and with another one. */
+static void services(void **state)
+{
+	NEWER(struct rollcall_service) newer = { .known = service };
+
+	(void)state;
+	create();
+	for (size_t size = 0; size < sizeof(newer.known); size++) {
+		newer.known.size = size;
+		assert_int_equal(rollcall_listen(server, "tcp://127.0.0.1:0", &newer.known, NULL),
+				 -EINVAL);
+	}
+	newer.known.size = sizeof(newer);
+	assert_int_equal(rollcall_listen(server, "tcp://127.0.0.1:0", &newer.known, NULL), 0);
+	newer.unknown[sizeof(newer.unknown) - 1] = 1;
+	assert_int_equal(rollcall_listen(server, "tcp://127.0.0.1:0", &newer.known, NULL), -E2BIG);
+	assert_int_equal(rollcall_adopt(server, 0, &newer.known, NULL), -E2BIG);
+	newer.known.size = sizeof(newer) - 1;
+	assert_int_equal(rollcall_listen(server, "tcp://127.0.0.1:0", &newer.known, NULL), 0);
+}
+
+/* The caller's struct is not used after the call. */
+static void service_is_copied(void **state)
+{
+	(void)state;
+	create_and_listen();
+	memset(&service, 0xee, sizeof(service));
+	run(hello);
+	assert_string_equal(trace,
+			    "connected 0\nreceived 0 hello\ndisconnected 0 ended by the client\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LIBRARY_TEST(statistics),
-		LIBRARY_TEST(information),
-		LIBRARY_TEST(features),
+		LIBRARY_TEST(statistics), LIBRARY_TEST(information),	   LIBRARY_TEST(features),
+		LIBRARY_TEST(services),	  LIBRARY_TEST(service_is_copied),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

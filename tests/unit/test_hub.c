@@ -64,6 +64,7 @@ static void on_disconnected(struct rollcall_server *server, rollcall_client clie
 
 static const struct rollcall_service service = {
 	.size = sizeof(service),
+	.message_bytes_max = 9,
 	.connected = on_connected,
 	.received = on_received,
 	.oversized = on_oversized,
@@ -80,7 +81,7 @@ static int set_up(void **state)
 	hub = (struct hub){ .server = (struct rollcall_server *)&server };
 	rollcall_options_defaults(&hub.options);
 	hub.options.tcp_clients_max = hub.options.udp_clients_max = CLIENTS / 2;
-	origin = (struct origin){ .service = &service, .context = &origin, .message_bytes_max = 9 };
+	origin = (struct origin){ .service = service, .context = &origin };
 	trace[0] = '\0';
 	return hub_init(&hub) || hub_open_ring(&hub, HUB_HALVINGS_MAX);
 }
@@ -178,7 +179,7 @@ static void no_calls(void **state)
 	struct client *client = add(ROLLCALL_UDP);
 
 	(void)state;
-	origin.service = &silent_service;
+	origin.service = silent_service;
 	hub_connected(&hub, client);
 	hub_received(&hub, client, "hello", 6);
 	hub_oversized(&hub, client);

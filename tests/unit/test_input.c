@@ -13,7 +13,6 @@
 
 static struct hub hub;
 static struct tcp tcp;
-static struct rollcall_service service;
 static struct origin origin;
 static struct client *client;
 
@@ -52,7 +51,7 @@ static void on_oversized(struct rollcall_server *server, rollcall_client id, siz
 	(void)server;
 	(void)id;
 	(void)context;
-	assert_int_equal(bytes_max, origin.message_bytes_max);
+	assert_int_equal(bytes_max, origin.service.message_bytes_max);
 	note("!", 1);
 }
 
@@ -63,10 +62,10 @@ static int set_up_with(size_t memory_bytes)
 	hub.options.tcp_clients_max = hub.options.udp_clients_max = 1;
 	hub.options.memory_bytes_max = memory_bytes;
 	tcp = (struct tcp){ .hub = &hub };
-	service = (struct rollcall_service){ .framing = ROLLCALL_FRAMING_LINES,
-					     .received = on_received,
-					     .oversized = on_oversized };
-	origin = (struct origin){ .service = &service, .message_bytes_max = 1 << 21 };
+	origin = (struct origin){ .service = { .framing = ROLLCALL_FRAMING_LINES,
+					       .message_bytes_max = 1 << 21,
+					       .received = on_received,
+					       .oversized = on_oversized } };
 	trace_bytes = 0;
 	trace[0] = '\0';
 	pause_after = close_after = 0;
@@ -146,7 +145,7 @@ static void length_prefix(void **state)
 	static const char stream[] = "\0\0\0\2hi\0\0\0\0\0\0\0\1x";
 
 	(void)state;
-	service.framing = ROLLCALL_FRAMING_LENGTH;
+	origin.service.framing = ROLLCALL_FRAMING_LENGTH;
 	assert_int_equal(input_receive(&tcp, client, stream, 15), 0);
 	assert_string_equal(trace, "[hi][][x]");
 	for (size_t i = 0; i < 15; i++)
@@ -158,7 +157,7 @@ static void length_prefix(void **state)
 static void oversized(void **state)
 {
 	(void)state;
-	origin.message_bytes_max = 4;
+	origin.service.message_bytes_max = 4;
 	assert_int_equal(receive("abcd\nabc"), 0);
 	assert_int_equal(receive("de\nx\n"), -EMSGSIZE);
 	assert_string_equal(trace, "[abcd\n]!");
@@ -175,7 +174,7 @@ static void end(void **state)
 	assert_null(client->tcp.input);
 	input_end(&tcp, client);
 
-	service.framing = ROLLCALL_FRAMING_LENGTH;
+	origin.service.framing = ROLLCALL_FRAMING_LENGTH;
 	assert_int_equal(input_receive(&tcp, client, "\0\0\0\2h", 5), 0);
 	input_end(&tcp, client);
 	assert_string_equal(trace, "[a\n][last]");
@@ -267,7 +266,7 @@ static void closed_meanwhile(void **state)
 static void oversized_when_resumed(void **state)
 {
 	(void)state;
-	origin.message_bytes_max = 4;
+	origin.service.message_bytes_max = 4;
 	client->flags |= CLIENT_PAUSED;
 	assert_int_equal(receive("a\nabcde\n"), 0);
 	assert_int_equal(resume(), -EMSGSIZE);

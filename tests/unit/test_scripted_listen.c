@@ -254,10 +254,15 @@ static void reasons_to_listen(void **state)
 		      "cannot listen on 'tcp://nowhere:80': the name does not resolve");
 	service.size = 8;
 	snprintf(expected, sizeof(expected),
-		 "cannot listen on 'tcp://127.0.0.1:80': the size of the service is 8 instead of "
-		 "%zu",
+		 "cannot listen on 'tcp://127.0.0.1:80': the size of the service is 8, and must "
+		 "be at least %zu",
 		 sizeof(service));
 	assert_logged(listen_on("tcp://127.0.0.1:80"), -EINVAL, expected);
+	service = good;
+	service.size = SIZE_MAX;
+	assert_logged(listen_on("tcp://127.0.0.1:80"), -E2BIG,
+		      "cannot listen on 'tcp://127.0.0.1:80': the service sets a field that this "
+		      "version of the library does not have");
 	service = good;
 	service.framing = 3;
 	assert_logged(listen_on("tcp://127.0.0.1:80"), -EINVAL,
