@@ -29,10 +29,10 @@ const char *const sim_fault_names[SIM_FAULTS] = {
 	[SIM_SEND_ENOBUFS] = "send: ENOBUFS",
 	[SIM_RECEIVE_ENOMEM] = "receive: ENOMEM",
 	[SIM_RECEIVE_ECONNRESET] = "receive: ECONNRESET",
-	[SIM_RESET_UNTOLD_FIRST] = "receive: a reset is not told at first",
-	[SIM_RESET_UNTOLD_LATER] = "receive: a reset is not told later",
+	[SIM_RESET_UNREPORTED_FIRST] = "receive: a reset is not reported at first",
+	[SIM_RESET_UNREPORTED_LATER] = "receive: a reset is not reported later",
 	[SIM_CANCEL_LATE] = "cancel: EALREADY",
-	[SIM_CANCEL_LOST] = "cancel in the last moment",
+	[SIM_CANCEL_LOST] = "cancel at the last moment",
 	[SIM_CANCEL_ENOBUFS] = "cancelled receive: ENOBUFS",
 	[SIM_CQ_OVERFLOW] = "completion queue full",
 	[SIM_ENTER_EINTR] = "enter: EINTR",
@@ -41,20 +41,20 @@ const char *const sim_fault_names[SIM_FAULTS] = {
 	[SIM_SQ_FULL] = "submission queue full",
 	[SIM_TIMEOUT_LATE] = "timeout late",
 	[SIM_TIMEOUT_EARLY] = "timeout early",
-	[SIM_TIMEOUT_EMPTY] = "timeout without what has come",
+	[SIM_TIMEOUT_EMPTY] = "timeout without completions that have arrived",
 	[SIM_STALL] = "process stopped for a while",
 	[SIM_UDP_LOSS] = "datagram lost",
-	[SIM_UDP_DUPLICATE] = "datagram doubled",
-	[SIM_UDP_REORDER] = "datagram overtaken",
+	[SIM_UDP_DUPLICATE] = "datagram duplicated",
+	[SIM_UDP_REORDER] = "datagram reordered",
 	[SIM_UDP_KERNEL_DROP] = "datagram dropped at the socket",
-	[SIM_UDP_BUFFER_FULL] = "datagram dropped for lack of room",
-	[SIM_UDP_TOGETHER] = "datagrams come together",
-	[SIM_UDP_TOO_LONG_TOGETHER] = "datagrams together: EINVAL",
-	[SIM_UDP_NEVER_TOGETHER] = "datagrams together: EIO",
-	[SIM_UDP_TRUNCATE] = "datagram cut",
-	[SIM_UDP_SEND_ERROR] = "datagram: send fails",
-	[SIM_UDP_SEND_FULL] = "datagram: no room to send",
-	[SIM_UDP_RECEIVE_ERROR] = "datagram: receive fails",
+	[SIM_UDP_BUFFER_FULL] = "datagram dropped: SO_RCVBUF full",
+	[SIM_UDP_GRO] = "GRO batch",
+	[SIM_UDP_GSO_EINVAL] = "GSO batch: EINVAL",
+	[SIM_UDP_GSO_EIO] = "GSO batch: EIO",
+	[SIM_UDP_TRUNCATE] = "datagram truncated",
+	[SIM_UDP_SEND_ERROR] = "datagram send: ENOBUFS",
+	[SIM_UDP_SEND_FULL] = "datagram send: EAGAIN",
+	[SIM_UDP_RECEIVE_ERROR] = "datagram receive: ENOMEM",
 	[SIM_ADDRESSES_CHANGED] = "addresses changed",
 };
 
@@ -85,14 +85,14 @@ static uint64_t next_random(struct sim *sim)
 	return result;
 }
 
-struct sim *sim_begin(const struct sim_settings *settings, sim_world world, void *context)
+struct sim *sim_begin(const struct sim_settings *settings, sim_outside outside, void *context)
 {
 	struct sim *sim = calloc(1, sizeof(*sim));
 	uint64_t state = settings->seed;
 
 	CHECK(sim && !sim_current);
 	sim->settings = *settings;
-	sim->world = world;
+	sim->outside = outside;
 	sim->context = context;
 	sim->random[0] = spread(&state);
 	sim->random[1] = spread(&state);
@@ -108,7 +108,7 @@ void sim_end(struct sim *sim)
 		if (sim->files[fd].kind != SIM_FREE)
 			sim_fail(sim, "descriptor %d is left open", fd);
 	if (sim->ring)
-		sim_fail(sim, "the ring is left");
+		sim_fail(sim, "the ring was not destroyed");
 	sim_network_end(sim);
 	free(sim);
 	sim_current = NULL;
@@ -159,7 +159,7 @@ bool sim_fails(struct sim *sim, int opcode)
 	if (sim->settings.failure.opcode != opcode || sim->countdown == 0 || --sim->countdown > 0)
 		return false;
 	sim->failed = true;
-	sim_trace(sim, "  on purpose: it fails");
+	sim_trace(sim, "failure on purpose");
 	return true;
 }
 

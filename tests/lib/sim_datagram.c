@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim_datagram.c - operations on sockets of datagrams, as io_uring lays them out.
+ * sim_datagram.c - operations on UDP sockets, with io_uring's layout of received datagrams.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,16 +15,16 @@
 #define UDP4_BYTES_MAX 65507
 #define UDP6_BYTES_MAX 65527
 
-/* So many datagrams go together (Linux before 6.9). */
+/* Segments of a GSO batch (Linux before 6.9). */
 #define UDP_SEGMENTS_MAX 64
 
-/* What the control data of a send asks for. */
+/* What the control data of a send requests. */
 struct request {
 	struct address from;
-	size_t segment_bytes; /* 0: it is one datagram */
+	size_t segment_bytes; /* 0: no GSO */
 };
 
-/* Where the datagram is to leave from, or else the socket's own address; and UDP_SEGMENT. */
+/* The source address, by default the socket's own; and UDP_SEGMENT. */
 static struct request read_request(const struct sim_file *file, const struct msghdr *message)
 {
 	struct request request = { .from = file->address };
@@ -32,7 +32,7 @@ static struct request read_request(const struct sim_file *file, const struct msg
 	struct cmsghdr *header = CMSG_FIRSTHDR(message);
 	uint16_t segment_bytes;
 
-	/* The way to all that are here begins at the loopback address. */
+	/* All destinations are local: the default source is the loopback address. */
 	if (address_is_wildcard(from) && from->any.sa_family == AF_INET)
 		from->v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	else if (address_is_wildcard(from))
@@ -51,7 +51,7 @@ static struct request read_request(const struct sim_file *file, const struct msg
 	return request;
 }
 
-/* One datagram, or so many segments. */
+/* Sends one datagram, or the segments of a batch. */
 static void send_all(struct sim *sim, const struct request *request, const struct msghdr *message)
 {
 	static uint8_t all[UDP6_BYTES_MAX];
@@ -67,8 +67,8 @@ static void send_all(struct sim *sim, const struct request *request, const struc
 		if (request->segment_bytes > 0)
 			one.iov_len = min_size(request->segment_bytes, one.iov_len);
 		at += one.iov_len;
-		if (sim->tap.left)
-			sim->tap.left(sim->context, &request->from, &to, one.iov_base, one.iov_len);
+		if (sim->tap.sent)
+			sim->tap.sent(sim->context, &request->from, &to, one.iov_base, one.iov_len);
 		sim_transmit(sim, &request->from, &to, &one, 1);
 	} while (at < bytes);
 }
@@ -102,30 +102,29 @@ bool sim_try_send_datagram(struct sim *sim, struct sim_op *op)
 		return sim_finish(op, -EMSGSIZE);
 	if (bytes > request.segment_bytes * UDP_SEGMENTS_MAX && request.segment_bytes > 0) {
 		if (!sim->settings.tolerant)
-			sim_fail(sim, "more segments than the kernel takes");
+			sim_fail(sim, "a GSO batch has more segments than the kernel takes");
 		return sim_finish(op, -EINVAL);
 	}
 	if (sim_chance(sim, SIM_UDP_SEND_ERROR))
 		return sim_finish(op, -ENOBUFS);
 	if (op->sqe.msg_flags & MSG_DONTWAIT && sim_chance(sim, SIM_UDP_SEND_FULL))
 		return sim_refuse_datagram(sim, op);
-	if (request.segment_bytes > 0 && sim_chance(sim, SIM_UDP_TOO_LONG_TOGETHER))
+	if (request.segment_bytes > 0 && sim_chance(sim, SIM_UDP_GSO_EINVAL))
 		return sim_finish(op, -EINVAL);
-	if (request.segment_bytes > 0 && sim_chance(sim, SIM_UDP_NEVER_TOGETHER))
+	if (request.segment_bytes > 0 && sim_chance(sim, SIM_UDP_GSO_EIO))
 		return sim_finish(op, -EIO);
 	send_all(sim, &request, &message);
 	return sim_finish(op, (int)bytes);
 }
 
-/* Room for control data, and how much of it is used. */
+/* A buffer for control data. */
 struct control {
 	uint8_t *at;
 	size_t capacity, used;
 	bool cut;
 };
 
-/* Puts some at the end of what is there; what does not fit is cut, header and all if it must be
- * (Linux, put_cmsg()). */
+/* Appends control data; what does not fit is cut off (Linux, put_cmsg()). */
 static void put_control(struct control *control, int level, int type, const void *data,
 			size_t bytes)
 {
@@ -140,7 +139,7 @@ static void put_control(struct control *control, int level, int type, const void
 	control->used += min_size(CMSG_SPACE(bytes), left);
 }
 
-/* The size of datagrams that come together, and on a wildcard address, the address asked. */
+/* UDP_GRO of a batch, and on a wildcard address the destination address. */
 static void lay_out_control(const struct sim_file *file, const struct sim_datagram *datagram,
 			    struct control *control)
 {
@@ -186,7 +185,7 @@ static int lay_out(const struct sim_file *file, const struct sim_datagram *datag
 	return (int)(head + bytes);
 }
 
-/* Whether the second goes on where the first ends: one sender and one size, or a shorter end. */
+/* Whether GRO may append the second: same addresses and size, or a shorter last one. */
 static bool is_continuation(const struct sim_datagram *first, const struct sim_datagram *second)
 {
 	const size_t segment_bytes = first->segment_bytes ? first->segment_bytes : first->bytes;
@@ -198,7 +197,7 @@ static bool is_continuation(const struct sim_datagram *first, const struct sim_d
 	       address_equal(&first->from, &second->from) && address_equal(&first->to, &second->to);
 }
 
-/* Puts the first two that wait together (udp(7), UDP_GRO). */
+/* Joins the first two of the queue (udp(7), UDP_GRO). */
 static void join_two(struct sim_file *file)
 {
 	struct sim_datagram *first = file->datagrams, *second = first->next, *both;
@@ -217,40 +216,41 @@ static void join_two(struct sim_file *file)
 	file->datagrams = both;
 }
 
-/* Remembers what a completion will tell of. */
-static void note_handed(struct sim *sim, const struct sim_op *op, const struct sim_datagram *first,
-			const uint8_t *buffer, size_t head)
+/* Keeps what a completion reports, until the server takes it. */
+static void note_received(struct sim *sim, const struct sim_op *op,
+			  const struct sim_datagram *first, const uint8_t *buffer, size_t head)
 {
 	const struct io_uring_recvmsg_out *out = (const void *)buffer;
-	struct sim_handed *handed, **last = &sim->handed;
+	struct sim_unreported *unreported, **last = &sim->unreported;
 
-	if (!sim->tap.taken)
+	if (!sim->tap.received)
 		return;
 	while (*last)
 		last = &(*last)->next;
-	*last = handed = calloc(1, sizeof(*handed));
-	CHECK(handed);
-	handed->user_data = op->sqe.user_data;
-	handed->taken = (struct sim_taken){
+	unreported = calloc(1, sizeof(*unreported));
+	CHECK(unreported);
+	*last = unreported;
+	unreported->user_data = op->sqe.user_data;
+	unreported->received = (struct sim_received){
 		.from = first->from,
 		.to = first->to,
 		.data = buffer + head,
 		.bytes = first->bytes,
 		.segment_bytes = first->segment_bytes,
-		.cut = out->flags & (MSG_TRUNC | MSG_CTRUNC),
+		.truncated = out->flags & (MSG_TRUNC | MSG_CTRUNC),
 	};
 }
 
-void sim_tell_taken(struct sim *sim, const struct io_uring_cqe *cqe)
+void sim_report_received(struct sim *sim, const struct io_uring_cqe *cqe)
 {
-	struct sim_handed *first = sim->handed;
+	struct sim_unreported *first = sim->unreported;
 
 	/* Completions are taken in the order in which they were posted. */
 	if (!first || first->user_data != cqe->user_data || !(cqe->flags & IORING_CQE_F_BUFFER))
 		return;
-	sim->handed = first->next;
+	sim->unreported = first->next;
 	sim_leave_server(sim);
-	sim->tap.taken(sim->context, &first->taken);
+	sim->tap.received(sim->context, &first->received);
 	free(first);
 	sim_enter_server(sim);
 }
@@ -273,7 +273,7 @@ bool sim_try_receive_datagrams(struct sim *sim, struct sim_op *op)
 		int result;
 
 		while (is_continuation(file->datagrams, file->datagrams->next) &&
-		       sim_chance(sim, SIM_UDP_TOGETHER))
+		       sim_chance(sim, SIM_UDP_GRO))
 			join_two(file);
 		first = file->datagrams;
 		last = first->bytes == 0;
@@ -282,7 +282,7 @@ bool sim_try_receive_datagrams(struct sim *sim, struct sim_op *op)
 		if (sim_chance(sim, SIM_UDP_RECEIVE_ERROR))
 			return sim_finish(op, -ENOMEM);
 		result = lay_out(file, first, layout, buffer, sim_chance(sim, SIM_UDP_TRUNCATE));
-		note_handed(sim, op, first, buffer->data, head_bytes(layout));
+		note_received(sim, op, first, buffer->data, head_bytes(layout));
 		free(sim_take_datagram(file));
 		if (last) {
 			/* A datagram of length zero ends the multishot. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim_kernel.h - inside the simulated kernel: what its ring and its network share.
+ * sim_kernel.h - internals of the simulated kernel, shared by its ring and its network.
  */
 #ifndef TESTS_LIB_SIM_KERNEL_H
 #define TESTS_LIB_SIM_KERNEL_H
@@ -13,7 +13,7 @@
 
 #define SIM_NEVER UINT64_MAX
 
-/* Bytes on their way in one direction. */
+/* Bytes in one direction, in a circular buffer. */
 struct sim_bytes {
 	uint8_t *bytes;
 	size_t capacity, head, count;
@@ -25,18 +25,18 @@ struct sim_connection {
 	struct address local, peer;
 	struct sim_bytes in, out; /* as the server sees it */
 	uint32_t sent;		  /* by the server */
-	bool is_pipe;		  /* of which the client has one end */
+	bool is_pipe;		  /* the client has one end */
 	bool accepted;
 	bool client_ended, server_ended;
 	bool broken; /* reset from either side */
 	uint64_t broken_ns;
 	bool broken_by_fault;
-	bool told; /* the server has had its ECONNRESET */
+	bool reset_reported; /* the server has had its ECONNRESET */
 	bool client_gone, server_gone;
-	bool served;		/* it was received from, or tried to: it has its place */
-	uint64_t late_until_ns; /* an operation of it, or the server may rest */
-	size_t waiting_bytes;	/* what was not received in the last turn */
-	unsigned waiting_turns; /* so long it has been the same */
+	bool served;		/* the server has tried to receive from it */
+	uint64_t late_until_ns; /* until then the server need not receive from it */
+	size_t waiting_bytes;	/* not received in the last turn */
+	unsigned waiting_turns; /* turns since waiting_bytes changed */
 	bool reset_on_close;
 };
 
@@ -45,8 +45,8 @@ struct sim_datagram {
 	uint64_t due_ns;
 	struct address from, to;
 	size_t bytes;
-	size_t segment_bytes; /* of each that was put together; 0: it is one */
-	size_t truesize;      /* that it takes at the socket */
+	size_t segment_bytes; /* of a batch; 0: one datagram */
+	size_t truesize;      /* counted against SO_RCVBUF */
 	uint8_t data[];
 };
 
@@ -55,19 +55,19 @@ enum sim_file_kind { SIM_FREE, SIM_LISTENER, SIM_STREAM, SIM_DATAGRAMS, SIM_PIPE
 struct sim_file {
 	enum sim_file_kind kind;
 	struct address address;
-	bool closed;			   /* but an operation holds it open */
+	bool closed;			   /* an operation still holds it open */
 	struct sim_connection *connection; /* of a stream or pipe; the backlog of a listener */
 	struct sim_datagram *datagrams;	   /* arrived, oldest first */
 	struct socket_buffers buffers;	   /* for them */
 	size_t buffered_bytes;
-	uint32_t drops; /* of such as would have arrived */
+	uint32_t drops; /* datagrams dropped at this socket */
 	uint64_t event;
 };
 
-/* What a completion that was not taken yet tells of. */
-struct sim_handed {
-	struct sim_handed *next;
-	struct sim_taken taken;
+/* What a completion reports that was not taken yet. */
+struct sim_unreported {
+	struct sim_unreported *next;
+	struct sim_received received;
 	uint64_t user_data;
 };
 
@@ -86,17 +86,17 @@ struct sim_group {
 struct sim_op {
 	struct io_uring_sqe sqe;
 	bool used;
-	bool fresh;	/* not tried yet */
-	bool cancelled; /* ends with ECANCELED at the next try */
-	bool running;	/* but it may also be done before */
-	bool last;	/* its next result is its last one, though it is a multishot */
-	bool woken;	/* it has waited, and then received */
-	bool deaf;	/* it waits for an event that was lost: only a cancel ends it */
+	bool fresh;	 /* not tried yet */
+	bool cancelled;	 /* ends with ECANCELED at the next try */
+	bool running;	 /* but it may succeed before */
+	bool last;	 /* its next result is the last, even of a multishot */
+	bool woken;	 /* has waited, and then received */
+	bool event_lost; /* waits for an event that was lost: only a cancel ends it */
 	uint64_t not_before_ns;
-	uint64_t digest; /* of what a send is to send, when it was submitted */
+	uint64_t digest; /* of the data of a send, when it was submitted */
 };
 
-/* After an error that says the machine is short of memory, the server may rest for so long. */
+/* How long the server may pause after ENOMEM or ENOBUFS. */
 #define SIM_REST_NS 200000000
 
 #define SIM_FILES_MAX 4096
@@ -112,23 +112,23 @@ struct ring {
 	unsigned overflow_count;
 	struct sim_group groups[RING_GROUPS_MAX];
 	struct sim_op *ops;
-	unsigned ops_end;  /* ops from here on were never used */
-	unsigned ops_next; /* where a pass that is limited goes on */
+	unsigned ops_end;  /* ops from here on are unused */
+	unsigned ops_next; /* where a limited pass continues */
 };
 
 struct sim {
 	struct sim_settings settings;
-	sim_world world;
+	sim_outside outside;
 	void *context;
 	sim_arrival arrival;
 	struct sim_tap tap;
-	struct sim_handed *handed; /* oldest first */
+	struct sim_unreported *unreported; /* oldest first */
 	uint64_t random[2];
 	uint64_t now_ns;
 	uint64_t fired[SIM_FAULTS];
 	sim_results ended;
-	uint64_t refused; /* datagrams of the server for which a socket had no room */
-	uint64_t dropped; /* datagrams to the server likewise */
+	uint64_t refused; /* see sim_refused() */
+	uint64_t dropped; /* see sim_dropped() */
 	unsigned longest_wait;
 	struct ring *ring;
 	struct sim_file files[SIM_FILES_MAX];
@@ -136,22 +136,22 @@ struct sim {
 	unsigned halved;
 	unsigned stalls; /* of the process */
 	uint64_t resumed_ns;
-	unsigned countdown; /* to the failure, among its kind */
+	unsigned countdown; /* operations until the failure on purpose */
 	bool failed;
 	bool in_server;
 	uint16_t port_next;
-	struct sim_datagram *packets; /* on their way */
-	unsigned fruitless;	      /* turns in a row in which nothing good happened */
-	bool progress;		      /* in this turn */
+	struct sim_datagram *packets; /* in the network */
+	unsigned fruitless;	      /* turns in a row without progress */
+	bool progress;		      /* of this turn */
 };
 
-/* Whether this operation or allocation is the one that is to fail. */
+/* Whether this operation or allocation has to fail on purpose. */
 bool sim_fails(struct sim *sim, int opcode);
 
 /* The one simulation. */
 extern struct sim *sim_current;
 
-/* The file behind a descriptor that the server named; it must be open. */
+/* The file of a descriptor that the server uses; it must be open. */
 struct sim_file *sim_file(struct sim *sim, int fd);
 
 /* The lowest free descriptor, or -EMFILE. */
@@ -169,48 +169,45 @@ struct address sim_loopback(sa_family_t family, uint16_t port);
 uint16_t sim_next_port(struct sim *sim);
 
 /*
- * Whether closing it, without a reset, would end a connection whose peer has not ended and was not
- * told to, or has not taken all that it was sent.
+ * Whether close(2) now would break off a connection: neither side has half-closed, or the client
+ * has not read everything. Not if a reset was asked for.
  */
-bool sim_ends_rudely(const struct sim_file *file);
+bool sim_lacks_shutdown(const struct sim_file *file);
 
-/*
- * The server's side of a connection. They return bytes, 0 for the end, or a negative errno value;
- * -EAGAIN: not now.
- */
+/* The server's side of a connection. Bytes, 0 for the end, or -errno; -EAGAIN: not now. */
 int sim_stream_receive(struct sim_connection *connection, void *to, size_t bytes);
 int sim_stream_send(struct sim_connection *connection, const struct iovec *pieces, size_t count,
 		    size_t bytes);
 
-/* What the client has read, which is what it acknowledges. 0, or -ECONNRESET. */
+/* What the client has read counts as acknowledged. 0, or -ECONNRESET. */
 int sim_stream_delivery(struct sim_connection *connection, struct socket_delivery *delivery);
 
 /* Whether a send would have to wait. */
 bool sim_stream_is_full(const struct sim_connection *connection);
 
-/* Until then nobody has to receive from it; later, if that was said before. */
+/* The server need not receive from it until then, or until a later time set before. */
 void sim_excuse(struct sim_connection *connection, uint64_t until_ns);
 
 /* Breaks a connection from inside the network. */
 void sim_break(struct sim_connection *connection);
 
-/* Breaks a connection that was not accepted yet, and lets go of it. */
+/* Breaks a connection that was not accepted yet, and closes the server's side. */
 void sim_abort(struct sim_connection *connection);
 
-/* Whether a socket gets what is sent to the address. */
+/* Whether a socket receives what is sent to the address. */
 bool sim_is_bound_to(const struct sim_file *file, const struct address *to);
 
-/* Puts a datagram of these pieces onto its way. */
+/* Sends a datagram made of these pieces into the network. */
 void sim_transmit(struct sim *sim, const struct address *from, const struct address *to,
 		  const struct iovec *pieces, size_t count);
 
-/* The first datagram that has arrived leaves the socket. */
+/* Removes the oldest datagram from the socket's queue. */
 struct sim_datagram *sim_take_datagram(struct sim_file *file);
 
 /* Delivers the datagrams that are due; returns when the next one is. */
 uint64_t sim_deliver(struct sim *sim);
 
-/* Frees the datagrams that are on their way. */
+/* Frees the datagrams in the network. */
 void sim_network_end(struct sim *sim);
 
 /* ---- Completions and buffers, as the operations use them ---- */
@@ -218,15 +215,15 @@ void sim_network_end(struct sim *sim);
 /* Ends an operation; true. */
 bool sim_finish(struct sim_op *op, int result);
 
-/* Ends a receive, with the first buffer of its group; true. */
+/* Ends a receive with the first buffer of its group; true. */
 bool sim_finish_with_buffer(struct sim_op *op, int result);
 
 /*
- * One result of a multishot. A full CQ ends it, and chance may too. Returns whether it has ended.
+ * Posts one result of a multishot, which ends with a full CQ, or by chance. Returns whether it has.
  */
 bool sim_post_shot(struct sim_op *op, int result, uint32_t flags);
 
-/* The buffer that the group gives next; NULL: it is empty. */
+/* The next buffer of a group; NULL: it is empty. */
 struct sim_buffer *sim_first_buffer(uint16_t group);
 
 /* Takes it; returns the flags of the completion that brings it. */
@@ -237,23 +234,23 @@ uint32_t sim_take_buffer(uint16_t group);
 bool sim_try(struct sim *sim, struct sim_op *op);
 bool sim_try_send_datagram(struct sim *sim, struct sim_op *op);
 
-/* Ends the send of a datagram for lack of room in the socket; true. */
+/* Ends the send of a datagram with EAGAIN: the socket is full; true. */
 bool sim_refuse_datagram(struct sim *sim, struct sim_op *op);
 bool sim_try_receive_datagrams(struct sim *sim, struct sim_op *op);
 
-/* The server takes a completion: tells what datagrams it brings, if it does. */
-void sim_tell_taken(struct sim *sim, const struct io_uring_cqe *cqe);
+/* The server takes a completion: reports the datagrams it brings, if any, to the tap. */
+void sim_report_received(struct sim *sim, const struct io_uring_cqe *cqe);
 
-/* What a send will read, so that a change before it is done is noticed, and how many bytes. */
+/* A digest of the data of a send, to notice changes while it is in flight; and its bytes. */
 uint64_t sim_digest(const struct io_uring_sqe *sqe, size_t *bytes);
 
 /*
- * A cancel that fails on purpose. ENOENT: what it was for has just ended by itself. EALREADY: it
- * will.
+ * A cancel that fails on purpose. ENOENT: its operation has just ended by itself. EALREADY: it will
+ * end soon.
  */
 void sim_fail_cancel(struct sim *sim, struct sim_op *cancel, int error);
 
-/* Closes what was closed under an operation that has now ended (Linux). */
+/* Closes files that were closed while an operation held them open, and no longer are (Linux). */
 void sim_close_released(struct sim *sim);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim_net.c - descriptors and connections of the simulated kernel, from both of their ends.
+ * sim_net.c - descriptors and connections of the simulated kernel: the server's side and the
+ * client's.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -10,11 +11,11 @@
 #include "base/base.h"
 #include "lib/sim_kernel.h"
 
-/* Ports that bind and connect pick. */
+/* Ephemeral ports. */
 #define FIRST_FREE_PORT 40000
 #define FREE_PORTS 20000
 
-/* What a pipe holds (pipe(7)). */
+/* Capacity of a pipe (pipe(7)). */
 #define PIPE_BYTES 65536
 
 /* ---- Descriptors ---- */
@@ -93,7 +94,7 @@ static void mark_broken(struct sim_connection *connection)
 void sim_break(struct sim_connection *connection)
 {
 	struct sim *sim = connection->sim;
-	/* Of what was on its way to the client, the last part is lost. */
+	/* Of the bytes in flight to the client, the last part is lost. */
 	size_t kept =
 		connection->out.count ? sim_random(sim, (uint32_t)connection->out.count + 1) : 0;
 
@@ -113,7 +114,7 @@ int sim_stream_receive(struct sim_connection *connection, void *to, size_t bytes
 	if (connection->in.count > 0)
 		return (int)bytes_read(&connection->in, to, bytes);
 	if (connection->broken) {
-		connection->told = true;
+		connection->reset_reported = true;
 		return -ECONNRESET;
 	}
 	return connection->client_ended ? 0 : -EAGAIN;
@@ -133,9 +134,9 @@ int sim_stream_send(struct sim_connection *connection, const struct iovec *piece
 	if (connection->is_pipe && connection->client_gone)
 		return -EPIPE;
 	if (connection->broken) {
-		int error = connection->told ? -EPIPE : -ECONNRESET;
+		int error = connection->reset_reported ? -EPIPE : -ECONNRESET;
 
-		connection->told = true;
+		connection->reset_reported = true;
 		return error;
 	}
 	if (connection->server_ended)
@@ -152,7 +153,7 @@ int sim_stream_send(struct sim_connection *connection, const struct iovec *piece
 			break;
 	}
 	connection->sent += (uint32_t)sent;
-	/* Who has gone answers with a reset. */
+	/* A closed peer answers with a reset. */
 	if (connection->client_gone)
 		mark_broken(connection);
 	return (int)sent;
@@ -163,7 +164,7 @@ int sim_stream_delivery(struct sim_connection *connection, struct socket_deliver
 	const uint32_t left = (uint32_t)connection->out.count;
 
 	if (connection->broken) {
-		connection->told = true;
+		connection->reset_reported = true;
 		return -ECONNRESET;
 	}
 	delivery->is_pending = left > 0 || ((connection->sent > 0 || connection->server_ended) &&
@@ -191,7 +192,7 @@ void sim_abort(struct sim_connection *connection)
 	free_if_done(connection);
 }
 
-bool sim_ends_rudely(const struct sim_file *file)
+bool sim_lacks_shutdown(const struct sim_file *file)
 {
 	const struct sim_connection *connection = file->connection;
 
@@ -288,7 +289,7 @@ int sim_write(struct sim_connection *connection, const void *data, size_t bytes)
 {
 	if (connection->broken || connection->client_ended)
 		return -EPIPE;
-	/* Data for a socket that is closed is answered with a reset. */
+	/* Data for a closed socket is answered with a reset. */
 	if (connection->server_gone) {
 		mark_broken(connection);
 		return -EPIPE;

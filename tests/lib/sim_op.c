@@ -60,7 +60,7 @@ static bool loses_reset(struct sim *sim, const struct sim_op *op, bool fresh)
 	if (fresh || !connection->broken || connection->in.count > 0 ||
 	    op->sqe.msg_flags & MSG_DONTWAIT)
 		return false;
-	return sim_chance(sim, op->woken ? SIM_RESET_UNTOLD_LATER : SIM_RESET_UNTOLD_FIRST);
+	return sim_chance(sim, op->woken ? SIM_RESET_UNREPORTED_LATER : SIM_RESET_UNREPORTED_FIRST);
 }
 
 static bool try_receive(struct sim *sim, struct sim_op *op)
@@ -70,7 +70,7 @@ static bool try_receive(struct sim *sim, struct sim_op *op)
 
 	if (sim_file(sim, op->sqe.fd)->kind != SIM_STREAM)
 		return sim_finish(op, -ENOTSOCK);
-	if (op->deaf)
+	if (op->event_lost)
 		return false;
 	op->fresh = false;
 	if (!connection->served)
@@ -112,7 +112,7 @@ static bool try_receive(struct sim *sim, struct sim_op *op)
 		if (sim_post_shot(op, result, sim_take_buffer(op->sqe.buf_group)))
 			return true;
 		if (loses_reset(sim, op, fresh)) {
-			op->deaf = true;
+			op->event_lost = true;
 			return false;
 		}
 		op->woken |= !fresh;
@@ -237,7 +237,7 @@ static bool try_close(struct sim *sim, struct sim_op *op)
 	file->closed = is_in_use(sim->ring, op->sqe.fd, op);
 	if (file->closed && !sim->settings.tolerant)
 		sim_fail(sim, "descriptor %d is closed with an operation in flight", op->sqe.fd);
-	if (sim_ends_rudely(file) && !sim->settings.tolerant)
+	if (sim_lacks_shutdown(file) && !sim->settings.tolerant)
 		sim_fail(sim, "descriptor %d is closed, but was not shut down, or sent more",
 			 op->sqe.fd);
 	if (!file->closed)

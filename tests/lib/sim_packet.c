@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sim_packet.c - datagrams on their way through the simulated network.
+ * sim_packet.c - datagrams in the simulated network.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -8,12 +8,14 @@
 #include "base/base.h"
 #include "lib/sim_kernel.h"
 
-/* A datagram takes up to so long on its way, and longer when it is overtaken. */
+/* Delay of a datagram, and the most that is added when it is reordered. */
 #define DATAGRAM_NS_MAX 200000
 #define DATAGRAM_LATE_NS_MAX 20000000
 
-/* What the smallest datagram takes of the room of a socket; of a large one each byte counts twice.
- * Linux counts less (2,304 bytes for 1,000). */
+/*
+ * What a datagram without data counts against SO_RCVBUF; each byte of data counts twice. Linux
+ * counts less (2,304 bytes for 1,000).
+ */
 #define DATAGRAM_TRUESIZE 1280
 
 static struct sim_datagram *make(const struct address *from, const struct address *to,
@@ -79,23 +81,23 @@ void sim_on_datagram(struct sim *sim, sim_arrival arrival)
 	sim->arrival = arrival;
 }
 
-void sim_tap(struct sim *sim, const struct sim_tap *tap)
+void sim_set_tap(struct sim *sim, const struct sim_tap *tap)
 {
 	sim->tap = *tap;
 }
 
-/* Whether the socket takes one more; the first always finds room. */
+/* Whether the socket takes one more; the first always fits. */
 static bool has_space(struct sim *sim, const struct sim_file *file,
 		      const struct sim_datagram *datagram)
 {
 	if (sim_chance(sim, SIM_UDP_KERNEL_DROP))
 		return false;
-	/* Linux has twice the room that was asked for (socket(7), SO_RCVBUF). */
+	/* Linux doubles the requested size (socket(7), SO_RCVBUF). */
 	if (!file->datagrams ||
 	    file->buffered_bytes + datagram->truesize <= 2 * file->buffers.receive_bytes)
 		return true;
 	sim->fired[SIM_UDP_BUFFER_FULL]++;
-	sim_trace(sim, "  no room for a datagram");
+	sim_trace(sim, "datagram dropped: SO_RCVBUF full");
 	return false;
 }
 
@@ -151,10 +153,10 @@ uint64_t sim_deliver(struct sim *sim)
 
 void sim_network_end(struct sim *sim)
 {
-	while (sim->handed) {
-		struct sim_handed *first = sim->handed;
+	while (sim->unreported) {
+		struct sim_unreported *first = sim->unreported;
 
-		sim->handed = first->next;
+		sim->unreported = first->next;
 		free(first);
 	}
 	while (sim->packets) {

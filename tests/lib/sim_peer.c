@@ -25,14 +25,14 @@ static struct sim *sim;
 
 const bool peers_are_simulated = true;
 
-/* Nobody acts but between the turns. */
-static uint64_t nobody(void *context)
+/* Peers act between the turns only. */
+static uint64_t no_clients(void *context)
 {
 	(void)context;
 	return SIM_NEVER;
 }
 
-/* As a connected socket, a peer takes what comes from its other end only. */
+/* Like a connected socket, a peer receives from its other end only. */
 static void arrive(void *context, const struct address *from, const struct address *to,
 		   const void *data, size_t bytes)
 {
@@ -65,7 +65,7 @@ void peers_begin(void)
 		.tolerant = true,
 	};
 
-	sim = sim_begin(&settings, nobody, NULL);
+	sim = sim_begin(&settings, no_clients, NULL);
 	sim_on_datagram(sim, arrive);
 }
 
@@ -194,7 +194,7 @@ void peer_close(struct peer *peer)
 	end = &ends[peer->fd];
 	while (end->arrived)
 		receive_datagram(end, &byte, 1);
-	/* Closed with bytes unread, a connection is reset; else it ends in order. */
+	/* With unread bytes close(2) resets a connection; else it ends with FIN. */
 	if (end->connection) {
 		if (end->connection->out.count == 0)
 			sim_shutdown(end->connection);

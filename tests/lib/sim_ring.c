@@ -121,7 +121,7 @@ bool ring_take(struct ring *ring, struct io_uring_cqe *cqe)
 	memcpy(cqe, &ring->cqes[ring->cq_head], sizeof(*cqe));
 	ring->cq_head = (ring->cq_head + 1) % ring->cq_entries;
 	ring->cq_count--;
-	sim_tell_taken(sim_current, cqe);
+	sim_report_received(sim_current, cqe);
 	return true;
 }
 
@@ -358,7 +358,7 @@ static uint64_t try_all(struct sim *sim)
 /* The world acts, and datagrams arrive; returns when to go on with it. */
 static uint64_t go_on_outside(struct sim *sim)
 {
-	uint64_t next_ns = sim->world(sim->context);
+	uint64_t next_ns = sim->outside(sim->context);
 
 	return earliest(next_ns, sim_deliver(sim));
 }

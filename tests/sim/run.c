@@ -119,7 +119,7 @@ static uint64_t operate(struct run *run, bool all_done)
 	return run->done_ns < run->stop_ns ? run->done_ns : run->stop_ns;
 }
 
-static uint64_t world(void *context)
+static uint64_t run_clients(void *context)
 {
 	struct run *run = context;
 	uint64_t next_ns = UINT64_MAX, one_ns;
@@ -154,12 +154,12 @@ static void arrival(void *context, const struct address *from, const struct addr
 	sim_fail(run->sim, "a datagram to an address without a client");
 }
 
-static void taken(void *context, const struct sim_taken *what)
+static void received(void *context, const struct sim_received *what)
 {
 	udp_oracle_received(&((struct run *)context)->udp_oracle, what);
 }
 
-static void left(void *context, const struct address *from, const struct address *to,
+static void sent(void *context, const struct address *from, const struct address *to,
 		 const void *data, size_t bytes)
 {
 	udp_oracle_sent(&((struct run *)context)->udp_oracle, from, to, data, bytes);
@@ -189,9 +189,9 @@ static struct sim_settings settings_of(uint64_t seed, bool trace)
 	settings.sq_entries_max = 4u << draw(&state, 9);
 	settings.cq_entries_max = 2 * settings.sq_entries_max << draw(&state, 3);
 	settings.chance[SIM_EARLY_EAGAIN] = 8192u * draw(&state, 4);
-	settings.chance[SIM_RESET_UNTOLD_FIRST] = 16384u * draw(&state, 4);
-	settings.chance[SIM_RESET_UNTOLD_LATER] = 16384u * draw(&state, 4);
-	settings.chance[SIM_UDP_TOGETHER] = 16384u * draw(&state, 4);
+	settings.chance[SIM_RESET_UNREPORTED_FIRST] = 16384u * draw(&state, 4);
+	settings.chance[SIM_RESET_UNREPORTED_LATER] = 16384u * draw(&state, 4);
+	settings.chance[SIM_UDP_GRO] = 16384u * draw(&state, 4);
 	/* When sends are late, buffers are held for long, and may run out. */
 	if (draw(&state, 8) == 0)
 		settings.chance[SIM_LATE] = 32768;
@@ -400,7 +400,7 @@ static bool run_settings(const struct sim_settings *settings, unsigned tcp_clien
 	bool failed;
 
 	CHECK(run);
-	run->sim = sim_begin(settings, world, run);
+	run->sim = sim_begin(settings, run_clients, run);
 	run->seed = settings->seed;
 	run->tcp_clients_max = tcp_clients_max;
 	run->callbacks.sim = run->sim;
@@ -410,7 +410,7 @@ static bool run_settings(const struct sim_settings *settings, unsigned tcp_clien
 	/* No client exists yet. */
 	run->spoofer = (struct spoofer){ run->sim, UINT64_MAX };
 	sim_on_datagram(run->sim, arrival);
-	sim_tap(run->sim, &(struct sim_tap){ taken, left });
+	sim_set_tap(run->sim, &(struct sim_tap){ received, sent });
 	make_services(run);
 	live(run, totals);
 	for (unsigned i = 0; i < run->tcp_clients_count; i++)

@@ -70,7 +70,7 @@ static uint16_t next_number(struct udp_client *client)
 	case 4: /* restart */
 		client->next = (uint16_t)sim_random(sim, 65536);
 		break;
-	case 5: /* overtaken by the one after it: see there */
+	case 5: /* swapped with the next one */
 		client->next = (uint16_t)(client->next + 1);
 		return (uint16_t)(client->next--);
 	case 6: /* another SSRC at the same address */

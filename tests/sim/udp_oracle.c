@@ -146,16 +146,17 @@ static void resolve_all(struct udp_oracle *oracle)
 		udp_oracle_check_gone(oracle, oracle->unchecked[--oracle->unchecked_count]);
 }
 
-static void add_to_batch(struct udp_oracle *oracle, const struct sim_taken *taken, size_t at,
+static void add_to_batch(struct udp_oracle *oracle, const struct sim_received *received, size_t at,
 			 size_t bytes)
 {
 	struct udp_oracle_datagram *datagram = &oracle->batch[oracle->batch_count++];
-	const uint8_t *data = taken->data + at;
+	const uint8_t *data = received->data + at;
 	size_t payload_at, counter;
 
 	CHECK(oracle->batch_count <= UDP_ORACLE_BATCH_MAX);
-	*datagram = (struct udp_oracle_datagram){ .key = { .from = taken->from, .to = taken->to } };
-	counter = drop_rules_apply(&oracle->rules, &taken->from, &taken->to, data, bytes,
+	*datagram = (struct udp_oracle_datagram){ .key = { .from = received->from,
+							   .to = received->to } };
+	counter = drop_rules_apply(&oracle->rules, &received->from, &received->to, data, bytes,
 				   sim_now_ns(oracle->sim), &datagram->key.numbered, &payload_at,
 				   &datagram->bytes);
 	if (counter) {
@@ -171,12 +172,12 @@ static void add_to_batch(struct udp_oracle *oracle, const struct sim_taken *take
 	datagram->owner = find_owner(oracle, &datagram->key);
 	/* Later ones of the batch may find the table full because of this one. */
 	datagram->has_space =
-		datagram == oracle->batch && udp_oracle_has_space(oracle, &taken->from);
+		datagram == oracle->batch && udp_oracle_has_space(oracle, &received->from);
 }
 
-void udp_oracle_received(struct udp_oracle *oracle, const struct sim_taken *taken)
+void udp_oracle_received(struct udp_oracle *oracle, const struct sim_received *received)
 {
-	const size_t each = taken->segment_bytes ? taken->segment_bytes : taken->bytes;
+	const size_t each = received->segment_bytes ? received->segment_bytes : received->bytes;
 	size_t at = 0;
 
 	resolve_all(oracle);
@@ -184,17 +185,17 @@ void udp_oracle_received(struct udp_oracle *oracle, const struct sim_taken *take
 	oracle->next = 0;
 	oracle->batches++;
 	oracle->batch_ns = sim_now_ns(oracle->sim);
-	if (taken->cut) {
+	if (received->truncated) {
 		oracle->expected.udp_dropped_truncated++;
 		return;
 	}
-	oracle->expected.udp_batches_received += each < taken->bytes;
+	oracle->expected.udp_batches_received += each < received->bytes;
 	do {
-		size_t bytes = min_size(each, taken->bytes - at);
+		size_t bytes = min_size(each, received->bytes - at);
 
-		add_to_batch(oracle, taken, at, bytes);
+		add_to_batch(oracle, received, at, bytes);
 		at += bytes;
-	} while (at < taken->bytes);
+	} while (at < received->bytes);
 }
 
 /* ---- The service ---- */

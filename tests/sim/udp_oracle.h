@@ -105,7 +105,7 @@ void udp_oracle_begin(struct udp_oracle *oracle, struct sim *sim, struct rollcal
 void udp_oracle_end(struct udp_oracle *oracle);
 
 /* For struct sim_tap. */
-void udp_oracle_received(struct udp_oracle *oracle, const struct sim_taken *taken);
+void udp_oracle_received(struct udp_oracle *oracle, const struct sim_received *received);
 void udp_oracle_sent(struct udp_oracle *oracle, const struct address *from,
 		     const struct address *to, const void *data, size_t bytes);
 
