@@ -88,7 +88,7 @@ struct sim_settings {
 	size_t socket_bytes;			 /* of a connection's buffer in each direction */
 	unsigned pass_pieces; /* operations that one wait completes (Linux 6.13); 0: all */
 	bool trace;
-	bool tolerant; /* what the server must never do is done as Linux does it, and is no failure */
+	bool tolerant; /* misuse by the server is no failure: it has Linux's result */
 };
 
 struct sim;

@@ -210,7 +210,18 @@ uint64_t sim_deliver(struct sim *sim);
 /* Frees the datagrams in the network. */
 void sim_network_end(struct sim *sim);
 
-/* ---- Completions and buffers, as the operations use them ---- */
+/* ---- The ring ---- */
+
+/* Carries out all SQEs of the submission queue. */
+void sim_submit(struct sim *sim);
+
+/* Moves CQEs that did not fit into the completion queue, as far as it has space. */
+void sim_flush_overflow(struct ring *ring);
+
+/* In each turn: fails the run if the server spins, starves a client, or misses a reset. */
+void sim_check_turn(struct sim *sim);
+
+/* ---- Completions and buffers, for the operations ---- */
 
 /* Ends an operation; true. */
 bool sim_finish(struct sim_op *op, int result);
@@ -243,6 +254,12 @@ void sim_report_received(struct sim *sim, const struct io_uring_cqe *cqe);
 
 /* A digest of the data of a send, to notice changes while it is in flight; and its bytes. */
 uint64_t sim_digest(const struct io_uring_sqe *sqe, size_t *bytes);
+
+/* Carries a cancel out: its operations end later, or at once. */
+bool sim_try_cancel(struct sim *sim, struct sim_op *cancel);
+
+/* Ends a cancelled operation; true. */
+bool sim_end_cancelled(struct sim *sim, struct sim_op *op);
 
 /*
  * A cancel that fails on purpose. ENOENT: its operation has just ended by itself. EALREADY: it will

@@ -172,7 +172,7 @@ static bool try_send(struct sim *sim, struct sim_op *op)
 	if (!op->fresh && sim_stream_is_full(connection))
 		return false;
 	if (sim_digest(&op->sqe, &bytes) != op->digest)
-		sim_fail(sim, "what is being sent was changed (fd %d)", op->sqe.fd);
+		sim_fail(sim, "the data of a send in flight was changed (fd %d)", op->sqe.fd);
 	if (op->fresh)
 		for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
 			if (sim_chance(sim, faults[i].fault)) {
@@ -238,7 +238,8 @@ static bool try_close(struct sim *sim, struct sim_op *op)
 	if (file->closed && !sim->settings.tolerant)
 		sim_fail(sim, "descriptor %d is closed with an operation in flight", op->sqe.fd);
 	if (sim_lacks_shutdown(file) && !sim->settings.tolerant)
-		sim_fail(sim, "descriptor %d is closed, but was not shut down, or sent more",
+		sim_fail(sim,
+			 "descriptor %d is closed, but was not shut down, or has unread output",
 			 op->sqe.fd);
 	if (!file->closed)
 		sim_close_file(sim, op->sqe.fd);
@@ -250,99 +251,6 @@ void sim_close_released(struct sim *sim)
 	for (int fd = 0; fd < SIM_FILES_MAX; fd++)
 		if (sim->files[fd].closed && !is_in_use(sim->ring, fd, NULL))
 			sim_close_file(sim, fd);
-}
-
-static bool is_match(const struct sim_op *op, const struct io_uring_sqe *cancel)
-{
-	if (!op->used || op->sqe.opcode == IORING_OP_ASYNC_CANCEL || op->cancelled)
-		return false;
-	return cancel->cancel_flags & IORING_ASYNC_CANCEL_FD ? op->sqe.fd == cancel->fd
-							     : op->sqe.user_data == cancel->addr;
-}
-
-static bool try_cancel(struct sim *sim, struct sim_op *cancel)
-{
-	struct ring *ring = sim->ring;
-	const bool all = cancel->sqe.cancel_flags & IORING_ASYNC_CANCEL_ALL;
-	int found = 0;
-
-	for (unsigned i = 0; i < ring->ops_end && (all || found == 0); i++) {
-		struct sim_op *op = &ring->ops[i];
-
-		if (!is_match(op, &cancel->sqe))
-			continue;
-		op->last = true;
-		if (sim_chance(sim, SIM_CANCEL_LOST) && sim_try(sim, op))
-			continue;
-		op->cancelled = true;
-		found++;
-		if (sim_chance(sim, SIM_CANCEL_LATE)) {
-			/* It is just running: it ends by itself, some time later. */
-			op->not_before_ns = sim->now_ns + sim_random(sim, 1000000);
-			op->running = sim_random(sim, 2);
-			if (!all)
-				return sim_finish(cancel, -EALREADY);
-		}
-	}
-	if (found == 0)
-		return sim_finish(cancel, -ENOENT);
-	return sim_finish(cancel, all ? found : 0);
-}
-
-/* Ends an operation at once, in a way that it may have by itself. */
-static void end_by_itself(struct sim *sim, struct sim_op *op)
-{
-	struct sim_file *file = sim_file(sim, op->sqe.fd);
-
-	if (sim_try(sim, op))
-		return;
-	switch (op->sqe.opcode) {
-	case IORING_OP_ACCEPT:
-		sim_finish(op, -ECONNABORTED);
-		break;
-	case IORING_OP_RECV:
-	case IORING_OP_RECVMSG:
-		sim_finish(op, -ENOBUFS);
-		break;
-	case IORING_OP_SEND:
-	case IORING_OP_SENDMSG:
-		file->connection->broken_by_fault = true;
-		sim_break(file->connection);
-		sim_finish(op, -ECONNRESET);
-		break;
-	default:
-		sim_finish(op, -EAGAIN);
-	}
-}
-
-void sim_fail_cancel(struct sim *sim, struct sim_op *cancel, int error)
-{
-	struct ring *ring = sim->ring;
-
-	for (unsigned i = 0; i < ring->ops_end; i++) {
-		struct sim_op *op = &ring->ops[i];
-
-		if (!is_match(op, &cancel->sqe))
-			continue;
-		op->last = true;
-		if (error == ENOENT)
-			end_by_itself(sim, op);
-		else
-			op->cancelled = true;
-	}
-	sim_finish(cancel, -error);
-}
-
-static bool end_cancelled(struct sim *sim, struct sim_op *op)
-{
-	size_t bytes;
-
-	/* Until now the kernel may have read it. */
-	if (sqe_is_send(&op->sqe) && sim_digest(&op->sqe, &bytes) != op->digest)
-		sim_fail(sim, "what was being sent was changed (fd %d)", op->sqe.fd);
-	if (op->sqe.flags & IOSQE_BUFFER_SELECT && sim_chance(sim, SIM_CANCEL_ENOBUFS))
-		return sim_finish(op, -ENOBUFS);
-	return sim_finish(op, -ECANCELED);
 }
 
 static bool try_operation(struct sim *sim, struct sim_op *op)
@@ -370,7 +278,7 @@ static bool try_operation(struct sim *sim, struct sim_op *op)
 	case IORING_OP_CLOSE:
 		return try_close(sim, op);
 	case IORING_OP_ASYNC_CANCEL:
-		return try_cancel(sim, op);
+		return sim_try_cancel(sim, op);
 	default:
 		sim_fail(sim, "opcode %u is not simulated", op->sqe.opcode);
 	}
@@ -380,5 +288,5 @@ bool sim_try(struct sim *sim, struct sim_op *op)
 {
 	if (!op->cancelled)
 		return try_operation(sim, op);
-	return (op->running && try_operation(sim, op)) || end_cancelled(sim, op);
+	return (op->running && try_operation(sim, op)) || sim_end_cancelled(sim, op);
 }
