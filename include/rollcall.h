@@ -71,8 +71,9 @@ struct rollcall_timer;
 enum rollcall_framing {
 	ROLLCALL_FRAMING_RAW,	/* no division: bytes as they arrive, in pieces of any size */
 	ROLLCALL_FRAMING_LINES, /* lines, delivered with their LF or CR LF; the last may lack it */
-	ROLLCALL_FRAMING_LENGTH, /* a 32-bit big-endian length, then that number of bytes; the length is
-			  * removed from received messages and put before each sent one */
+	/* A 32-bit big-endian length, then that number of bytes. The length is removed from
+	 * received messages and put before each sent one. */
+	ROLLCALL_FRAMING_LENGTH,
 };
 
 /*
@@ -686,12 +687,11 @@ struct rollcall_stats {
 	uint64_t udp_dropped_rate;	  /* the source sends more than udp_rate */
 	uint64_t udp_dropped_no_port;	  /* source port 0, which cannot be answered */
 	uint64_t udp_dropped_low_port;	  /* source port below 1024 */
-	uint64_t
-		udp_dropped_own_source; /* the source is an address of this server, as far as known */
-	uint64_t udp_dropped_bad_source; /* a broadcast, multicast or missing source address */
-	uint64_t udp_dropped_loop;	 /* began with the service's loop_prefix twice */
-	uint64_t udp_dropped_truncated;	 /* larger than a buffer */
-	uint64_t udp_dropped_malformed;	 /* no well-formed RTP header where one is required */
+	uint64_t udp_dropped_own_source;  /* the source is an address of this server, if known */
+	uint64_t udp_dropped_bad_source;  /* a broadcast, multicast or missing source address */
+	uint64_t udp_dropped_loop;	  /* began with the service's loop_prefix twice */
+	uint64_t udp_dropped_truncated;	  /* larger than a buffer */
+	uint64_t udp_dropped_malformed;	  /* no well-formed RTP header where one is required */
 	uint64_t udp_dropped_kernel; /* by the kernel: SO_RCVBUF was full, or the checksum wrong;
 				    * for an adopted socket, since its adoption. A GRO batch, up
 				    * to 64 datagrams of one peer, counts once. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * operation.h - an operation that is cancelled by its user_data, such as a multishot accept: at most
- * one is in flight, and at most one cancel.
+ * operation.h - an operation that is cancelled by its user_data, such as a multishot accept: at
+ * most one is in flight, and at most one cancel.
  */
 #ifndef RING_OPERATION_H
 #define RING_OPERATION_H

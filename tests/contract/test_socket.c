@@ -184,7 +184,7 @@ static void transport(void **state)
 	socket_close(ring, fd);
 }
 
-/* A UDP socket that is taken over gets the buffer sizes that are asked for, or keeps what it has. */
+/* An adopted UDP socket gets the requested buffer sizes, or keeps its own. */
 static void adopt_udp(void **state)
 {
 	const struct socket_buffers little = { 8192, 16384 };
