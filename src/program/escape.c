@@ -116,8 +116,8 @@ static size_t escape_character(char text[static ESCAPE_CHARACTER_BYTES_MAX],
 	return length;
 }
 
-/* Escapes at most shown_max bytes into at most `room` bytes, "..." included. */
-static size_t escape(char *text, size_t room, const unsigned char *from, size_t bytes,
+/* Escapes at most shown_max bytes into at most `capacity` bytes, "..." included. */
+static size_t escape(char *text, size_t capacity, const unsigned char *from, size_t bytes,
 		     size_t shown_max)
 {
 	char character[ESCAPE_CHARACTER_BYTES_MAX];
@@ -126,7 +126,7 @@ static size_t escape(char *text, size_t room, const unsigned char *from, size_t 
 	while (at < bytes) {
 		size_t more, length = escape_character(character, from + at, bytes - at, &more);
 
-		if (at + length > shown_max || used + more + DOTS_BYTES > room) {
+		if (at + length > shown_max || used + more + DOTS_BYTES > capacity) {
 			memcpy(text + used, "...", DOTS_BYTES);
 			return used + DOTS_BYTES;
 		}
@@ -143,7 +143,7 @@ size_t escape_message(char text[static ESCAPE_TEXT_BYTES_MAX], const void *data,
 		      ESCAPE_MESSAGE_BYTES_MAX);
 }
 
-size_t escape_text(char *to, size_t room, const char *text)
+size_t escape_text(char *to, size_t capacity, const char *text)
 {
-	return escape(to, room, (const unsigned char *)text, strlen(text), SIZE_MAX);
+	return escape(to, capacity, (const unsigned char *)text, strlen(text), SIZE_MAX);
 }

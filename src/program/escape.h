@@ -31,10 +31,10 @@ size_t escape_utf8_bytes(const unsigned char *data, size_t bytes);
 size_t escape_message(char text[static ESCAPE_TEXT_BYTES_MAX], const void *data, size_t bytes);
 
 /*
- * Writes a text to `to` in the same way, but with its line endings, and only limited by `room`
+ * Writes a text to `to` in the same way, but with its line endings, and only limited by `capacity`
  * bytes, at least 3: a longer text is truncated, and "..." follows. Writes no NUL; returns the
  * bytes written.
  */
-size_t escape_text(char *to, size_t room, const char *text);
+size_t escape_text(char *to, size_t capacity, const char *text);
 
 #endif

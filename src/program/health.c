@@ -109,13 +109,13 @@ static int finish_connect(int fd, uint64_t end_ms)
 }
 
 /* Reads to the end of the stream; returns the number of bytes or an error. */
-static ssize_t read_to_end(int fd, uint8_t *to, size_t room, uint64_t end_ms)
+static ssize_t read_to_end(int fd, uint8_t *to, size_t capacity, uint64_t end_ms)
 {
 	size_t used = 0;
 
-	while (used < room) {
+	while (used < capacity) {
 		int error = wait_for(fd, POLLIN, end_ms);
-		ssize_t bytes = error ? error : recv(fd, to + used, room - used, 0);
+		ssize_t bytes = error ? error : recv(fd, to + used, capacity - used, 0);
 
 		if (bytes == 0)
 			return (ssize_t)used;

@@ -9,7 +9,7 @@
 
 #include "program/manager.h"
 
-/* Room for "tcp://", the longest host name, brackets and a port. */
+/* Size of "tcp://", the longest host name, brackets and a port. */
 #define URL_BYTES 512
 
 /*
@@ -125,7 +125,7 @@ static bool has_tcp(struct rollcall_server *server)
 	       strncmp(text, "tcp", 3) == 0;
 }
 
-bool listening_has_room(struct rollcall_server *server, struct failure *failure)
+bool listening_has_descriptor(struct rollcall_server *server, struct failure *failure)
 {
 	const int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
 	struct kernel_facts facts;

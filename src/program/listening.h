@@ -24,6 +24,6 @@ int listening_start(struct rollcall_server *server, const struct program_options
  * Whether a file descriptor is left for a TCP client, if the server listens for TCP; if not,
  * *failure is filled. Call it when everything else is open.
  */
-bool listening_has_room(struct rollcall_server *server, struct failure *failure);
+bool listening_has_descriptor(struct rollcall_server *server, struct failure *failure);
 
 #endif

@@ -154,7 +154,7 @@ static int serve(struct program *program)
 		manager_init(&program->manager, &program->diagnostics);
 		code = take_signals(program);
 	}
-	if (!code && !listening_has_room(program->server, &failure))
+	if (!code && !listening_has_descriptor(program->server, &failure))
 		code = fail(program, &failure);
 	if (!code)
 		code = run(program);

@@ -13,7 +13,7 @@
  */
 #define LOW_PORTS_END 1024
 
-/* Room for the sender's address, so that the control data behind it is aligned. */
+/* Bytes reserved for the sender's address: the control data behind it is aligned. */
 #define NAME_BYTES 32
 _Static_assert(NAME_BYTES >= sizeof(struct sockaddr_in6), "both families fit");
 _Static_assert((sizeof(struct io_uring_recvmsg_out) + NAME_BYTES) % _Alignof(struct cmsghdr) == 0,
