@@ -273,7 +273,7 @@ def test_what_was_dropped(server):
         ask(sock, b"hello\n")
     assert rollcall.stop() == 0
     assert rollcall.stderr.matching("dropped") == [
-        "rollcall: info: UDP: 2 dropped: answers to answers"]
+        "rollcall: info: UDP: 2 dropped: answered twice before: a loop between two servers"]
     rollcall = server()
     with datagrams(rollcall.udp) as sock:
         ask(sock, b"hello\n")
