@@ -640,13 +640,14 @@ ROLLCALL_EXPORT int rollcall_timer_stop(struct rollcall_server *server,
  * A read or a write of a file of the caller's (a pipe, a terminal, a signalfd) through the server's
  * ring, which never blocks the server.
  *
- * The struct and the memory belong to the caller and must stay valid until done() is called, with
- * the number of bytes moved, which may be fewer than requested, or a negative errno value;
- * -ECANCELED: the drain is over. Reads and writes are at the file's current position. A write to a
- * broken pipe raises SIGPIPE, as write(2) does; if that is ignored, the result is -EPIPE.
- * rollcall_run() waits for writes, not for reads, before it returns.
+ * The struct is copied by the call. done() is called with the caller's struct, and the number of
+ * bytes moved, which may be fewer than requested, or a negative errno value; -ECANCELED: the drain
+ * is over. The memory at `data` must stay valid until then. Reads and writes are at the file's
+ * current position. A write to a broken pipe raises SIGPIPE, as write(2) does; if that is ignored,
+ * the result is -EPIPE. rollcall_run() waits for writes, not for reads, before it returns.
  */
 struct rollcall_io {
+	size_t size; /* sizeof(struct rollcall_io) */
 	int fd;
 	void *data;
 	size_t bytes;
@@ -655,7 +656,8 @@ struct rollcall_io {
 };
 
 /*
- * Start a read or a write. Errors: -EBUSY: 16 are in flight; -EINVAL: more than 2^30 bytes;
+ * Start a read or a write. Errors: -EBUSY: 16 are in flight; -EINVAL: more than 2^30 bytes,
+ * or `size` is too small; -E2BIG: a field is set that this version of the library does not have;
  * -ESHUTDOWN: the drain is over.
  */
 ROLLCALL_EXPORT int rollcall_read(struct rollcall_server *server, struct rollcall_io *io);

@@ -148,6 +148,7 @@ static void start_write(struct console *console)
 	if (!console->server || console->writing || console->retry || !console->count)
 		return;
 	console->io = (struct rollcall_io){
+		.size = sizeof(struct rollcall_io),
 		.fd = console->fd,
 		.data = console->buffer + console->start,
 		.bytes = contiguous_bytes(console),

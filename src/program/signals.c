@@ -169,6 +169,7 @@ int signals_start(struct signals *signals, struct rollcall_server *server,
 	signals->drain_timeout_ms = drain_timeout_ms;
 	signals->stopping = false;
 	signals->io = (struct rollcall_io){
+		.size = sizeof(struct rollcall_io),
 		.fd = signals->fd,
 		.data = &signals->info,
 		.bytes = sizeof(signals->info),

@@ -3,25 +3,34 @@
 
 #include <errno.h>
 
+#include "base/sized.h"
 #include "server/server.h"
 
 /* Offset of io_uring: the file's current position (Linux 5.6, IORING_FEAT_RW_CUR_POS). */
 #define CURRENT_POSITION ((uint64_t)-1)
 
+/* Size of a read or a write in version 0.2.0. */
+#define IO_BYTES_MIN SIZED_THROUGH(struct rollcall_io, context)
+
 static int add(struct rollcall_server *server, struct rollcall_io *io, bool write)
 {
+	struct file_slot slot = { .callers = io, .write = write };
 	struct files *files = &server->files;
+	int error;
 
 	if (!server_is_callers(server))
 		return -EPERM;
-	if (io->bytes > 1u << 30)
+	error = sized_read(&slot.io, sizeof(slot.io), io, io->size, IO_BYTES_MIN);
+	if (error)
+		return error;
+	if (slot.io.bytes > 1u << 30)
 		return -EINVAL;
 	if (files->closed)
 		return -ESHUTDOWN;
 	for (unsigned i = 0; i < FILES_MAX; i++) {
-		if (files->slots[i].io)
+		if (files->slots[i].callers)
 			continue;
-		files->slots[i] = (struct file_slot){ .io = io, .write = write };
+		files->slots[i] = slot;
 		return 0;
 	}
 	return -EBUSY;
@@ -45,7 +54,7 @@ void files_close(struct files *files)
 bool files_are_writing(const struct files *files)
 {
 	for (unsigned i = 0; i < FILES_MAX; i++)
-		if (files->slots[i].io && files->slots[i].write)
+		if (files->slots[i].callers && files->slots[i].write)
 			return true;
 	return false;
 }
@@ -53,14 +62,14 @@ bool files_are_writing(const struct files *files)
 bool files_are_busy(const struct files *files)
 {
 	for (unsigned i = 0; i < FILES_MAX; i++)
-		if (files->slots[i].io || operation_is_busy(&files->slots[i].operation))
+		if (files->slots[i].callers || operation_is_busy(&files->slots[i].operation))
 			return true;
 	return false;
 }
 
 static bool start(struct file_slot *slot, unsigned index, struct ring *ring)
 {
-	const struct rollcall_io *io = slot->io;
+	const struct rollcall_io *io = &slot->io;
 	struct io_uring_sqe *sqe = ring_sqe(ring);
 
 	if (!sqe)
@@ -78,7 +87,7 @@ bool files_flush(struct files *files, struct ring *ring)
 	for (unsigned i = 0; i < FILES_MAX; i++) {
 		struct file_slot *slot = &files->slots[i];
 
-		if (slot->io && !slot->operation.in_flight && !start(slot, i, ring))
+		if (slot->callers && !slot->operation.in_flight && !start(slot, i, ring))
 			return false;
 		if (files->closed && operation_is_to_cancel(&slot->operation) &&
 		    !operation_cancel(&slot->operation, ring, OP_FILE_CANCEL))
@@ -95,10 +104,11 @@ void files_on_cancel(struct files *files, uint64_t slot)
 void files_on_done(struct files *files, struct rollcall_server *server, uint64_t slot,
 		   const struct io_uring_cqe *cqe)
 {
-	struct rollcall_io *io = files->slots[slot].io;
+	struct rollcall_io *io = files->slots[slot].callers;
+	const struct rollcall_io copy = files->slots[slot].io;
 
-	files->slots[slot].io = NULL;
+	files->slots[slot].callers = NULL;
 	files->slots[slot].operation.in_flight = false;
 	/* io-wq ends a cancelled read or write with EINTR. */
-	io->done(server, io, files->closed && cqe->res == -EINTR ? -ECANCELED : cqe->res);
+	copy.done(server, io, files->closed && cqe->res == -EINTR ? -ECANCELED : cqe->res);
 }

@@ -13,7 +13,8 @@
 #define FILES_MAX 16
 
 struct file_slot {
-	struct rollcall_io *io; /* NULL: free */
+	struct rollcall_io *callers; /* passed to done(); NULL: the slot is free */
+	struct rollcall_io io;	     /* a copy of it */
 	bool write;
 	struct operation operation;
 };

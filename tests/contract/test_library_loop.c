@@ -188,8 +188,12 @@ static void files(void **state)
 {
 	char text[8];
 	int in[2], out[2];
-	struct rollcall_io read_io = { .data = text, .bytes = sizeof(text), .done = note_io };
-	struct rollcall_io write_io = { .data = "hello", .bytes = 5, .done = note_io };
+	struct rollcall_io read_io = {
+		.size = sizeof(read_io), .data = text, .bytes = sizeof(text), .done = note_io
+	};
+	struct rollcall_io write_io = {
+		.size = sizeof(write_io), .data = "hello", .bytes = 5, .done = note_io
+	};
 
 	(void)state;
 	assert_int_equal(pipe(in), 0);
@@ -225,7 +229,7 @@ static void many_files(void **state)
 	assert_int_equal(pipe(ends), 0);
 	create();
 	for (size_t i = 0; i < COUNT(ios); i++) {
-		ios[i] = (struct rollcall_io){ ends[0], text, 1, note_io, "read" };
+		ios[i] = (struct rollcall_io){ sizeof(*ios), ends[0], text, 1, note_io, "read" };
 		assert_int_equal(rollcall_read(server, &ios[i]), i < 16 ? 0 : -EBUSY);
 	}
 	ios[16].bytes = ((size_t)1 << 30) + 1;

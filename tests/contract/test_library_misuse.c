@@ -34,7 +34,7 @@ static bool is_refused(struct rollcall_server *of)
 	const struct iovec part = { "no", 2 };
 	struct rollcall_client_info info = { .size = sizeof(info) };
 	struct rollcall_stats stats = { .size = sizeof(stats) };
-	struct rollcall_io io = { 0, (char[4]){ 0 }, 4, never_done, NULL };
+	struct rollcall_io io = { sizeof(io), 0, (char[4]){ 0 }, 4, never_done, NULL };
 	struct rollcall_timer *timer = NULL;
 	uint8_t cookie[ROLLCALL_COOKIE_BYTES] = { 0 };
 	char text[80] = "";
@@ -239,7 +239,7 @@ static void nested(void **state)
 		"connected" REFUSED, "received" REFUSED, "disconnected" REFUSED,
 	};
 	struct rollcall_timer *timer;
-	struct rollcall_io io = { 0, "ok", 2, nest_in_done, NULL };
+	struct rollcall_io io = { sizeof(io), 0, "ok", 2, nest_in_done, NULL };
 	int ends[2];
 
 	(void)state;

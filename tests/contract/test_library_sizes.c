@@ -143,11 +143,50 @@ static void service_is_copied(void **state)
 			    "connected 0\nreceived 0 hello\ndisconnected 0 ended by the client\n");
 }
 
+static void note_written(struct rollcall_server *of, struct rollcall_io *io, int result)
+{
+	assert_ptr_equal(io->context, io);
+	note("written %d", result);
+	rollcall_stop(of);
+}
+
+/* done() gets the caller's struct; what else the library needs of it is copied by the call. */
+static void files(void **state)
+{
+	NEWER(struct rollcall_io) newer = { .unknown[23] = 1 };
+	int ends[2];
+
+	(void)state;
+	create();
+	assert_int_equal(pipe(ends), 0);
+	newer.known = (struct rollcall_io){
+		.fd = ends[1],
+		.data = "x",
+		.bytes = 1,
+		.done = note_written,
+		.context = &newer,
+	};
+	for (size_t size = 0; size < sizeof(newer.known); size++) {
+		newer.known.size = size;
+		assert_int_equal(rollcall_read(server, &newer.known), -EINVAL);
+	}
+	newer.known.size = sizeof(newer);
+	assert_int_equal(rollcall_write(server, &newer.known), -E2BIG);
+	newer.unknown[23] = 0;
+	assert_int_equal(rollcall_write(server, &newer.known), 0);
+	newer.known.fd = -1;
+	newer.known.done = NULL;
+	assert_int_equal(rollcall_run(server), 0);
+	assert_string_equal(trace, "written 1\n");
+	close(ends[0]);
+	close(ends[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LIBRARY_TEST(statistics), LIBRARY_TEST(information),	   LIBRARY_TEST(features),
-		LIBRARY_TEST(services),	  LIBRARY_TEST(service_is_copied),
+		LIBRARY_TEST(services),	  LIBRARY_TEST(service_is_copied), LIBRARY_TEST(files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

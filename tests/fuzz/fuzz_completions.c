@@ -239,6 +239,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 
 	hostile_begin(data, bytes, on_script_end, &fuzz);
 	fuzz.writing = (struct rollcall_io){
+		.size = sizeof(struct rollcall_io),
 		.fd = socket_event(NULL),
 		.data = fuzz.line,
 		.bytes = sizeof(fuzz.line),

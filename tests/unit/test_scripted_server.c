@@ -126,7 +126,9 @@ static void on_done(struct rollcall_server *of, struct rollcall_io *io, int resu
 static void files_cancelled(void **state)
 {
 	char data[8];
-	struct rollcall_io io = { .fd = kernel_open(), .data = data, .bytes = 8, .done = on_done };
+	struct rollcall_io io = {
+		.size = sizeof(io), .fd = kernel_open(), .data = data, .bytes = 8, .done = on_done
+	};
 	struct rollcall_io second = io;
 
 	(void)state;
@@ -161,7 +163,9 @@ static void files_cancelled(void **state)
 static void files_at_the_end(void **state)
 {
 	char data[8];
-	struct rollcall_io io = { .fd = kernel_open(), .data = data, .bytes = 8, .done = on_done };
+	struct rollcall_io io = {
+		.size = sizeof(io), .fd = kernel_open(), .data = data, .bytes = 8, .done = on_done
+	};
 	struct rollcall_io second = io;
 
 	(void)state;
