@@ -45,13 +45,26 @@
 extern "C" {
 #endif
 
+/* The version of this header; the number is 0xMMmmpp: major, minor and patch have 8 bits each. */
 #define ROLLCALL_VERSION "0.1.0"
+#define ROLLCALL_VERSION_MAJOR 0
+#define ROLLCALL_VERSION_MINOR 1
+#define ROLLCALL_VERSION_PATCH 0
+#define ROLLCALL_VERSION_NUMBER                                                                    \
+	(ROLLCALL_VERSION_MAJOR << 16 | ROLLCALL_VERSION_MINOR << 8 | ROLLCALL_VERSION_PATCH)
 
 #if defined(__GNUC__)
 #define ROLLCALL_EXPORT __attribute__((visibility("default")))
 #else
 #define ROLLCALL_EXPORT
 #endif
+
+/*
+ * The version of the library in use, as ROLLCALL_VERSION_NUMBER and ROLLCALL_VERSION; it may differ
+ * from the header's that the program was built with. May be called from any thread.
+ */
+ROLLCALL_EXPORT unsigned rollcall_version(void);
+ROLLCALL_EXPORT const char *rollcall_version_text(void);
 
 /* A client ID, assigned from 0 upwards in order of arrival; at most 2^56 - 1. */
 typedef uint64_t rollcall_client;

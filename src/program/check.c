@@ -81,6 +81,7 @@ static void print_limits(const struct kernel_facts *facts)
 	limit_text(address_space, facts->address_space_bytes, 10);
 	limit_text(data, facts->data_bytes, 10);
 	printf("\n%-38s %s\n", "LIMIT", "VALUE");
+	printf("%-38s %s\n", "rollcall", rollcall_version_text());
 	printf("%-38s Linux %s\n", "kernel", facts->release);
 	printf("%-38s soft %s, hard %s: below %s TCP clients\n", "open files (RLIMIT_NOFILE)", soft,
 	       hard, hard);

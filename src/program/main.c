@@ -169,6 +169,14 @@ static int print(const char *text)
 	return fputs(text, stdout) < 0 || fflush(stdout) ? EX_IOERR : 0;
 }
 
+static int print_version(void)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "rollcall %s\n", rollcall_version_text());
+	return print(text);
+}
+
 int main(int argc, char **argv)
 {
 	static struct program program;
@@ -194,7 +202,7 @@ int main(int argc, char **argv)
 	case OPTIONS_HELP:
 		return print(options_help());
 	case OPTIONS_VERSION:
-		return print("rollcall " ROLLCALL_VERSION "\n");
+		return print_version();
 	case OPTIONS_CHECK:
 		settings_of_server(&program.options, &program.diagnostics, &library);
 		return check_run(&library);

@@ -407,9 +407,15 @@ def test_check(run):
     done = run("--check")
     assert done.returncode == 0 and done.stderr == ""
     for text in ("multishot accept", "5.19", "multishot receive", "6.0", "RLIMIT_NOFILE",
-                 "RLIMIT_MEMLOCK", "io_uring_disabled", "somaxconn", os.uname().release):
+                 "RLIMIT_MEMLOCK", "io_uring_disabled", "somaxconn", os.uname().release,
+                 header_version()):
         assert text in done.stdout
     assert done.stdout.splitlines()[-1] == "rollcall can run here"
+
+
+def header_version():
+    header = pathlib.Path(__file__).parents[2] / "include/rollcall.h"
+    return re.search(r'^#define ROLLCALL_VERSION "(.*)"$', header.read_text(), re.MULTILINE)[1]
 
 
 @pytest.mark.smoke
@@ -425,4 +431,4 @@ def test_help_and_version(run, options):
                        "verbose", "log-level", "check", "health", "help", "version"):
             assert "--" + option in done.stdout
     else:
-        assert done.stdout.startswith("rollcall ") and done.stdout.count("\n") == 1
+        assert done.stdout == f"rollcall {header_version()}\n"
