@@ -53,7 +53,9 @@ LINK_OBJECT = $(CC) $(CFLAGS) -r -nostdlib -Wl,--force-group-allocation \
 	      $(call supported,-flinker-output=nolto-rel)
 
 VERSION := $(shell sed -n 's/^.define ROLLCALL_VERSION "\(.*\)"/\1/p' include/rollcall.h)
-SONAME := librollcall.so.$(firstword $(subst ., ,$(VERSION)))
+# Before 1.0 a minor version may break the ABI, so the soname has it too (include/rollcall.h).
+SONAME := librollcall.so.$(if $(filter 0.%,$(VERSION)),$(basename $(VERSION)),$(firstword \
+	  $(subst ., ,$(VERSION))))
 
 SIM_WRAPS := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=memory_reserve
 

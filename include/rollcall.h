@@ -28,6 +28,11 @@
  *	output	fields that only the program has become 0
  * A size below that of version 0.2.0 gives -EINVAL, one above 4,096 -E2BIG.
  *
+ * The soname stands for the ABI. Before 1.0 it carries the major and the minor version
+ * (librollcall.so.0.2), as a minor version may break the ABI; from 1.0 on the major version alone.
+ * While the soname stays, programs built with an older header run: functions and fields are only
+ * added. Each function has the version that introduced it as its symbol version.
+ *
  * The library never prints, never exits, installs no signal handler and has no global state.
  *
  * Requires Linux 6.1 and liburing 2.3 or later.
