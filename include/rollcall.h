@@ -51,9 +51,9 @@ extern "C" {
 #endif
 
 /* The version of this header; the number is 0xMMmmpp: major, minor and patch have 8 bits each. */
-#define ROLLCALL_VERSION "0.1.0"
+#define ROLLCALL_VERSION "0.2.0"
 #define ROLLCALL_VERSION_MAJOR 0
-#define ROLLCALL_VERSION_MINOR 1
+#define ROLLCALL_VERSION_MINOR 2
 #define ROLLCALL_VERSION_PATCH 0
 #define ROLLCALL_VERSION_NUMBER                                                                    \
 	(ROLLCALL_VERSION_MAJOR << 16 | ROLLCALL_VERSION_MINOR << 8 | ROLLCALL_VERSION_PATCH)
