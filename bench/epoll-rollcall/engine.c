@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 
 #include "server/options.h"
+#include "tcp/connection.h"
 
 /* So many clients are served between two calls of epoll_wait(). */
 #define EVENTS_MAX 512
@@ -30,16 +31,19 @@ int engine_watch(struct rollcall_server *server, int operation, int fd, uint32_t
 static int init_parts(struct rollcall_server *server)
 {
 	struct hub *hub = &server->hub;
-	int error;
+	int error = hub_init(hub);
 
-	if ((error = hub_init(hub)) || (error = ring_create(&hub->ring, 0, 0, 0)) ||
-	    (error = buffers_init(&hub->buffers[BUFFERS_TCP], hub->ring, BUFFERS_TCP,
-				  ENGINE_TCP_BYTES, 1, 1)) ||
-	    (error = buffers_init(&hub->buffers[BUFFERS_UDP], hub->ring, BUFFERS_UDP,
-				  ENGINE_UDP_BYTES, ENGINE_BATCH, ENGINE_BATCH)) ||
-	    (error = tcp_init(&server->tcp, hub)))
-		return error;
-	return udp_init(&server->udp, hub);
+	if (!error)
+		error = ring_create(&hub->ring, 0, 0, 0);
+	if (!error)
+		error = buffers_init(&hub->buffers[BUFFERS_TCP], hub->ring, BUFFERS_TCP,
+				     ENGINE_TCP_BYTES, 1, 1);
+	if (!error)
+		error = buffers_init(&hub->buffers[BUFFERS_UDP], hub->ring, BUFFERS_UDP,
+				     ENGINE_UDP_BYTES, ENGINE_BATCH, ENGINE_BATCH);
+	if (!error)
+		error = connections_init(&server->tcp, hub);
+	return error ? error : udp_init(&server->udp, hub);
 }
 
 /* What was made before an error stays: it ends with the program. */

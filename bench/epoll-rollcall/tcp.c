@@ -154,14 +154,14 @@ static ssize_t send_gathered(struct client *client)
 	return sendmsg(client->fd, &message, MSG_NOSIGNAL);
 }
 
-/* Sends all that the socket takes; output_on_sent() copies the rest. */
+/* Sends all that the socket takes; connection_on_sent() copies the rest. */
 static void send_queue(struct rollcall_server *server, struct client *client)
 {
 	do {
 		const ssize_t sent = send_gathered(client);
 		const struct io_uring_cqe completion = { .res = (int)(sent < 0 ? -errno : sent) };
 
-		output_on_sent(&server->tcp, client, &completion);
+		connection_on_sent(&server->tcp, client, &completion);
 	} while (output_is_due(client) && !client_has_any(client, CLIENT_SLOW));
 	if (output_is_due(client)) {
 		client->in_flight |= WAITS_FOR_ROOM;

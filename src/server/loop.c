@@ -7,7 +7,6 @@
 #include "ring/op.h"
 #include "server/server.h"
 #include "tcp/connection.h"
-#include "tcp/output.h"
 #include "tcp/wait.h"
 
 static struct client *client_of(struct rollcall_server *server, uint64_t id)
@@ -29,7 +28,7 @@ static void dispatch(struct rollcall_server *server, const struct io_uring_cqe *
 		connection_on_receive(tcp, client_of(server, id), cqe);
 		break;
 	case OP_TCP_SEND:
-		output_on_sent(tcp, client_of(server, id), cqe);
+		connection_on_sent(tcp, client_of(server, id), cqe);
 		break;
 	case OP_TCP_CANCEL:
 		connection_on_cancel(tcp, client_of(server, id));

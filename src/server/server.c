@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "server/options.h"
+#include "tcp/connection.h"
 
 /* The kernel frees the memory of a ring some time after its close. */
 #define HALVING_SLEEP_NS 20000000
@@ -74,7 +75,7 @@ static int init_parts(struct rollcall_server *server)
 	if (!error)
 		error = server_drain_init(server);
 	if (!error)
-		error = tcp_init(&server->tcp, hub);
+		error = connections_init(&server->tcp, hub);
 	if (error)
 		return error;
 	error = udp_init(&server->udp, hub);
@@ -85,7 +86,7 @@ static int init_parts(struct rollcall_server *server)
 		return 0;
 	udp_destroy(&server->udp);
 destroy_tcp:
-	tcp_destroy(&server->tcp);
+	connections_destroy(&server->tcp);
 	return error;
 }
 
@@ -186,7 +187,7 @@ static void destroy(struct rollcall_server *server)
 	}
 	server_destroy_timers(server);
 	udp_destroy(&server->udp);
-	tcp_destroy(&server->tcp);
+	connections_destroy(&server->tcp);
 	hub_close_ring(hub);
 	hub_destroy(hub);
 	owner_destroy(server->owner);

@@ -37,7 +37,8 @@ static void leave_time_list(struct tcp *tcp, struct client *client)
 		idle_remove(client->state == CLIENT_OPEN ? &tcp->idle : &tcp->lingering, client);
 }
 
-void connection_watch(struct tcp *tcp, struct client *client)
+/* Watches a client until the peer has acknowledged its output (tcp/delivery.h). */
+static void watch(struct tcp *tcp, struct client *client)
 {
 	if (client_has_any(client, CLIENT_UNACKED))
 		return;
@@ -52,7 +53,7 @@ static void enter(struct tcp *tcp, struct client *client, enum client_state stat
 	wait_leave(tcp, client);
 	client->state = state;
 	if (state == CLIENT_FINISHING || state == CLIENT_LINGERING)
-		connection_watch(tcp, client);
+		watch(tcp, client);
 	if (state == CLIENT_LINGERING)
 		liveness_received(&tcp->liveness, client);
 	hub_flush_later(tcp->hub, client);
@@ -90,8 +91,13 @@ static bool is_silent(const struct client *client)
 	       client_has_any(client, CLIENT_INPUT_ENDED | CLIENT_PAUSED);
 }
 
-void connection_idle(struct tcp *tcp, struct client *client)
+/*
+ * The idle timeout of an open client has expired. Closes it, unless output is not acknowledged yet,
+ * or input may be waiting that the server could not receive.
+ */
+static void on_idle(struct idle *idle, struct client *client)
 {
+	struct tcp *tcp = container_of(idle, struct tcp, idle);
 	int error;
 
 	if (!is_silent(client)) {
@@ -100,7 +106,7 @@ void connection_idle(struct tcp *tcp, struct client *client)
 	}
 	error = delivery_check(&tcp->delivery, client);
 	if (error == -EAGAIN)
-		connection_watch(tcp, client);
+		watch(tcp, client);
 	else if (error)
 		connection_abort(tcp, client, error, false);
 	else
@@ -112,13 +118,14 @@ static void on_acked(struct tcp *tcp, struct client *client)
 {
 	if (client->state == CLIENT_OPEN)
 		idle_touch(&tcp->idle, client, tcp->hub->now_ns);
-	else if (client->state == CLIENT_LINGERING && client_has_any(client, CLIENT_PEER_ENDED))
+	else if (client_has_any(client, CLIENT_PEER_ENDED))
 		enter(tcp, client, CLIENT_CLOSING);
 	else if (client->state == CLIENT_LINGERING)
 		idle_touch(&tcp->lingering, client, tcp->hub->now_ns);
 }
 
-void connection_delivered(struct tcp *tcp, struct client *client, int result)
+/* The watch for acknowledgements has ended, with the result of delivery.ended(). */
+static void delivered(struct tcp *tcp, struct client *client, int result)
 {
 	switch (result) {
 	case 0:
@@ -128,7 +135,7 @@ void connection_delivered(struct tcp *tcp, struct client *client, int result)
 		if (is_silent(client))
 			connection_close(tcp, client, result);
 		else
-			connection_watch(tcp, client);
+			watch(tcp, client);
 		break;
 	default:
 		connection_abort(tcp, client, result, result == -ETIMEDOUT);
@@ -310,6 +317,29 @@ void connection_on_receive(struct tcp *tcp, struct client *client, const struct 
 		client_set(client, CLIENT_INPUT_ENDED | CLIENT_PEER_ENDED);
 }
 
+/* ---- Sending ---- */
+
+void connection_on_sent(struct tcp *tcp, struct client *client, const struct io_uring_cqe *cqe)
+{
+	int error;
+
+	output_ended(tcp, client);
+	hub_flush_later(tcp->hub, client);
+	if (client->state == CLIENT_CLOSING)
+		return;
+	error = output_sent(tcp, client, cqe->res);
+	if (error) {
+		/* What is lost of the stream must not look like its end. */
+		connection_abort(tcp, client, error, true);
+		return;
+	}
+	if (client_has_any(client, CLIENT_SLOW))
+		watch(tcp, client);
+	else if (cqe->res > 0 && !client_has_any(client, CLIENT_UNACKED))
+		idle_touch(&tcp->idle, client, tcp->hub->now_ns);
+	output_call_drained(tcp, client);
+}
+
 /* ---- Cancelling and closing ---- */
 
 static bool wants_cancel(const struct client *client)
@@ -403,12 +433,10 @@ static bool is_answered(const struct client *client)
 /* Closes if the peer, which has closed its side, has acknowledged everything. */
 static void close_if_delivered(struct tcp *tcp, struct client *client)
 {
-	int error = delivery_check(&tcp->delivery, client);
+	int result = delivery_check(&tcp->delivery, client);
 
-	if (!error)
-		enter(tcp, client, CLIENT_CLOSING);
-	else if (error != -EAGAIN)
-		connection_abort(tcp, client, error, false);
+	if (result != -EAGAIN)
+		delivered(tcp, client, result);
 }
 
 /* The queue has been sent: shuts down our side. */
@@ -463,4 +491,47 @@ bool connection_flush(struct tcp *tcp, struct client *client)
 	/* Only here, where it is in no list any more, a client can go. */
 	hub_disconnected(tcp->hub, client);
 	return true;
+}
+
+/* ---- What all share ---- */
+
+static void on_delivery(struct delivery *delivery, struct client *client, int result)
+{
+	delivered(container_of(delivery, struct tcp, delivery), client, result);
+}
+
+static void on_lingering_too_long(struct idle *idle, struct client *client)
+{
+	connection_abort(container_of(idle, struct tcp, lingering), client, 0, false);
+}
+
+int connections_init(struct tcp *tcp, struct hub *hub)
+{
+	struct table *table = &hub->table;
+	struct timers *timers = &hub->timers;
+	int error = timers_reserve(timers);
+
+	if (error)
+		return error;
+	*tcp = (struct tcp){ .hub = hub, .memory_timer = { .expired = wait_on_timer } };
+	client_list_init(&tcp->no_buffer, LIST_WAIT);
+	client_list_init(&tcp->no_memory, LIST_WAIT);
+	error = idle_init(&tcp->idle, table, timers, hub->options.tcp_idle_timeout_ms, on_idle);
+	if (error)
+		return error;
+	error = idle_init(&tcp->lingering, table, timers, TCP_LINGER_MS, on_lingering_too_long);
+	if (error)
+		return error;
+	error = delivery_init(&tcp->delivery, hub, on_delivery);
+	if (error)
+		return error;
+	error = liveness_init(&tcp->liveness, hub);
+	if (error)
+		return error;
+	return slab_init(&tcp->gathers, sizeof(struct gather), GATHERS);
+}
+
+void connections_destroy(struct tcp *tcp)
+{
+	slab_destroy(&tcp->gathers);
 }

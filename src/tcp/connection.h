@@ -7,6 +7,10 @@
 
 #include "tcp/tcp.h"
 
+/* Initializes what all TCP clients of a server share. -ENOMEM */
+int connections_init(struct tcp *tcp, struct hub *hub);
+void connections_destroy(struct tcp *tcp);
+
 /* Makes a client of an accepted socket, and takes over the socket. A slot must be free. */
 void connection_open(struct tcp *tcp, const struct origin *origin, int fd);
 
@@ -26,18 +30,6 @@ void connection_drain(struct tcp *tcp, struct client *client);
 void connection_end_input(struct tcp *tcp, struct client *client);
 
 /*
- * The idle timeout of an open client has expired. Closes it, unless output is not acknowledged yet,
- * or input may be waiting that the server could not receive.
- */
-void connection_idle(struct tcp *tcp, struct client *client);
-
-/* Watches a client until the peer has acknowledged its output (tcp/delivery.h). */
-void connection_watch(struct tcp *tcp, struct client *client);
-
-/* The end of the watch, with the result of delivery.ended(). */
-void connection_delivered(struct tcp *tcp, struct client *client, int result);
-
-/*
  * Starts the operations that the client's state requires. false: the submission queue is full;
  * flush the client again in the next turn.
  */
@@ -45,6 +37,7 @@ bool connection_flush(struct tcp *tcp, struct client *client);
 
 /* Completion handlers. */
 void connection_on_receive(struct tcp *tcp, struct client *client, const struct io_uring_cqe *cqe);
+void connection_on_sent(struct tcp *tcp, struct client *client, const struct io_uring_cqe *cqe);
 void connection_on_cancel(struct tcp *tcp, struct client *client);
 void connection_on_close(struct tcp *tcp, struct client *client);
 

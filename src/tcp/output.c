@@ -4,7 +4,6 @@
 #include <errno.h>
 
 #include "ring/op.h"
-#include "tcp/connection.h"
 #include "tcp/wait.h"
 
 static bool is_queue_long(const struct hub *hub, const struct client *client)
@@ -126,40 +125,32 @@ void output_call_drained(struct tcp *tcp, struct client *client)
 	}
 }
 
-void output_on_sent(struct tcp *tcp, struct client *client, const struct io_uring_cqe *cqe)
+void output_ended(struct tcp *tcp, struct client *client)
 {
-	struct hub *hub = tcp->hub;
-	int result = cqe->res;
-
 	client->in_flight &= ~IN_FLIGHT_SEND & IN_FLIGHT_ALL;
-	if (client->gather != GATHER_NONE) {
-		slab_give(&tcp->gathers, slab_at(&tcp->gathers, client->gather));
-		client->gather = GATHER_NONE;
-	}
-	hub_flush_later(hub, client);
-	if (client->state == CLIENT_CLOSING)
+	if (client->gather == GATHER_NONE)
 		return;
+	slab_give(&tcp->gathers, slab_at(&tcp->gathers, client->gather));
+	client->gather = GATHER_NONE;
+}
+
+int output_sent(struct tcp *tcp, struct client *client, int result)
+{
+	struct queue_memory *memory = &tcp->hub->memory;
+
 	if (result == -ENOMEM || result == -ENOBUFS)
 		wait_for_memory(tcp, client);
-	else if (result < 0 && result != -EAGAIN && result != -EINTR) {
-		connection_abort(tcp, client, result, false);
-		return;
-	}
-	if (result > 0) {
-		queue_advance(&hub->memory, &client->tcp.queue, (size_t)result);
-		if (!client_has_any(client, CLIENT_UNACKED))
-			idle_touch(&tcp->idle, client, hub->now_ns);
-	}
-	/* What the socket did not take has to wait, and must not hold shared buffers. */
+	else if (result < 0 && result != -EAGAIN && result != -EINTR)
+		return result;
+	if (result > 0)
+		queue_advance(memory, &client->tcp.queue, (size_t)result);
 	if (result == (int)client->sending) {
 		client_clear(client, CLIENT_SLOW);
 	} else if (!client_has_any(client, CLIENT_SLOW)) {
 		client_set(client, CLIENT_SLOW);
-		connection_watch(tcp, client);
-		if (!queue_own(&hub->memory, &client->tcp.queue)) {
-			connection_abort(tcp, client, -ENOBUFS, true);
-			return;
-		}
+		/* What the socket did not take has to wait, and must not hold shared buffers. */
+		if (!queue_own(memory, &client->tcp.queue))
+			return -ENOBUFS;
 	}
-	output_call_drained(tcp, client);
+	return 0;
 }

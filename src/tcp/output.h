@@ -20,8 +20,14 @@ bool output_is_due(const struct client *client);
 /* Starts a send. false: the submission queue is full. */
 bool output_start(struct tcp *tcp, struct client *client);
 
-/* Completion handler of the send. */
-void output_on_sent(struct tcp *tcp, struct client *client, const struct io_uring_cqe *cqe);
+/* The completion of the send: frees what it used. */
+void output_ended(struct tcp *tcp, struct client *client);
+
+/*
+ * Takes what was sent off the queue, or waits if it was not all. Returns 0, or why the rest cannot
+ * be sent.
+ */
+int output_sent(struct tcp *tcp, struct client *client, int result);
 
 /*
  * If the queue has fallen to half of the soft limit, resumes receiving and calls drained() if the

@@ -50,8 +50,4 @@ struct tcp {
 	bool grown_in_turn; /* the buffer pool has grown in that turn */
 };
 
-/* -ENOMEM */
-int tcp_init(struct tcp *tcp, struct hub *hub);
-void tcp_destroy(struct tcp *tcp);
-
 #endif

@@ -5,6 +5,7 @@
  */
 #include "unit/scripted_server.h"
 
+#include "tcp/connection.h"
 #include "udp/rate.h"
 #include "udp/sources.h"
 
@@ -175,7 +176,7 @@ static int init_drain(void)
 
 static int init_tcp(void)
 {
-	return tcp_init(&parts.tcp, &parts.hub);
+	return connections_init(&parts.tcp, &parts.hub);
 }
 
 static int init_udp(void)
@@ -194,7 +195,7 @@ static void destroy_none(void)
 
 static void destroy_tcp(void)
 {
-	tcp_destroy(&parts.tcp);
+	connections_destroy(&parts.tcp);
 }
 
 static void destroy_udp(void)
