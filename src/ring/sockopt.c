@@ -172,11 +172,11 @@ static int set_keepalive(int fd, uint64_t idle_s)
 
 	if (error || !idle_s)
 		return error;
-	if ((error = sockopt_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)idle_s)) ||
-	    (error = sockopt_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)interval_s)))
-		return error;
+	error = sockopt_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)idle_s);
+	if (!error)
+		error = sockopt_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)interval_s);
 	/* TCP_USER_TIMEOUT would also end a live peer that has stopped reading for a while. */
-	return sockopt_set(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
+	return error ? error : sockopt_set(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
 }
 
 int sockopt_prepare_tcp(int fd, sa_family_t family, uint64_t idle_s)
