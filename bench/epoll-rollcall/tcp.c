@@ -17,9 +17,9 @@
 
 /* In the place of operations in flight: what a client waits for. */
 enum {
-	WAITS_FOR_INPUT = IN_FLIGHT_RECEIVE, /* always, until it closes */
-	WAITS_FOR_ROOM = IN_FLIGHT_SEND,     /* the socket has not taken all */
-	WAITS_FOR_TURN = IN_FLIGHT_CANCEL,   /* there may be input of which no event tells again */
+	WAITS_FOR_INPUT = IN_FLIGHT_CLOSE, /* always, until it closes */
+	WAITS_FOR_ROOM = IN_FLIGHT_SEND,   /* the socket has not taken all */
+	WAITS_FOR_TURN = IN_FLIGHT_CANCEL, /* there may be input of which no event tells again */
 };
 
 /*

@@ -42,36 +42,61 @@ enum client_state {
 };
 
 /*
- * Operations in flight, at most one of each kind. For a UDP client only a GSO batch counts, as a
- * send; its other datagrams are counted in udp.sends.
+ * The receive of a TCP client:
+ *
+ *	  start			 cancel
+ *	NONE ---------> WAITING --------> CANCELLING
+ *	 | ^ ^		 |    |			|
+ *	 | | +-----------+----|-----------------+  last completion
+ *	 | |		      | last completion: no buffer
+ *	 | |		      v
+ *	 | +-------------- NO_BUFFER
+ *	 | | a buffer is free ^
+ *	 | |		      | last completion: no buffer
+ *	 | +---------------- LAST
+ *	 |  last completion   ^
+ *	 +--------------------+
+ *	  start, in the drain
+ *
+ * WAITING: a multishot receive, which waits for data until it is cancelled. LAST: a receive of what
+ * has arrived, which ends when that is taken. NO_BUFFER: none is in flight until a buffer is free.
+ */
+enum receive_state {
+	RECEIVE_NONE,
+	RECEIVE_NO_BUFFER,
+	RECEIVE_WAITING,
+	RECEIVE_CANCELLING,
+	RECEIVE_LAST,
+};
+
+/*
+ * Other operations in flight, at most one of each kind. For a UDP client only a GSO batch counts, as
+ * a send; its other datagrams are counted in udp.sends.
  */
 enum {
-	IN_FLIGHT_RECEIVE = 1 << 0,
-	IN_FLIGHT_SEND = 1 << 1,
-	IN_FLIGHT_CANCEL = 1 << 2,
-	IN_FLIGHT_CLOSE = 1 << 3,
-	IN_FLIGHT_ALL = (1 << 4) - 1,
+	IN_FLIGHT_SEND = 1 << 0,
+	IN_FLIGHT_CANCEL = 1 << 1,
+	IN_FLIGHT_CLOSE = 1 << 2,
+	IN_FLIGHT_ALL = (1 << 3) - 1,
 };
 
 enum {
-	CLIENT_TO_FLUSH = 1 << 0,    /* queued for the flush at the end of the turn */
-	CLIENT_PAUSED = 1 << 1,	     /* output above the soft limit: receiving is suspended */
-	CLIENT_NO_BUFFER = 1 << 2,   /* its receive waits for a buffer */
-	CLIENT_LAST_INPUT = 1 << 3,  /* only data that has already arrived is received */
-	CLIENT_INPUT_ENDED = 1 << 4, /* nothing more will be received */
-	CLIENT_PEER_ENDED = 1 << 5,  /* the peer has closed its side */
-	CLIENT_SLOW = 1 << 6,	     /* a send was partial: what is queued is copied */
-	CLIENT_DRAINED_DUE = 1 << 7, /* drained() is due when the queue has drained */
-	CLIENT_CANCELLED = 1 << 8,   /* a cancel of the operations in flight was submitted */
-	CLIENT_MULTISHOT = 1 << 9,   /* the receive in flight waits for data until cancelled */
-	CLIENT_GOT_INPUT = 1 << 10,  /* the receive in flight, or the last, returned data */
-	CLIENT_NO_MEMORY = 1 << 11,  /* both its receive and its send wait for memory */
-	CLIENT_ACTIVE = 1 << 12,     /* UDP: it has sent a datagram after an answer, or three */
-	CLIENT_ALONE = 1 << 13,	     /* UDP: its datagrams are not sent in GSO batches */
-	CLIENT_UNACKED = 1 << 14,    /* TCP: watched until the peer has acknowledged all output */
-	CLIENT_UNCHECKED = 1 << 12,  /* TCP: its receive is not yet checked (tcp/liveness.h) */
-	CLIENT_SECOND = 1 << 13,     /* TCP: if in a list of liveness.h, it is lists[1] */
-	CLIENT_LOST = 1 << 15,	     /* TCP: reset, but its receive has not reported it */
+	CLIENT_TO_FLUSH = 1 << 0,	/* queued for the flush at the end of the turn */
+	CLIENT_PAUSED = 1 << 1,		/* output above the soft limit: receiving is suspended */
+	CLIENT_LAST_INPUT = 1 << 2,	/* only data that has already arrived is received */
+	CLIENT_INPUT_ENDED = 1 << 3,	/* nothing more will be received */
+	CLIENT_PEER_ENDED = 1 << 4,	/* the peer has closed its side */
+	CLIENT_GOT_INPUT = 1 << 5,	/* the receive in flight, or the last, returned data */
+	CLIENT_SLOW = 1 << 6,		/* a send was partial: what is queued is copied */
+	CLIENT_DRAINED_DUE = 1 << 7,	/* drained() is due when the queue has drained */
+	CLIENT_SEND_CANCELLED = 1 << 8, /* a cancel of the send in flight was submitted */
+	CLIENT_NO_MEMORY = 1 << 11,	/* both its receive and its send wait for memory */
+	CLIENT_ACTIVE = 1 << 12,	/* UDP: it has sent a datagram after an answer, or three */
+	CLIENT_ALONE = 1 << 13,		/* UDP: its datagrams are not sent in GSO batches */
+	CLIENT_UNACKED = 1 << 14,   /* TCP: watched until the peer has acknowledged all output */
+	CLIENT_UNCHECKED = 1 << 12, /* TCP: its receive is not yet checked (tcp/liveness.h) */
+	CLIENT_SECOND = 1 << 13,    /* TCP: if in a list of liveness.h, it is lists[1] */
+	CLIENT_LOST = 1 << 15,	    /* TCP: reset, but its receive has not reported it */
 };
 
 /* The origin of a client: a listener or an endpoint, and its service. */
@@ -98,8 +123,9 @@ struct client {
 	uint64_t id;
 	enum client_state state : 4;
 	enum rollcall_transport transport : 4;
-	uint8_t in_flight : 4; /* which operations */
-	uint8_t listed : 4;    /* which lists it is in, a bit each */
+	enum receive_state receive : 3;
+	uint8_t in_flight : 3; /* which other operations */
+	uint8_t listed : 2;    /* which lists it is in, a bit each */
 	uint16_t flags;
 	uint16_t gather; /* TCP: the struct gather of the send in flight, or GATHER_NONE */
 	int16_t reason;	 /* why it is closing */
@@ -132,6 +158,12 @@ struct client {
 static inline uint32_t client_ms(uint64_t ns)
 {
 	return (uint32_t)(ns / 1000000);
+}
+
+/* Whether a receive is in flight. */
+static inline bool client_is_receiving(const struct client *client)
+{
+	return client->receive >= RECEIVE_WAITING;
 }
 
 /* Whether it has at least one of the flags. */

@@ -62,7 +62,8 @@ struct client *table_find(const struct table *table, uint64_t id)
 
 void table_remove(struct table *table, struct client *client)
 {
-	CHECK(client->state != CLIENT_FREE && client->in_flight == 0 && client->listed == 0);
+	CHECK(client->state != CLIENT_FREE && client->receive == RECEIVE_NONE);
+	CHECK(client->in_flight == 0 && client->listed == 0);
 	CHECK(!(client->flags & CLIENT_TO_FLUSH));
 	client->state = CLIENT_FREE;
 	bitset_remove(&table->taken, table_slot(table, client));

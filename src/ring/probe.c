@@ -263,23 +263,6 @@ static int try_recvmsg(void)
 	return error;
 }
 
-static int try_cancel(void)
-{
-	struct io_uring_sqe *sqe;
-	struct trial trial;
-	bool more;
-	int error = open_trial(&trial, SOCK_STREAM);
-
-	if (error)
-		return error;
-	sqe = io_uring_get_sqe(&trial.ring);
-	io_uring_prep_cancel_fd(sqe, trial.pair[0], IORING_ASYNC_CANCEL_ALL);
-	/* Nothing is in flight: 0 or ENOENT; an old kernel does not know the flags. */
-	error = complete(&trial, &more);
-	close_trial(&trial);
-	return error == -ENOENT || error > 0 ? 0 : error;
-}
-
 static int try_file_table(void)
 {
 	struct trial trial;
@@ -322,7 +305,6 @@ static const struct {
 	{ { "multishot accept", "5.19", true, true, 0 }, try_accept },
 	{ { "multishot receive", "6.0", true, true, 0 }, try_receive },
 	{ { "multishot recvmsg", "6.0", true, true, 0 }, try_recvmsg },
-	{ { "cancel by descriptor", "5.19", true, true, 0 }, try_cancel },
 	{ { "registered ring descriptor", "5.18", false, true, 0 }, try_ring_descriptor },
 	{ { "ring without index array", "6.6", false, false, 0 }, try_no_array },
 	{ { "table of direct descriptors", "5.19", false, false, 0 }, try_file_table },

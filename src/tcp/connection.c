@@ -6,6 +6,7 @@
 #include "ring/op.h"
 #include "tcp/input.h"
 #include "tcp/output.h"
+#include "tcp/receive.h"
 #include "tcp/wait.h"
 
 void connection_open(struct tcp *tcp, const struct origin *origin, int fd)
@@ -75,8 +76,6 @@ void connection_abort(struct tcp *tcp, struct client *client, int reason, bool r
 		socket_reset_on_close(tcp->hub->ring, client->fd);
 	if (client->reason == 0)
 		client->reason = (int16_t)reason;
-	/* A cancel that was asked for was for the receive alone. */
-	client_clear(client, CLIENT_CANCELLED);
 	enter(tcp, client, CLIENT_CLOSING);
 }
 
@@ -87,7 +86,7 @@ void connection_abort(struct tcp *tcp, struct client *client, int reason, bool r
  */
 static bool is_silent(const struct client *client)
 {
-	return client->in_flight & IN_FLIGHT_RECEIVE ||
+	return client_is_receiving(client) ||
 	       client_has_any(client, CLIENT_INPUT_ENDED | CLIENT_PAUSED);
 }
 
@@ -169,37 +168,6 @@ void connection_end_input(struct tcp *tcp, struct client *client)
 
 /* ---- Receiving ---- */
 
-static bool wants_receive(const struct client *client)
-{
-	if (client->in_flight & IN_FLIGHT_RECEIVE ||
-	    client_has_any(client, CLIENT_INPUT_ENDED | CLIENT_NO_BUFFER | CLIENT_NO_MEMORY))
-		return false;
-	return client->state == CLIENT_LINGERING ||
-	       (client->state == CLIENT_OPEN && !client_has_any(client, CLIENT_PAUSED));
-}
-
-static bool start_receive(struct tcp *tcp, struct client *client)
-{
-	/* MSG_DONTWAIT: the multishot ends with EAGAIN instead of waiting. */
-	bool last = client->state == CLIENT_OPEN && client_has_any(client, CLIENT_LAST_INPUT);
-	struct io_uring_sqe *sqe = ring_sqe(tcp->hub->ring);
-
-	if (!sqe)
-		return false;
-	io_uring_prep_recv_multishot(sqe, client->fd, NULL, 0, last ? MSG_DONTWAIT : 0);
-	sqe->flags |= IOSQE_BUFFER_SELECT;
-	sqe->buf_group = BUFFERS_TCP;
-	sqe->user_data = op_pack(OP_TCP_RECEIVE, client->id);
-	client->in_flight |= IN_FLIGHT_RECEIVE;
-	client_clear(client, CLIENT_CANCELLED | CLIENT_MULTISHOT | CLIENT_GOT_INPUT |
-				     CLIENT_UNCHECKED | CLIENT_LOST);
-	if (!last) {
-		client_set(client, CLIENT_MULTISHOT);
-		liveness_started(&tcp->liveness, client);
-	}
-	return true;
-}
-
 static void on_bytes(struct tcp *tcp, struct client *client, uint16_t buffer, size_t bytes)
 {
 	struct hub *hub = tcp->hub;
@@ -220,101 +188,30 @@ static void on_bytes(struct tcp *tcp, struct client *client, uint16_t buffer, si
 		connection_drain(tcp, client);
 }
 
-static void begin_turn(struct tcp *tcp)
-{
-	if (tcp->turn == tcp->hub->turns)
-		return;
-	tcp->turn = tcp->hub->turns;
-	tcp->turn_bytes = 0;
-	tcp->grown_in_turn = false;
-}
-
-/* Grows the pool once per turn: all receives that failed in it lacked the same buffers. */
-static void grow_buffers(struct tcp *tcp)
-{
-	struct hub *hub = tcp->hub;
-
-	hub->stats.buffers_exhausted++;
-	if (tcp->grown_in_turn || tcp->turn_bytes >= TCP_TURN_BYTES_MAX)
-		return;
-	tcp->grown_in_turn = true;
-	buffers_grow(&hub->buffers[BUFFERS_TCP]);
-}
-
-static void count_received(struct tcp *tcp, size_t bytes)
-{
-	tcp->turn_bytes += bytes;
-	if (tcp->turn_bytes >= TCP_TURN_BYTES_MAX)
-		buffers_shrink(&tcp->hub->buffers[BUFFERS_TCP], HUB_TCP_BUFFERS);
-}
-
-/* All that had arrived is received. The rest of a message that has begun is waited for. */
-static void end_last_input(struct client *client)
-{
-	if (input_is_begun(client))
-		client_clear(client, CLIENT_LAST_INPUT);
-	else
-		client_set(client, CLIENT_INPUT_ENDED);
-}
-
-static void on_receive_error(struct tcp *tcp, struct client *client, int error)
-{
-	switch (error) {
-	case -ECANCELED: /* by our cancel */
-	case -EINTR:
-		break;
-	case -ENOBUFS: /* no buffer: some may be free in the next turn */
-		if (client_has_any(client, CLIENT_CANCELLED)) /* by our cancel, before Linux 6.5 */
-			break;
-		grow_buffers(tcp);
-		wait_for_buffer(tcp, client);
-		break;
-	case -ENOMEM:
-		wait_for_memory(tcp, client);
-		break;
-	case -EAGAIN:
-		/*
-		 * Also after 32 rounds of a receive that had more to take (Linux 6.8): then start
-		 * another.
-		 */
-		if (client->state == CLIENT_OPEN && client_has_any(client, CLIENT_LAST_INPUT) &&
-		    !client_has_any(client, CLIENT_GOT_INPUT))
-			end_last_input(client);
-		break;
-	default:
-		connection_abort(tcp, client, error, false);
-	}
-}
-
 void connection_on_receive(struct tcp *tcp, struct client *client, const struct io_uring_cqe *cqe)
 {
 	struct buffers *buffers = &tcp->hub->buffers[BUFFERS_TCP];
+	const bool cancelled = client->receive == RECEIVE_CANCELLING;
+	int error;
 
-	begin_turn(tcp);
-	/* Any completion, a successful one too, may be the last of a multishot: check the flag. */
-	if (!(cqe->flags & IORING_CQE_F_MORE)) {
-		client->in_flight &= ~IN_FLIGHT_RECEIVE & IN_FLIGHT_ALL;
-		hub_flush_later(tcp->hub, client);
-	}
+	receive_completed(tcp, client, cqe);
 	if (cqe->flags & IORING_CQE_F_BUFFER) {
 		uint16_t buffer = buffers_take(buffers, cqe->flags);
 
 		/* Before Linux 6.8, EAGAIN may carry a buffer too. */
 		if (cqe->res > 0) {
-			client_set(client, CLIENT_GOT_INPUT);
-			if (client->state != CLIENT_CLOSING)
-				liveness_received(&tcp->liveness, client);
-			count_received(tcp, (size_t)cqe->res);
+			receive_got(tcp, client, (size_t)cqe->res);
 			on_bytes(tcp, client, buffer, (size_t)cqe->res);
 		}
 		buffers_release(buffers, buffer);
 	}
 	if (client->state == CLIENT_CLOSING)
 		return;
-	if (cqe->res < 0)
-		on_receive_error(tcp, client, cqe->res);
-	else if (cqe->res == 0)
+	if (cqe->res == 0)
 		client_set(client, CLIENT_INPUT_ENDED | CLIENT_PEER_ENDED);
+	error = cqe->res < 0 ? receive_failed(tcp, client, cqe->res, cancelled) : 0;
+	if (error)
+		connection_abort(tcp, client, error, false);
 }
 
 /* ---- Sending ---- */
@@ -342,42 +239,23 @@ void connection_on_sent(struct tcp *tcp, struct client *client, const struct io_
 
 /* ---- Cancelling and closing ---- */
 
-static bool wants_cancel(const struct client *client)
-{
-	if (client->in_flight & IN_FLIGHT_CANCEL || client_has_any(client, CLIENT_CANCELLED))
-		return false;
-	if (client->state == CLIENT_CLOSING)
-		return client->in_flight & (IN_FLIGHT_RECEIVE | IN_FLIGHT_SEND);
-	if (!(client->in_flight & IN_FLIGHT_RECEIVE) || !client_has_any(client, CLIENT_MULTISHOT))
-		return false;
-	if (client->state == CLIENT_OPEN &&
-	    client_has_any(client, CLIENT_PAUSED | CLIENT_LAST_INPUT))
-		return true;
-	/* The receive is started again then; for a FINISHING client, later. */
-	return client->state != CLIENT_FINISHING && client_has_any(client, CLIENT_LOST);
-}
-
+/*
+ * Starts the cancel that is due. A closing client's operations are cancelled one after the other, by
+ * their user_data: for a cancel by descriptor, the kernel looks at every operation that waits.
+ */
 static bool start_cancel(struct tcp *tcp, struct client *client)
 {
-	struct io_uring_sqe *sqe = ring_sqe(tcp->hub->ring);
-
-	if (!sqe)
-		return false;
-	if (client->state == CLIENT_CLOSING)
-		io_uring_prep_cancel_fd(sqe, client->fd, IORING_ASYNC_CANCEL_ALL);
-	else
-		io_uring_prep_cancel64(sqe, op_pack(OP_TCP_RECEIVE, client->id), 0);
-	sqe->user_data = op_pack(OP_TCP_CANCEL, client->id);
-	client->in_flight |= IN_FLIGHT_CANCEL;
-	client_set(client, CLIENT_CANCELLED);
-	return true;
+	if (client->in_flight & IN_FLIGHT_CANCEL)
+		return true;
+	if (receive_is_to_cancel(client))
+		return receive_cancel(tcp, client);
+	return !output_is_to_cancel(client) || output_cancel(tcp, client);
 }
 
 void connection_on_cancel(struct tcp *tcp, struct client *client)
 {
 	/*
-	 * Its result does not matter: the cancel found something (0, or their number), came too
-	 * late (ENOENT), or the operation is just completing (EALREADY). What counts is the last
+	 * Its result does not matter: the cancel found the operation (0), came too late (ENOENT), or the operation is just completing (EALREADY). What counts is the last
 	 * completion of the operation itself.
 	 */
 	client->in_flight &= ~IN_FLIGHT_CANCEL & IN_FLIGHT_ALL;
@@ -477,14 +355,15 @@ static void advance(struct tcp *tcp, struct client *client)
 bool connection_flush(struct tcp *tcp, struct client *client)
 {
 	advance(tcp, client);
-	if (wants_cancel(client) && !start_cancel(tcp, client))
+	if (!start_cancel(tcp, client))
 		return false;
-	if (wants_receive(client) && !start_receive(tcp, client))
+	if (receive_is_due(client) && !receive_start(tcp, client))
 		return false;
 	if (output_is_due(client) && !output_start(tcp, client))
 		return false;
 	liveness_flush(&tcp->liveness, client);
-	if (client->state != CLIENT_CLOSING || client->in_flight != 0)
+	if (client->state != CLIENT_CLOSING || client_is_receiving(client) ||
+	    client->in_flight != 0)
 		return true;
 	if (client->fd >= 0)
 		return start_close(tcp, client);

@@ -11,7 +11,7 @@ static bool is_full(const struct hub *hub)
 /* Clients that wait for a buffer or memory use the links of LIST_WAIT for that. */
 static bool is_waiting(const struct client *client)
 {
-	return client_has_any(client, CLIENT_NO_BUFFER | CLIENT_NO_MEMORY);
+	return client->receive == RECEIVE_NO_BUFFER || client_has_any(client, CLIENT_NO_MEMORY);
 }
 
 static unsigned list_of(const struct client *client)
@@ -31,7 +31,7 @@ static void check(struct liveness *liveness, struct client *client)
 {
 	struct hub *hub = liveness->hub;
 
-	if (client->in_flight & IN_FLIGHT_SEND || !(client->in_flight & IN_FLIGHT_RECEIVE) ||
+	if (client->in_flight & IN_FLIGHT_SEND || !client_is_receiving(client) ||
 	    is_connected(hub, client))
 		return;
 	client_set(client, CLIENT_LOST);

@@ -107,6 +107,26 @@ bool output_start(struct tcp *tcp, struct client *client)
 	}
 	sqe->user_data = op_pack(OP_TCP_SEND, client->id);
 	client->in_flight |= IN_FLIGHT_SEND;
+	client_clear(client, CLIENT_SEND_CANCELLED);
+	return true;
+}
+
+bool output_is_to_cancel(const struct client *client)
+{
+	return client->state == CLIENT_CLOSING && client->in_flight & IN_FLIGHT_SEND &&
+	       !client_has_any(client, CLIENT_SEND_CANCELLED);
+}
+
+bool output_cancel(struct tcp *tcp, struct client *client)
+{
+	struct io_uring_sqe *sqe = ring_sqe(tcp->hub->ring);
+
+	if (!sqe)
+		return false;
+	io_uring_prep_cancel64(sqe, op_pack(OP_TCP_SEND, client->id), 0);
+	sqe->user_data = op_pack(OP_TCP_CANCEL, client->id);
+	client->in_flight |= IN_FLIGHT_CANCEL;
+	client_set(client, CLIENT_SEND_CANCELLED);
 	return true;
 }
 

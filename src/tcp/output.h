@@ -20,6 +20,12 @@ bool output_is_due(const struct client *client);
 /* Starts a send. false: the submission queue is full. */
 bool output_start(struct tcp *tcp, struct client *client);
 
+/* Whether the send in flight is to be cancelled: the client is closing. */
+bool output_is_to_cancel(const struct client *client);
+
+/* Cancels it. false: the submission queue is full. */
+bool output_cancel(struct tcp *tcp, struct client *client);
+
 /* The completion of the send: frees what it used. */
 void output_ended(struct tcp *tcp, struct client *client);
 

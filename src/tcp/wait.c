@@ -4,9 +4,9 @@
 void wait_for_buffer(struct tcp *tcp, struct client *client)
 {
 	liveness_leave(&tcp->liveness, client);
-	if (!client_has_any(client, CLIENT_NO_BUFFER | CLIENT_NO_MEMORY))
+	if (!client_has_any(client, CLIENT_NO_MEMORY))
 		client_list_push(&tcp->hub->table, &tcp->no_buffer, client);
-	client_set(client, CLIENT_NO_BUFFER);
+	client->receive = RECEIVE_NO_BUFFER;
 }
 
 void wait_for_memory(struct tcp *tcp, struct client *client)
@@ -16,7 +16,7 @@ void wait_for_memory(struct tcp *tcp, struct client *client)
 	if (client_has_any(client, CLIENT_NO_MEMORY))
 		return;
 	liveness_leave(&tcp->liveness, client);
-	if (client_has_any(client, CLIENT_NO_BUFFER))
+	if (client->receive == RECEIVE_NO_BUFFER)
 		client_list_remove(&hub->table, &tcp->no_buffer, client);
 	client_set(client, CLIENT_NO_MEMORY);
 	client_list_push(&hub->table, &tcp->no_memory, client);
@@ -33,7 +33,7 @@ void wait_end_for_buffers(struct tcp *tcp)
 		struct client *client = client_list_first(&hub->table, &tcp->no_buffer);
 
 		client_list_remove(&hub->table, &tcp->no_buffer, client);
-		client_clear(client, CLIENT_NO_BUFFER);
+		client->receive = RECEIVE_NONE;
 		hub_flush_later(hub, client);
 	}
 }
@@ -42,9 +42,11 @@ void wait_leave(struct tcp *tcp, struct client *client)
 {
 	if (client_has_any(client, CLIENT_NO_MEMORY))
 		client_list_remove(&tcp->hub->table, &tcp->no_memory, client);
-	else if (client_has_any(client, CLIENT_NO_BUFFER))
+	else if (client->receive == RECEIVE_NO_BUFFER)
 		client_list_remove(&tcp->hub->table, &tcp->no_buffer, client);
-	client_clear(client, CLIENT_NO_MEMORY | CLIENT_NO_BUFFER);
+	client_clear(client, CLIENT_NO_MEMORY);
+	if (client->receive == RECEIVE_NO_BUFFER)
+		client->receive = RECEIVE_NONE;
 }
 
 void wait_on_timer(struct timer *timer)
@@ -55,7 +57,7 @@ void wait_on_timer(struct timer *timer)
 	while ((client = client_list_first(&tcp->hub->table, &tcp->no_memory))) {
 		wait_leave(tcp, client);
 		/* Data that its receive brought meanwhile could not be recorded. */
-		if (client->in_flight & IN_FLIGHT_RECEIVE)
+		if (client_is_receiving(client))
 			liveness_received(&tcp->liveness, client);
 		hub_flush_later(tcp->hub, client);
 	}

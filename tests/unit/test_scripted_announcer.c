@@ -127,7 +127,7 @@ static void tcp(void **state)
 	turn();
 	complete(started(IORING_OP_RECV, fd), -ECANCELED, 0);
 	turn();
-	complete(started(IORING_OP_ASYNC_CANCEL, fd), 1, 0);
+	complete(started(IORING_OP_ASYNC_CANCEL, -1), 0, 0);
 	turn();
 	complete(started(IORING_OP_CLOSE, fd), 0, 0);
 	turn();

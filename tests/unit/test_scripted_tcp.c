@@ -258,6 +258,36 @@ static void no_memory_after_a_pause(void **state)
 	assert_int_equal(stats_now().memory_bytes_now, 0);
 }
 
+/*
+ * What a closing client has in flight is cancelled one after the other, by its user_data: for a
+ * cancel by descriptor the kernel looks at every operation that waits.
+ */
+static void cancelled_one_by_one(void **state)
+{
+	static const uint8_t opcodes[] = { IORING_OP_RECV, IORING_OP_SEND };
+	int fd;
+
+	(void)state;
+	create_and_listen();
+	fd = accept_client();
+	assert_int_equal(rollcall_send(server, 0, "x", 1), 0);
+	turn();
+	assert_int_equal(rollcall_abort(server, 0), 0);
+	turn();
+	for (int i = 0; i < 2; i++) {
+		struct io_uring_sqe *sqe = started(opcodes[i], fd);
+		struct io_uring_sqe *cancel = started(IORING_OP_ASYNC_CANCEL, -1);
+
+		assert_int_equal(cancel->addr, sqe->user_data);
+		assert_int_equal(cancel->cancel_flags, 0);
+		complete(cancel, 0, 0);
+		complete(started(opcodes[i], fd), -ECANCELED, 0);
+		assert_null(find_started(IORING_OP_CLOSE, fd));
+		turn();
+	}
+	assert_ended(fd, 0, -ECONNABORTED);
+}
+
 /* The pool of buffers is dry for a client, at the end of a turn. */
 static void run_dry(int fd)
 {
@@ -310,6 +340,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(pool),
 		TEST(too_many_waiting),
+		TEST(cancelled_one_by_one),
 		TEST(half_used),
 		TEST(scarce),
 		TEST(full_or_scarce),

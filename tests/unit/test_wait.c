@@ -55,7 +55,8 @@ static void take_all_buffers(void)
 static void assert_goes_on(struct client *client)
 {
 	assert_ptr_equal(hub_flush_next(&hub), client);
-	assert_false(client_has_any(client, CLIENT_NO_BUFFER | CLIENT_NO_MEMORY));
+	assert_int_equal(client->receive, RECEIVE_NONE);
+	assert_false(client_has_any(client, CLIENT_NO_MEMORY));
 	assert_false(client_is_listed(client, LIST_WAIT));
 }
 
@@ -75,7 +76,7 @@ static void buffers_in_order(void **state)
 	assert_goes_on(clients[0]);
 	assert_goes_on(clients[1]);
 	assert_null(hub_flush_next(&hub));
-	assert_true(client_has_any(clients[2], CLIENT_NO_BUFFER));
+	assert_int_equal(clients[2]->receive, RECEIVE_NO_BUFFER);
 	wait_leave(&tcp, clients[2]);
 	assert_int_equal(tcp.no_buffer.count, 0);
 }
@@ -118,7 +119,8 @@ static void leaving(void **state)
 	for (int i = 0; i < 3; i++) {
 		wait_leave(&tcp, clients[i]);
 		assert_false(client_is_listed(clients[i], LIST_WAIT));
-		assert_false(client_has_any(clients[i], CLIENT_NO_BUFFER | CLIENT_NO_MEMORY));
+		assert_int_equal(clients[i]->receive, RECEIVE_NONE);
+		assert_false(client_has_any(clients[i], CLIENT_NO_MEMORY));
 	}
 	timers_run(&hub.timers, hub.now_ns + TCP_RETRY_NS);
 	assert_null(hub_flush_next(&hub));

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * receive.h - the receive of a TCP client: one multishot operation into the shared buffers.
+ * client/client.h draws its states.
+ */
+#ifndef TCP_RECEIVE_H
+#define TCP_RECEIVE_H
+
+#include "tcp/tcp.h"
+
+/* Whether a receive is to be started, or the one in flight to be cancelled. */
+bool receive_is_due(const struct client *client);
+bool receive_is_to_cancel(const struct client *client);
+
+/* Start a receive, and cancel it. false: the submission queue is full. */
+bool receive_start(struct tcp *tcp, struct client *client);
+bool receive_cancel(struct tcp *tcp, struct client *client);
+
+/* To be called first with each completion of a receive. */
+void receive_completed(struct tcp *tcp, struct client *client, const struct io_uring_cqe *cqe);
+
+/* Counts the bytes of a completion. */
+void receive_got(struct tcp *tcp, struct client *client, size_t bytes);
+
+/*
+ * Handles the error of a completion; `cancelled`: the state was RECEIVE_CANCELLING. Returns 0 if a
+ * receive is to be started again, now or later; otherwise the error, which ends the client.
+ */
+int receive_failed(struct tcp *tcp, struct client *client, int error, bool cancelled);
+
+#endif
