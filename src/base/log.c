@@ -17,7 +17,7 @@ static void tell_left_out(struct log *log)
 		struct log_kind *kind = &log->kinds[i];
 
 		if (kind->count > LOG_BURST) {
-			snprintf(line, sizeof(line), "%llu more within %d s: %.200s",
+			snprintf(line, sizeof(line), "%llu more like this within %d s: %.200s",
 				 (unsigned long long)(kind->count - LOG_BURST), LOG_PERIOD_S,
 				 kind->last);
 			log->write(kind->level, line, log->context);

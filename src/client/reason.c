@@ -27,15 +27,15 @@ const char *rollcall_reason_text(int reason)
 	case -EPIPE:
 		return "reset by the client";
 	case -ETIMEDOUT:
-		return "vanished";
+		return "timed out: no acknowledgement from the client";
 	case -ETIME:
-		return "idle for too long";
+		return "idle timeout";
 	case -EMSGSIZE:
 		return "message too long";
 	case -ENOBUFS:
 		return "no memory for its data";
 	case -ENOSPC:
-		return "its place was needed by others";
+		return "evicted to admit another client";
 	case -ESHUTDOWN:
 		return "the server is stopping";
 	default:

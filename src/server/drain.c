@@ -87,7 +87,7 @@ static void on_drain_timer(struct timer *timer)
 		break;
 	}
 	log_write(&server->hub.log, ROLLCALL_LOG_WARNING,
-		  "drain timeout: ending %llu clients that have not taken their answers",
+		  "drain timeout: aborting %llu TCP clients that have not acknowledged all answers",
 		  (unsigned long long)table_count(&server->hub.table, ROLLCALL_TCP));
 	server_abort(server);
 }

@@ -151,9 +151,9 @@ static const char *describe(int error)
 	case -ESHUTDOWN:
 		return "the server is stopping";
 	case -EEXIST:
-		return "the server has it already";
+		return "the server already listens on it";
 	case -EOPNOTSUPP:
-		return "it takes both IPv4 and IPv6 (IPV6_V6ONLY is not set)";
+		return "it accepts both IPv4 and IPv6 (IPV6_V6ONLY is not set)";
 	default:
 		return strerror(-error);
 	}
@@ -224,7 +224,7 @@ static int take_service(struct rollcall_service *to, const struct rollcall_servi
 
 	*to = (struct rollcall_service){ 0 };
 	if (!from) {
-		snprintf(why, WHY_BYTES, "there is no service");
+		snprintf(why, WHY_BYTES, "the service is NULL");
 		return -EINVAL;
 	}
 	error = sized_read(to, sizeof(*to), from, from->size, SERVICE_BYTES_MIN);

@@ -96,7 +96,7 @@ static int check(const struct rollcall_options *options)
 		if (value >= limits[i].least && value <= limits[i].most)
 			continue;
 		log_write(&log, ROLLCALL_LOG_ERROR,
-			  "cannot make a server: %s is %llu, and must be %llu to %llu",
+			  "cannot create a server: %s is %llu, and must be %llu to %llu",
 			  limits[i].name, (unsigned long long)value,
 			  (unsigned long long)limits[i].least, (unsigned long long)limits[i].most);
 		return -EINVAL;
@@ -104,7 +104,7 @@ static int check(const struct rollcall_options *options)
 	if (options->send_queue_bytes_max >= options->send_queue_bytes)
 		return 0;
 	log_write(&log, ROLLCALL_LOG_ERROR,
-		  "cannot make a server: send_queue_bytes_max is %zu, and must be at least "
+		  "cannot create a server: send_queue_bytes_max is %zu, and must be at least "
 		  "send_queue_bytes, which is %zu",
 		  options->send_queue_bytes_max, options->send_queue_bytes);
 	return -EINVAL;
@@ -117,7 +117,8 @@ static void log_unknown(const struct rollcall_options *options)
 
 	if (options->size <= SIZED_BYTES_MAX)
 		log_write(&log, ROLLCALL_LOG_ERROR,
-			  "cannot make a server: a setting is set that this version of the library "
+			  "cannot create a server: a setting is set that this version of the "
+			  "library "
 			  "does not have");
 }
 

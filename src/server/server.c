@@ -36,7 +36,7 @@ static void limit_clients(struct hub *hub)
 	is_default = hub->options.tcp_clients_max == defaults.tcp_clients_max;
 	/* A warning only for a limit that was set by the caller. */
 	log_write(&hub->log, is_default ? ROLLCALL_LOG_INFO : ROLLCALL_LOG_WARNING,
-		  "at most %llu TCP clients at once instead of %u: the limit of open files is %llu",
+		  "at most %llu TCP clients instead of %u: RLIMIT_NOFILE is %llu (ulimit -n)",
 		  (unsigned long long)clients, hub->options.tcp_clients_max,
 		  (unsigned long long)descriptors);
 	hub->options.tcp_clients_max = (unsigned)clients;
@@ -45,7 +45,8 @@ static void limit_clients(struct hub *hub)
 static void log_halved(struct hub *hub, unsigned halvings, bool has_space)
 {
 	log_write(&hub->log, ROLLCALL_LOG_WARNING,
-		  "the limit of %s is small: rings of 1/%u of their size (raise it: %s)",
+		  "the limit of %s is small: rings and buffers of 1/%u of their size (raise it: "
+		  "%s)",
 		  has_space ? "locked memory" : "address space", 1u << halvings,
 		  has_space ? "ulimit -l 8192, for a container --ulimit memlock=8388608"
 			    : "ulimit -v, ulimit -d");
@@ -141,7 +142,7 @@ int rollcall_create(struct rollcall_server **out, const struct rollcall_options 
 	limit_clients(hub);
 	error = init(server, &step);
 	if (error) {
-		log_write(&hub->log, ROLLCALL_LOG_ERROR, "cannot make a server: %s: %s", step,
+		log_write(&hub->log, ROLLCALL_LOG_ERROR, "cannot create a server: %s: %s", step,
 			  strerror(-error));
 		goto free_server;
 	}

@@ -124,8 +124,8 @@ static void back_off(struct listener *listener, int error)
 	liveness_hurry(&listener->tcp->liveness);
 	timers_set(&hub->timers, &listener->retry, hub->now_ns + LISTENER_RETRY_NS);
 	log_write(&hub->log, ROLLCALL_LOG_WARNING,
-		  "cannot accept clients now: %s; they wait until others leave",
-		  rollcall_reason_text(error));
+		  "cannot accept TCP clients: %s; they wait in the backlog, next attempt in %d ms",
+		  rollcall_reason_text(error), LISTENER_RETRY_NS / 1000000);
 }
 
 static void on_error(struct listener *listener, int error)

@@ -8,8 +8,8 @@ static void log_less(struct hub *hub, const char *what, size_t bytes, size_t ask
 {
 	if (bytes < asked)
 		log_write(&hub->log, ROLLCALL_LOG_WARNING,
-			  "the %s buffer of UDP has %zu bytes, not %zu: %s allows no more", what,
-			  bytes, asked, setting);
+			  "the UDP %s buffer has %zu bytes instead of %zu (raise %s)", what, bytes,
+			  asked, setting);
 }
 
 static void log_buffer_sizes(struct hub *hub, int fd)

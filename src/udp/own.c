@@ -21,8 +21,8 @@ static void warn(struct own *own, struct hub *hub, int error)
 		return;
 	own->warned = true;
 	log_write(&hub->log, ROLLCALL_LOG_WARNING,
-		  "cannot learn this machine's addresses (rtnetlink: %s): datagrams from the ports "
-		  "of our own UDP sockets are not answered",
+		  "cannot read this machine's addresses (rtnetlink: %s): datagrams whose source "
+		  "port is that of a UDP socket of this server are dropped",
 		  strerror(-error));
 }
 

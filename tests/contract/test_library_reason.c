@@ -96,7 +96,7 @@ static void idle(void **state)
 	options.tcp_idle_timeout_ms = 50;
 	create_and_listen();
 	run(stay_silent);
-	assert_string_equal(trace, "connected 0\ndisconnected 0 idle for too long\n");
+	assert_string_equal(trace, "connected 0\ndisconnected 0 idle timeout\n");
 }
 
 static void answer_oversized(struct rollcall_server *of, rollcall_client client, size_t bytes_max,

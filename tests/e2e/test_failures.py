@@ -305,7 +305,7 @@ def test_little_locked_memory(server, public_program):
     skip_unless_rings_count(public_program)
     rollcall = server(words=as_user(public_program, 3), preexec=limit_locked_memory(64 << 10))
     (line,) = rollcall.wait_for_log("rollcall: warning: .*locked memory")
-    assert "rings of 1/" in line and "ulimit -l" in line and "--ulimit memlock=" in line
+    assert "rings and buffers of 1/" in line and "ulimit -l" in line and "--ulimit memlock=" in line
     socks = [connect(rollcall.tcp) for _ in range(200)]
     for sock in socks:
         sock.sendall(b"hello\n" * 20)

@@ -135,7 +135,7 @@ static void left_out(void **state)
 		assert_int_equal(lines, 5);
 		pass_s(1);
 		assert_int_equal(lines, 6);
-		assert_string_equal(last_text, "995 more within 60 s: one 1000");
+		assert_string_equal(last_text, "995 more like this within 60 s: one 1000");
 		assert_int_equal(last_level, ROLLCALL_LOG_WARNING);
 	}
 	assert_int_equal(timers_next(&timers), UINT64_MAX);
@@ -183,7 +183,7 @@ static void kinds(void **state)
 	assert_int_equal(lines, 16);
 	pass_s(60);
 	assert_int_equal(lines, 18);
-	assert_string_equal(last_text, "1 more within 60 s: other");
+	assert_string_equal(last_text, "1 more like this within 60 s: other");
 	assert_int_equal(last_level, ROLLCALL_LOG_ERROR);
 }
 
@@ -205,7 +205,7 @@ static void told_at_the_end(void **state)
 	for (int i = 1; i <= 9; i++)
 		warn_of_one(i);
 	log_unlimit(&limited);
-	assert_string_equal(last_text, "4 more within 60 s: one 9");
+	assert_string_equal(last_text, "4 more like this within 60 s: one 9");
 	log_unlimit(&limited);
 	assert_int_equal(lines, 6);
 }

@@ -274,7 +274,7 @@ static void reasons_to_listen(void **state)
 		      "cannot listen on 'tcp://127.0.0.1:80': message_bytes_max of the service is "
 		      "268435457, and must be at most 268435456");
 	assert_logged(rollcall_listen(server, "tcp://127.0.0.1:80", NULL, NULL), -EINVAL,
-		      "cannot listen on 'tcp://127.0.0.1:80': there is no service");
+		      "cannot listen on 'tcp://127.0.0.1:80': the service is NULL");
 	rollcall_stop(server);
 	assert_logged(listen_on("tcp://127.0.0.1:80"), -ESHUTDOWN,
 		      "cannot listen on 'tcp://127.0.0.1:80': the server is stopping");
@@ -301,10 +301,10 @@ static void reasons_to_adopt(void **state)
 		{ -EINVAL, 0, -EINVAL, "it does not listen, or is not bound" },
 		{ -EBADF, 0, -EBADF, "Bad file descriptor" },
 		{ -EOPNOTSUPP, 0, -EOPNOTSUPP,
-		  "it takes both IPv4 and IPv6 (IPV6_V6ONLY is not set)" },
+		  "it accepts both IPv4 and IPv6 (IPV6_V6ONLY is not set)" },
 		{ ROLLCALL_TCP, -EPERM, -EPERM, "Operation not permitted" },
 		{ ROLLCALL_UDP, 0, 0, NULL },
-		{ ROLLCALL_UDP, 0, -EEXIST, "the server has it already" },
+		{ ROLLCALL_UDP, 0, -EEXIST, "the server already listens on it" },
 	};
 	const int fd = made_elsewhere(ROLLCALL_TCP);
 	char expected[128];

@@ -225,11 +225,11 @@ static void room(void **state)
 		{ 4000, 3000, "" },
 		{ 5000, 5000, "" },
 		{ 3999, 3000,
-		  "the receive buffer of UDP has 3999 bytes, not 4000: "
-		  "net.core.rmem_max allows no more\n" },
+		  "the UDP receive buffer has 3999 bytes instead of 4000 (raise "
+		  "net.core.rmem_max)\n" },
 		{ 4000, 2999,
-		  "the send buffer of UDP has 2999 bytes, not 3000: "
-		  "net.core.wmem_max allows no more\n" },
+		  "the UDP send buffer has 2999 bytes instead of 3000 (raise "
+		  "net.core.wmem_max)\n" },
 	};
 
 	(void)state;

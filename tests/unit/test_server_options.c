@@ -149,14 +149,16 @@ static void reasons(void **state)
 	options.log_context = &options;
 	options.tcp_clients_max = 0;
 	assert_int_equal(options_take(&taken, &options), -EINVAL);
-	assert_string_equal(logged, "cannot make a server: tcp_clients_max is 0, and must be 1 to "
-				    "16777216");
+	assert_string_equal(logged,
+			    "cannot create a server: tcp_clients_max is 0, and must be 1 to "
+			    "16777216");
 	options.tcp_clients_max = 1;
 	options.send_queue_bytes = 8192;
 	options.send_queue_bytes_max = 8191;
 	assert_int_equal(options_take(&taken, &options), -EINVAL);
-	assert_string_equal(logged, "cannot make a server: send_queue_bytes_max is 8191, and must "
-				    "be at least send_queue_bytes, which is 8192");
+	assert_string_equal(logged,
+			    "cannot create a server: send_queue_bytes_max is 8191, and must "
+			    "be at least send_queue_bytes, which is 8192");
 	logged[0] = '\0';
 	options.size = 0;
 	assert_int_equal(options_take(&taken, &options), -EINVAL);
@@ -203,7 +205,7 @@ static void unknown_setting(void **state)
 	newer.known.log_context = &options;
 	newer.unknown[7] = 1;
 	assert_int_equal(options_take(&taken, &newer.known), -E2BIG);
-	assert_string_equal(logged, "cannot make a server: a setting is set that this version of "
+	assert_string_equal(logged, "cannot create a server: a setting is set that this version of "
 				    "the library does not have");
 	logged[0] = '\0';
 	newer.known.size = SIZE_MAX;
