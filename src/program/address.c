@@ -59,9 +59,9 @@ const char *address_url_fault(const char *text)
 	if (host_bytes(text) >= ADDRESS_HOST_BYTES)
 		return "has too long a host name";
 	if (*text == '*')
-		return "names no host that could be asked: write one, like localhost";
+		return "has no host to query: write one, like localhost";
 	if (strspn(strrchr(text, ':') + 1, "0") == strlen(strrchr(text, ':') + 1))
-		return "has port 0, where nobody listens";
+		return "has port 0, to which no client can connect";
 	return NULL;
 }
 

@@ -25,7 +25,7 @@ static void print_features(void)
 	int count = rollcall_features(features, FEATURES_MAX, sizeof(*features));
 
 	if (count < 0) {
-		printf("The features cannot be tried: %s\n", strerror(-count));
+		printf("cannot probe the features: %s\n", strerror(-count));
 		return;
 	}
 	printf("%-32s %-6s %-9s %-5s %s\n", "FEATURE", "SINCE", "NEEDED", "USED", "HERE");
@@ -53,7 +53,7 @@ static void limit_text(char text[static 32], uint64_t limit, unsigned unit_shift
 static void print_setting(const char *name, long value, const char *meaning)
 {
 	if (value == KERNEL_UNKNOWN)
-		printf("%-38s not there\n", name);
+		printf("%-38s not in this kernel\n", name);
 	else
 		printf("%-38s %ld%s\n", name, value, meaning);
 }
@@ -64,8 +64,9 @@ static const char *io_uring_disabled_text(const struct kernel_facts *facts)
 	case 0:
 		return ": every process may use io_uring";
 	case 1:
-		return facts->io_uring_exempt ? ": a group may use io_uring, this process too"
-					      : ": a group may use io_uring, this process not";
+		return facts->io_uring_exempt
+			       ? ": one group may use io_uring, this process included"
+			       : ": one group may use io_uring, this process excluded";
 	default:
 		return ": no process may use io_uring";
 	}
@@ -90,8 +91,7 @@ static void print_limits(const struct kernel_facts *facts)
 	printf("%-38s %s\n", "data (RLIMIT_DATA)", data);
 	print_setting("kernel.io_uring_disabled", facts->io_uring_disabled,
 		      io_uring_disabled_text(facts));
-	print_setting("net.core.somaxconn", facts->somaxconn,
-		      ": clients that wait to be accepted, for each address");
+	print_setting("net.core.somaxconn", facts->somaxconn, ": maximum backlog of an address");
 	printf("%-38s %s\n", "seccomp filter", facts->seccomp ? "yes" : "no");
 }
 

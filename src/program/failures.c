@@ -74,7 +74,7 @@ static void too_old(struct failure *failure, const struct kernel_facts *facts)
 	set_cause(failure, EX_UNAVAILABLE,
 		  "the kernel is too old: this is Linux %s, and io_uring needs 6.1 or later here",
 		  facts->release);
-	set_cure(failure, "start a newer kernel; in a container it is the host's that counts");
+	set_cure(failure, "boot a newer kernel; in a container: on the host");
 }
 
 /* -EPERM and -ENOSYS have several causes; the most certain evidence is tested first. */
@@ -93,11 +93,11 @@ static void forbidden(struct failure *failure, int error, const struct kernel_fa
 				  "sysctl kernel.io_uring_disabled=0");
 	} else if (facts->seccomp) {
 		set_cause(failure, EX_UNAVAILABLE,
-			  "io_uring is blocked by a seccomp filter (%s), as containers have it",
+			  "io_uring is blocked by a seccomp filter (%s), probably of a container",
 			  error == -EPERM ? "EPERM, as from Docker" : "ENOSYS, as from Podman");
 		set_cure(failure,
 			 "docker (or podman) run --security-opt seccomp=docker/seccomp.json: "
-			 "rollcall's profile, the engine's own and io_uring_setup, "
+			 "the engine's default profile, and allowed besides: io_uring_setup, "
 			 "io_uring_enter, io_uring_register");
 	} else if (error == -EPERM) {
 		set_cause(failure, EX_UNAVAILABLE,
@@ -176,8 +176,8 @@ void failure_of_create(struct failure *failure, int error, const struct kernel_f
 		set_cause(failure, EX_UNAVAILABLE,
 			  "io_uring is not supported here (EOPNOTSUPP), as on the nodes of some "
 			  "managed Kubernetes and in sandboxes");
-		set_cure(failure, "use another kind of node or runtime class, one with io_uring: "
-				  "rollcall --check tells");
+		set_cure(failure, "use another kind of node or runtime class, one with io_uring; "
+				  "rollcall --check shows it");
 		break;
 	case -EINVAL:
 		if (!kernel_is_at_least(facts, 6, 1)) {
@@ -193,7 +193,7 @@ void failure_of_create(struct failure *failure, int error, const struct kernel_f
 		out_of_memory(failure, facts);
 		break;
 	default:
-		out_of_resources(failure, error, "the server cannot be made", facts);
+		out_of_resources(failure, error, "cannot create the server", facts);
 	}
 }
 
@@ -237,7 +237,8 @@ void failure_of_listen(struct failure *failure, int error, const char *address,
 	case -EADDRINUSE:
 		set_cause(failure, EX_OSERR, "%s: the port is in use", what);
 		set_cure(failure,
-			 "choose another: --%s HOST:PORT; see what has it: ss %s 'sport = :%s'",
+			 "choose another: --%s HOST:PORT; see which process has it: ss %s 'sport = "
+			 ":%s'",
 			 transport, transport[0] == 't' ? "-antp" : "-anup",
 			 strrchr(place, ':') + 1);
 		break;
@@ -252,14 +253,15 @@ void failure_of_listen(struct failure *failure, int error, const char *address,
 	case -EACCES:
 	case -EPERM:
 		set_cause(failure, EX_NOPERM,
-			  "%s: the port is privileged: ports below %ld are not for every user",
+			  "%s: the port is privileged: ports below %ld are not for unprivileged "
+			  "processes",
 			  what, facts->unprivileged_port < 0 ? 1024 : facts->unprivileged_port);
-		set_cure(failure, "choose a higher port, or give CAP_NET_BIND_SERVICE, or lower "
+		set_cure(failure, "choose a higher port, or grant CAP_NET_BIND_SERVICE, or lower "
 				  "net.ipv4.ip_unprivileged_port_start");
 		break;
 	case -ENOSPC:
 		set_cause(failure, EX_USAGE, "%s: a server listens on at most 64 addresses", what);
-		set_cure(failure, "name fewer; a host name may stand for several");
+		set_cure(failure, "pass fewer; a host name may have several");
 		break;
 	default:
 		out_of_resources(failure, error, what, facts);
@@ -269,25 +271,25 @@ void failure_of_listen(struct failure *failure, int error, const char *address,
 void failure_of_sockets(struct failure *failure)
 {
 	set_cause(failure, EX_CONFIG, "LISTEN_FDS is not a number of sockets");
-	set_cure(failure, "leave it, and LISTEN_PID, to the service manager");
+	set_cure(failure, "unset LISTEN_FDS and LISTEN_PID: they are for service managers only");
 }
 
 void failure_of_adopt(struct failure *failure, int error, int fd)
 {
 	static const char usual[] = "pass sockets of ListenStream= with Accept=no, and of "
-				    "ListenDatagram=, with ports or addresses of IP";
+				    "ListenDatagram=, with a port or an IP address and a port";
 	static const struct {
 		int error;
 		const char *cause, *cure;
 	} cases[] = {
 		{ -EBADF, "it is not open", usual },
 		{ -ENOTSOCK, "it is not a socket", usual },
-		{ -EAFNOSUPPORT, "it is a socket of neither IPv4 nor IPv6", usual },
-		{ -EPROTONOSUPPORT, "it is a socket of neither TCP nor UDP", usual },
+		{ -EAFNOSUPPORT, "neither IPv4 nor IPv6", usual },
+		{ -EPROTONOSUPPORT, "neither TCP nor UDP", usual },
 		{ -EINVAL, "it does not listen, or is not bound", usual },
-		{ -EOPNOTSUPP, "it takes both IPv4 and IPv6",
-		  "set BindIPv6Only=ipv6-only, and name addresses of IPv4 too" },
-		{ -ENOSPC, "a server listens on at most 64 addresses", "name fewer" },
+		{ -EOPNOTSUPP, "it accepts both IPv4 and IPv6",
+		  "set BindIPv6Only=ipv6-only, and list IPv4 addresses too" },
+		{ -ENOSPC, "a server listens on at most 64 addresses", "pass fewer" },
 	};
 	static const char format[] = "cannot use descriptor %d, from the service manager: %s";
 
@@ -304,5 +306,5 @@ void failure_of_adopt(struct failure *failure, int error, int fd)
 void failure_of_run(struct failure *failure, int error)
 {
 	set_cause(failure, EX_OSERR, "the ring failed: %s", strerror(-error));
-	set_cure(failure, "start again; this points to a bug in rollcall or in the kernel");
+	set_cure(failure, "restart rollcall; this is a bug in rollcall or in the kernel");
 }

@@ -218,7 +218,7 @@ static const char *fault_text(int error)
 	case -EINVAL: /* connect(2) */
 		return "a link-local address needs a zone, as in [fe80::1%eth0]";
 	case -EBADMSG:
-		return "this is no answer of rollcall's services";
+		return "unexpected answer, not of a rollcall service";
 	default:
 		return strerror(-error);
 	}

@@ -41,8 +41,8 @@ static int listen_patiently(struct listening *listening, const char *url)
 	       listening->waited_us < IN_USE_WAIT_US) {
 		if (pause_us == IN_USE_FIRST_PAUSE_US)
 			diagnostics_say(listening->diagnostics, ROLLCALL_LOG_INFO,
-					"%s is in use: trying again for up to a second, as after "
-					"a crash it is free some ms later",
+					"%s is in use: retrying for up to 1 s, as the kernel frees "
+					"the port of a killed server some ms later",
 					url);
 		if (pause_us > IN_USE_WAIT_US - listening->waited_us)
 			pause_us = IN_USE_WAIT_US - listening->waited_us;

@@ -55,7 +55,8 @@ static void console_failed(struct console *console, int error, void *context)
 {
 	(void)console;
 	diagnostics_say(context, ROLLCALL_LOG_WARNING,
-			"no more console lines (--quiet wants none): standard output: %s",
+			"standard output failed: %s; no more console lines (--quiet turns them "
+			"off)",
 			strerror(-error));
 }
 
@@ -136,7 +137,8 @@ static void finish_output(struct program *program)
 	console_flush(&program->console);
 	if (program->console.dropped)
 		diagnostics_say(&program->diagnostics, ROLLCALL_LOG_WARNING,
-				"%" PRIu64 " lines dropped: standard output did not take them",
+				"%" PRIu64
+				" console lines dropped: standard output is too slow, or failed",
 				program->console.dropped);
 }
 

@@ -77,7 +77,7 @@ void manager_init(struct manager *manager, struct diagnostics *diagnostics)
 		return;
 	if (!take_address(manager, path)) {
 		diagnostics_say(diagnostics, ROLLCALL_LOG_WARNING,
-				"the service manager cannot be told: NOTIFY_SOCKET '%.100s' is "
+				"cannot notify the service manager: NOTIFY_SOCKET '%.100s' is "
 				"neither a path nor @NAME",
 				path);
 		return;
@@ -88,7 +88,7 @@ void manager_init(struct manager *manager, struct diagnostics *diagnostics)
 		setsockopt(manager->fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
 	else
 		diagnostics_say(diagnostics, ROLLCALL_LOG_WARNING,
-				"the service manager cannot be told anything: %s", strerror(errno));
+				"cannot notify the service manager: socket: %s", strerror(errno));
 }
 
 static void tell(struct manager *manager, const char *text, int flags)
@@ -101,7 +101,7 @@ static void tell(struct manager *manager, const char *text, int flags)
 		      (const struct sockaddr *)&manager->address, manager->address_bytes) >= 0;
 	if (!told && !manager->warned)
 		diagnostics_say(manager->diagnostics, ROLLCALL_LOG_WARNING,
-				"the service manager cannot be told '%.*s': %s",
+				"cannot notify the service manager of '%.*s': %s",
 				(int)strcspn(text, "\n"), text, strerror(errno));
 	manager->warned = !told;
 }
@@ -136,7 +136,8 @@ void manager_ready(struct manager *manager, struct rollcall_server *server)
 	    rollcall_timer_start(server, &manager->watchdog, manager->watchdog_ms,
 				 manager->watchdog_ms, on_watchdog, manager))
 		diagnostics_say(manager->diagnostics, ROLLCALL_LOG_WARNING,
-				"no memory to tell the service manager's watchdog anything");
+				"no memory for the watchdog timer: the service manager may "
+				"restart the server");
 }
 
 void manager_stopping(struct manager *manager, const char *status, uint64_t drain_timeout_ms)

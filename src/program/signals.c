@@ -87,7 +87,7 @@ static void stop(struct signals *signals, struct rollcall_server *server, const 
 	char text[80];
 
 	rollcall_get_stats(server, &stats);
-	snprintf(text, sizeof(text), "%s: finishing with %" PRIu64 " clients", name,
+	snprintf(text, sizeof(text), "%s: draining %" PRIu64 " clients", name,
 		 stats.tcp_clients_now + stats.udp_clients_now);
 	diagnostics_log(ROLLCALL_LOG_INFO, text, signals->diagnostics);
 	manager_stopping(signals->manager, text, signals->drain_timeout_ms);
@@ -140,7 +140,9 @@ static void signal_read(struct rollcall_server *server, struct rollcall_io *io, 
 		rollcall_read(server, io);
 	} else if (result != -ECANCELED) {
 		diagnostics_say(signals->diagnostics, ROLLCALL_LOG_ERROR,
-				"signals cannot be read any more: %s", strerror(-result));
+				"cannot read signals: %s; the next SIGTERM or SIGINT ends the "
+				"process at once",
+				strerror(-result));
 		early = SIGTERM; /* a signal from now on ends the process */
 		sigprocmask(SIG_UNBLOCK, &set, NULL);
 	}

@@ -108,7 +108,7 @@ def test_port_in_use(run, kind):
         done = run(f"--{kind}", f"127.0.0.1:{port}", *(TCP_ONLY if kind == "tcp" else UDP_ONLY))
         assert 1 <= time.monotonic() - start < (10 if is_slow() else 1.5)
     check(done, 71, f"127.0.0.1:{port}", "in use", "choose another", f"'sport = :{port}'")
-    assert done.stderr.count("trying again for up to a second") == 1
+    assert done.stderr.count("retrying for up to 1 s") == 1
 
 
 def test_port_of_an_outgoing_connection(run):

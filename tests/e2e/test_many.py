@@ -85,7 +85,7 @@ def test_ten_thousand(server, many_files):
              for number in range(count)]
     assert exchange(socks, ROUNDS) == count * ROUNDS
     rollcall.signal()
-    rollcall.wait_for_log(f"SIGTERM: finishing with {count} clients")
+    rollcall.wait_for_log(f"SIGTERM: draining {count} clients")
     for sock in socks:
         assert receive_to_end(sock) == b""
         sock.close()

@@ -132,7 +132,7 @@ def test_stopping(server, manager, number):
         assert receive_to_end(sock) == b""
         assert rollcall.process.poll() is None
         assert message["STOPPING"] == "1"
-        assert "finishing with 1 clients" in message["STATUS"]
+        assert "draining 1 clients" in message["STATUS"]
         assert int(message["EXTEND_TIMEOUT_USEC"]) > 100e6
     assert rollcall.wait() == 0
     assert manager.next_within(0.1) is None
@@ -173,7 +173,7 @@ def test_manager_does_not_read(server, manager):
     """Its queue is full: nothing waits for it, and one line says so."""
     environment = manager.environment(**watchdog(0.001))
     rollcall = server("--quiet", environment=environment)
-    rollcall.wait_for_log("service manager cannot be told 'WATCHDOG=1'")
+    rollcall.wait_for_log("cannot notify the service manager of 'WATCHDOG=1'")
     with connect(rollcall.tcp) as sock:
         begin = time.monotonic()
         for _ in range(100):
@@ -188,7 +188,7 @@ def test_manager_does_not_read(server, manager):
 def test_nobody_to_tell(server, name):
     """A name that is none, or nobody's: it says so, and serves."""
     rollcall = server(environment={"NOTIFY_SOCKET": name})
-    rollcall.wait_for_log("rollcall: warning: the service manager cannot be told")
+    rollcall.wait_for_log("rollcall: warning: cannot notify the service manager")
     with connect(rollcall.tcp) as sock:
         ask(sock, b"hello\n")
 
@@ -202,7 +202,7 @@ def test_no_descriptor_to_tell_with(run, manager):
         done = run("--tcp", "127.0.0.1:0", "--udp", "none", words=words,
                    preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (count, count)))
         assert done.returncode == 71
-        if "service manager cannot be told" in done.stderr:
+        if "cannot notify the service manager" in done.stderr:
             break
     else:
         pytest.fail("it never says so")

@@ -216,7 +216,7 @@ static void running(void **state)
 
 	(void)state;
 	failure_of_run(&failure, -EBADR);
-	assert_failure(&failure, EX_OSERR, strerror(EBADR), "start again");
+	assert_failure(&failure, EX_OSERR, strerror(EBADR), "restart");
 }
 
 int main(void)

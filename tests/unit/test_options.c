@@ -410,7 +410,7 @@ static void addresses_to_ask(void **state)
 	assert_refused_with("--health http://localhost:1", "has no scheme");
 	assert_refused_with("--health none", "has no scheme");
 	assert_refused_with("--health tcp://localhost", "'tcp://localhost' has no port");
-	assert_refused_with("--health udp://*:1", "names no host");
+	assert_refused_with("--health udp://*:1", "has no host to query");
 	assert_refused_with("--health udp://localhost:00", "has port 0");
 	assert_refused_with("--health udp://localhost:", "has no port");
 	memset(words + strlen(words), 'h', ADDRESS_HOST_BYTES - 1);
