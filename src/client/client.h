@@ -70,8 +70,8 @@ enum receive_state {
 };
 
 /*
- * Other operations in flight, at most one of each kind. For a UDP client only a GSO batch counts, as
- * a send; its other datagrams are counted in udp.sends.
+ * Other operations in flight, at most one of each kind. For a UDP client only a GSO batch counts,
+ * as a send; its other datagrams are counted in udp.sends.
  */
 enum {
 	IN_FLIGHT_SEND = 1 << 0,

@@ -240,8 +240,8 @@ void connection_on_sent(struct tcp *tcp, struct client *client, const struct io_
 /* ---- Cancelling and closing ---- */
 
 /*
- * Starts the cancel that is due. A closing client's operations are cancelled one after the other, by
- * their user_data: for a cancel by descriptor, the kernel looks at every operation that waits.
+ * Starts the cancel that is due. A closing client's operations are cancelled one after the other,
+ * by their user_data: for a cancel by descriptor, the kernel looks at every operation that waits.
  */
 static bool start_cancel(struct tcp *tcp, struct client *client)
 {
@@ -255,8 +255,9 @@ static bool start_cancel(struct tcp *tcp, struct client *client)
 void connection_on_cancel(struct tcp *tcp, struct client *client)
 {
 	/*
-	 * Its result does not matter: the cancel found the operation (0), came too late (ENOENT), or the operation is just completing (EALREADY). What counts is the last
-	 * completion of the operation itself.
+	 * Its result does not matter: the cancel found the operation (0), came too late (ENOENT),
+	 * or the operation is just completing (EALREADY). What counts is the last completion of the
+	 * operation itself.
 	 */
 	client->in_flight &= ~IN_FLIGHT_CANCEL & IN_FLIGHT_ALL;
 	hub_flush_later(tcp->hub, client);
