@@ -36,8 +36,9 @@ struct message {
 #define HUB_GRACE_MS 1000
 
 /*
- * A turn that begins this much late follows a stall: the process was stopped, or a callback was
- * slow. A busy server has none, though its timers wait for input.
+ * A turn that begins at least this much later than planned follows a stall: the process was
+ * stopped, or a callback was slow. Timers that are late because input is handled first are not
+ * one.
  */
 #define HUB_STALL_MS 250
 
@@ -107,7 +108,10 @@ size_t hub_memory_bytes(const struct hub *hub);
  */
 bool hub_is_memory_scarce(const struct hub *hub);
 
-/* Call the service's callbacks of these names, if it has them; hub_received() also counts. */
+/*
+ * Call the service's callbacks of these names, if it has them. hub_received() also counts;
+ * hub_received_unlisted() does both for a datagram of ROLLCALL_NONE.
+ */
 void hub_connected(struct hub *hub, struct client *client);
 void hub_received(struct hub *hub, struct client *client, const void *data, size_t bytes);
 void hub_received_unlisted(struct hub *hub, const struct origin *origin, const void *data,

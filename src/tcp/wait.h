@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * wait.h - TCP clients that cannot go on for lack of a shared resource: receive buffers, kernel
- * memory, or memory of the queues. They wait without spinning, and go on in the order in which they
- * came.
+ * memory, or memory of the queues. They are resumed in FIFO order; retries never spin.
  */
 #ifndef TCP_WAIT_H
 #define TCP_WAIT_H

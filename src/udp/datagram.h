@@ -41,7 +41,7 @@
 _Static_assert(DATAGRAM_PIECES >= DATAGRAM_PIECES_OF(DATAGRAM_PARTS_MAX, DATAGRAM_IPV6_BYTES_MAX),
 	       "every datagram has enough pieces");
 
-/* Datagrams in flight at a time; when all are, more are dropped and counted. */
+/* Datagrams and batches queued or in flight; beyond this, datagrams are dropped and counted. */
 #define DATAGRAM_SLOTS 4096
 
 struct endpoint;

@@ -14,8 +14,9 @@
 #include "udp/session.h"
 
 /*
- * Buckets of the rate limit, 4 MiB if there is one. To push out a source a flood needs about as
- * many datagrams as the limit allows all buckets together (rate.h).
+ * Buckets of the rate limit, 4 MiB, reserved only if there is one. A flood that is to take the
+ * buckets of other sources needs about the limit times the number of buckets, in datagrams a second
+ * (rate.h).
  */
 #define UDP_RATE_BUCKETS (1 << 18)
 
