@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "lib/describe.h"
 #include "lib/sqe.h"
 
 #define ERRNO_MAX 133
@@ -332,6 +333,7 @@ static void end_cancel(struct ring *ring, struct hostile_op *op)
 
 void hostile_complete(struct ring *ring)
 {
+	char text[DESCRIBE_BYTES];
 	struct hostile_op *op;
 
 	if (ring->ops_count == 0)
@@ -358,7 +360,8 @@ void hostile_complete(struct ring *ring)
 	case IORING_OP_CLOSE:
 		return finish(ring, op, hostile_byte() % 4 == 3 ? script_error() : 0, 0);
 	default:
-		fprintf(stderr, "opcode %u is not known here\n", op->sqe.opcode);
+		fprintf(stderr, "opcode %u is not simulated: %s\n", op->sqe.opcode,
+			describe_op(op->sqe.user_data, text));
 		abort();
 	}
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "lib/sim.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,7 +94,7 @@ struct sim *sim_begin(const struct sim_settings *settings, sim_outside outside, 
 	sim->context = context;
 	sim->random[0] = spread(&state);
 	sim->random[1] = spread(&state);
-	sim->now_ns = 1000000000;
+	sim->now_ns = SIM_START_NS;
 	sim->countdown = settings->failure.nth;
 	sim_current = sim;
 	return sim;
@@ -150,7 +148,7 @@ bool sim_chance(struct sim *sim, enum sim_fault fault)
 	    sim_random(sim, 65536) >= sim->settings.chance[fault])
 		return false;
 	sim->fired[fault]++;
-	sim_trace(sim, "  fault: %s", sim_fault_names[fault]);
+	sim_trace(sim, "fault: %s", sim_fault_names[fault]);
 	return true;
 }
 
@@ -221,30 +219,4 @@ void *__wrap_realloc(void *memory, size_t bytes)
 void *__wrap_memory_reserve(size_t bytes)
 {
 	return allocation_fails() ? NULL : __real_memory_reserve(bytes);
-}
-
-void sim_trace(struct sim *sim, const char *format, ...)
-{
-	va_list arguments;
-
-	if (!sim->settings.trace)
-		return;
-	va_start(arguments, format);
-	vprintf(format, arguments);
-	va_end(arguments);
-	putchar('\n');
-}
-
-void sim_fail(struct sim *sim, const char *format, ...)
-{
-	va_list arguments;
-
-	fflush(stdout);
-	fprintf(stderr, "seed %llu, %llu us: ", (unsigned long long)sim->settings.seed,
-		(unsigned long long)(sim->now_ns / 1000));
-	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
-	va_end(arguments);
-	fputc('\n', stderr);
-	abort();
 }

@@ -73,6 +73,14 @@ static void send_all(struct sim *sim, const struct request *request, const struc
 	} while (at < bytes);
 }
 
+size_t sim_segment_bytes(struct sim *sim, const struct io_uring_sqe *sqe)
+{
+	struct iovec one;
+	const struct msghdr message = sqe_message(sqe, &one);
+
+	return read_request(sim_file(sim, sqe->fd), &message).segment_bytes;
+}
+
 bool sim_refuse_datagram(struct sim *sim, struct sim_op *op)
 {
 	struct iovec one;
@@ -269,7 +277,7 @@ bool sim_try_receive_datagrams(struct sim *sim, struct sim_op *op)
 	while (file->datagrams) {
 		struct sim_buffer *buffer = sim_first_buffer(op->sqe.buf_group);
 		struct sim_datagram *first;
-		bool last;
+		bool last, ended;
 		int result;
 
 		while (is_continuation(file->datagrams, file->datagrams->next) &&
@@ -283,12 +291,13 @@ bool sim_try_receive_datagrams(struct sim *sim, struct sim_op *op)
 			return sim_finish(op, -ENOMEM);
 		result = lay_out(file, first, layout, buffer, sim_chance(sim, SIM_UDP_TRUNCATE));
 		note_received(sim, op, first, buffer->data, head_bytes(layout));
-		free(sim_take_datagram(file));
-		if (last) {
-			/* A datagram of length zero ends the multishot. */
-			return sim_finish_with_buffer(op, result);
-		}
-		if (sim_post_shot(op, result, sim_take_buffer(op->sqe.buf_group)))
+		op->received = sim_take_datagram(file);
+		/* A datagram of length zero ends the multishot. */
+		ended = last ? sim_finish_with_buffer(op, result)
+			     : sim_post_shot(op, result, sim_take_buffer(op->sqe.buf_group));
+		op->received = NULL;
+		free(first);
+		if (ended)
 			return true;
 		if (op->sqe.msg_flags & MSG_DONTWAIT && sim_chance(sim, SIM_EARLY_EAGAIN))
 			return sim_finish(op, -EAGAIN);

@@ -13,6 +13,9 @@
 
 #define SIM_NEVER UINT64_MAX
 
+/* The time at which a simulation begins, and from which its trace counts. */
+#define SIM_START_NS 1000000000
+
 /* Bytes in one direction, in a circular buffer. */
 struct sim_bytes {
 	uint8_t *bytes;
@@ -93,7 +96,8 @@ struct sim_op {
 	bool woken;	 /* has waited, and then received */
 	bool event_lost; /* waits for an event that was lost: only a cancel ends it */
 	uint64_t not_before_ns;
-	uint64_t digest; /* of the data of a send, when it was submitted */
+	const struct sim_datagram *received; /* what the next completion reports, for the trace */
+	uint64_t digest;		     /* of the data of a send, when it was submitted */
 };
 
 /* How long the server may pause after ENOMEM or ENOBUFS. */
@@ -221,6 +225,15 @@ void sim_flush_overflow(struct ring *ring);
 /* In each turn: fails the run if the server spins, starves a client, or misses a reset. */
 void sim_check_turn(struct sim *sim);
 
+/* ---- The trace ---- */
+
+void sim_trace_turn(struct sim *sim, uint64_t wait_ns);
+void sim_trace_submission(struct sim *sim, const struct io_uring_sqe *sqe);
+void sim_trace_completion(struct sim *sim, const struct sim_op *op, int result, uint32_t flags);
+
+/* What a client does with its connection, such as "half-closes". */
+void sim_trace_connection(const struct sim_connection *connection, const char *what);
+
 /* ---- Completions and buffers, for the operations ---- */
 
 /* Ends an operation; true. */
@@ -244,6 +257,9 @@ uint32_t sim_take_buffer(uint16_t group);
 
 bool sim_try(struct sim *sim, struct sim_op *op);
 bool sim_try_send_datagram(struct sim *sim, struct sim_op *op);
+
+/* The size of the datagrams of a send with GSO; 0: without. */
+size_t sim_segment_bytes(struct sim *sim, const struct io_uring_sqe *sqe);
 
 /* Ends the send of a datagram with EAGAIN: the socket is full; true. */
 bool sim_refuse_datagram(struct sim *sim, struct sim_op *op);

@@ -280,6 +280,7 @@ struct sim_connection *sim_connect(struct sim *sim, const struct address *to)
 		connection->local = *to;
 		connection->peer = sim_loopback(to->any.sa_family, sim_next_port(sim));
 		*last = connection;
+		sim_trace_connection(connection, "connects");
 		return connection;
 	}
 	return NULL;
@@ -308,11 +309,13 @@ int sim_read(struct sim_connection *connection, void *data, size_t bytes)
 
 void sim_shutdown(struct sim_connection *connection)
 {
+	sim_trace_connection(connection, "half-closes");
 	connection->client_ended = true;
 }
 
 void sim_reset(struct sim_connection *connection)
 {
+	sim_trace_connection(connection, "resets the connection");
 	mark_broken(connection);
 	connection->out.count = 0;
 }
@@ -334,6 +337,7 @@ bool sim_was_broken(const struct sim_connection *connection)
 
 void sim_release(struct sim_connection *connection)
 {
+	sim_trace_connection(connection, "closes");
 	connection->client_gone = true;
 	if (connection->out.count > 0 || !connection->client_ended)
 		mark_broken(connection);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "lib/describe.h"
 #include "lib/sim_kernel.h"
 
 static bool try_accept(struct sim *sim, struct sim_op *op)
@@ -255,6 +256,8 @@ void sim_close_released(struct sim *sim)
 
 static bool try_operation(struct sim *sim, struct sim_op *op)
 {
+	char text[DESCRIBE_BYTES];
+
 	if (op->sqe.opcode >= IORING_OP_LAST)
 		return sim_finish(op, -EINVAL);
 	switch (op->sqe.opcode) {
@@ -280,7 +283,8 @@ static bool try_operation(struct sim *sim, struct sim_op *op)
 	case IORING_OP_ASYNC_CANCEL:
 		return sim_try_cancel(sim, op);
 	default:
-		sim_fail(sim, "opcode %u is not simulated", op->sqe.opcode);
+		sim_fail(sim, "opcode %u is not simulated: %s", op->sqe.opcode,
+			 describe_op(op->sqe.user_data, text));
 	}
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "lib/describe.h"
 #include "lib/sim_kernel.h"
 
 int ring_create(struct ring **out, unsigned sq_entries, unsigned cq_entries, uint64_t spin_ns)
@@ -37,11 +38,13 @@ int ring_create(struct ring **out, unsigned sq_entries, unsigned cq_entries, uin
 
 void ring_destroy(struct ring *ring)
 {
+	char text[DESCRIBE_BYTES];
+
 	for (unsigned i = 0; i < ring->ops_end; i++)
 		if (ring->ops[i].used)
 			sim_fail(sim_current,
-				 "the ring is destroyed with an operation in flight: %llx",
-				 (unsigned long long)ring->ops[i].sqe.user_data);
+				 "the ring is destroyed with an operation in flight: %s",
+				 describe_op(ring->ops[i].sqe.user_data, text));
 	for (uint16_t group = 0; group < RING_GROUPS_MAX; group++)
 		ring_buffers_unregister(ring, group);
 	free(ring->sqes);
@@ -65,10 +68,7 @@ static void post(const struct sim_op *op, int result, uint32_t flags)
 	const struct io_uring_cqe cqe = { .user_data = user_data, .res = result, .flags = flags };
 	struct ring *ring = sim_current->ring;
 
-	sim_trace(sim_current, "  cqe kind %llu id %llu: %d%s",
-		  (unsigned long long)(user_data >> 56),
-		  (unsigned long long)(user_data & (((uint64_t)1 << 56) - 1)), result,
-		  flags & IORING_CQE_F_MORE ? " more" : "");
+	sim_trace_completion(sim_current, op, result, flags);
 	sim_current->progress |= result >= 0;
 	sim_current->ended[op->sqe.opcode % SIM_OPCODES][result < 0 ? -result % SIM_ERRORS : 0]++;
 	if (cq_is_full(ring)) {
@@ -201,10 +201,7 @@ void sim_submit(struct sim *sim)
 		size_t bytes;
 
 		*op = (struct sim_op){ .sqe = *sqe, .used = true, .fresh = true };
-		sim_trace(sim, "  sqe op %u kind %llu id %llu fd %d", sqe->opcode,
-			  (unsigned long long)(sqe->user_data >> 56),
-			  (unsigned long long)(sqe->user_data & (((uint64_t)1 << 56) - 1)),
-			  sqe->fd);
+		sim_trace_submission(sim, sqe);
 		if (sqe_is_send(sqe))
 			op->digest = sim_digest(sqe, &bytes);
 		if (sim_fails(sim, sqe->opcode))

@@ -218,7 +218,7 @@ int socket_delivery(struct ring *ring, int fd, struct socket_delivery *delivery)
 void socket_shutdown(struct ring *ring, int fd)
 {
 	(void)ring;
-	sim_trace(sim_current, "  shutdown of descriptor %d", fd);
+	sim_trace(sim_current, "shutdown of fd %d", fd);
 	sim_file(sim_current, fd)->connection->server_ended = true;
 	sim_current->progress = true;
 }
@@ -226,6 +226,7 @@ void socket_shutdown(struct ring *ring, int fd)
 void socket_reset_on_close(struct ring *ring, int fd)
 {
 	(void)ring;
+	sim_trace(sim_current, "reset when fd %d is closed", fd);
 	sim_file(sim_current, fd)->connection->reset_on_close = true;
 }
 

@@ -115,7 +115,7 @@ static int enter(struct sim *sim, uint64_t wait_ns)
 	struct ring *ring = sim->ring;
 	uint64_t deadline_ns = SIM_NEVER;
 
-	sim_trace(sim, "turn at %llu us", (unsigned long long)(sim->now_ns / 1000));
+	sim_trace_turn(sim, wait_ns);
 	sim_check_turn(sim);
 	sim->now_ns += 1 + sim_random(sim, TURN_NS_MAX);
 	sim_flush_overflow(ring);

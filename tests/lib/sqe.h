@@ -29,6 +29,19 @@ static inline bool sqe_is_send(const struct io_uring_sqe *sqe)
 	return sqe->opcode == IORING_OP_SEND || sqe->opcode == IORING_OP_SENDMSG;
 }
 
+static inline bool sqe_is_multishot(const struct io_uring_sqe *sqe)
+{
+	switch (sqe->opcode) {
+	case IORING_OP_ACCEPT:
+		return sqe->ioprio & IORING_ACCEPT_MULTISHOT;
+	case IORING_OP_RECV:
+	case IORING_OP_RECVMSG:
+		return sqe->ioprio & IORING_RECV_MULTISHOT;
+	default:
+		return false;
+	}
+}
+
 /* What a send sends, and to whom if that is said; `one` has to last as long. */
 static inline struct msghdr sqe_message(const struct io_uring_sqe *sqe, struct iovec *one)
 {

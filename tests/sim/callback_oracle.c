@@ -19,7 +19,7 @@ static void connected(struct rollcall_server *server, rollcall_client id, void *
 	struct checked_service *checked = context;
 	struct callback_oracle *oracle = checked->oracle;
 
-	sim_trace(oracle->sim, "client %" PRIu64 " connected", id);
+	sim_trace(oracle->sim, "callback: client %" PRIu64 " connected", id);
 	if (find(oracle, id))
 		sim_fail(oracle->sim, "ID %" PRIu64 " is used twice", id);
 	if (oracle->count > 0 && id < oracle->rising_below &&
@@ -57,7 +57,11 @@ static void received(struct rollcall_server *server, rollcall_client id, const v
 	struct callback_oracle *oracle = checked->oracle;
 	const bool udp = is_udp(server, id);
 
-	sim_trace(oracle->sim, "client %" PRIu64 " received %zu bytes", id, bytes);
+	if (id == ROLLCALL_NONE)
+		sim_trace(oracle->sim, "callback: message of %zu bytes, without a client", bytes);
+	else
+		sim_trace(oracle->sim, "callback: message of %zu bytes from client %" PRIu64, bytes,
+			  id);
 	/* ROLLCALL_NONE: the client table was full. */
 	if (id != ROLLCALL_NONE)
 		check_known(oracle, id, "a message of");
@@ -85,7 +89,7 @@ static void disconnected(struct rollcall_server *server, rollcall_client id, int
 	struct checked_service *checked = context;
 	struct callback_oracle *oracle = checked->oracle;
 
-	sim_trace(oracle->sim, "client %" PRIu64 " disconnected: %s", id,
+	sim_trace(oracle->sim, "callback: client %" PRIu64 " disconnected: %s", id,
 		  rollcall_reason_text(reason));
 	check_known(oracle, id, "the end of");
 	if (is_udp(server, id))
