@@ -20,21 +20,21 @@
 static uint64_t seed_now;
 static const char *program;
 
-/* A failed check aborts: say how to see it again. */
+/* A failed check aborts: says how to replay the run. */
 static void on_abort(int signal_number)
 {
 	const struct sim_failure *failure = torture_now();
-	char line[256];
+	char line[256], text[TORTURE_BYTES];
 	int bytes;
 
 	(void)signal_number;
 	if (failure->nth)
 		bytes = snprintf(line, sizeof(line),
-				 "failed; to see it:  %s --fail %d,%u,%d --trace\n", program,
-				 failure->opcode, failure->nth, failure->error);
+				 "failed; to replay it:  %s --fail %s --trace\n", program,
+				 torture_format(failure, text));
 	else
 		bytes = snprintf(line, sizeof(line),
-				 "failed; to see it:  %s --seed %" PRIu64 " --trace\n", program,
+				 "failed; to replay it:  %s --seed %" PRIu64 " --trace\n", program,
 				 seed_now);
 	if (write(STDERR_FILENO, line, (size_t)bytes) < 0)
 		_exit(3);
@@ -45,11 +45,42 @@ static void print_usage(FILE *to)
 {
 	fprintf(to,
 		"Usage: %s [--seeds FIRST-LAST | --seed N [--trace]]\n"
-		"       %s --torture | --fail OPCODE,NTH,ERRNO [--trace]\n"
-		"Runs the server on a simulated kernel. The same seed is the same run.\n"
-		"--torture: each operation and allocation fails once, with each error it can "
-		"have.\n",
+		"       %s --torture | --fail OPERATION,NTH,ERROR [--trace]\n",
 		program, program);
+}
+
+static void print_help(void)
+{
+	print_usage(stdout);
+	printf("Runs the server on a simulated kernel. The seed decides everything that\n"
+	       "happens: the same seed of the same build is the same run.\n"
+	       "\n"
+	       "  --seeds FIRST-LAST  run these seeds (default 1-1000), report what happened\n"
+	       "  --seed N            run this seed only\n"
+	       "  --torture           each operation and allocation fails once, with each\n"
+	       "                      error that it can have\n"
+	       "  --fail OPERATION,NTH,ERROR\n"
+	       "                      one of these failures, such as recv,3,ECONNRESET\n"
+	       "  --trace             print every event\n"
+	       "  -h, --help          print this text\n"
+	       "\n"
+	       "A failed run prints the seed, the simulated time, what is wrong, and the\n"
+	       "command that replays it with a trace. The trace has one event a line, after\n"
+	       "the simulated time:\n"
+	       "\n"
+	       "  turn                the server submits its operations and waits\n"
+	       "  submit: accept on listener 0 (fd 4)\n"
+	       "                      the kernel takes an operation\n"
+	       "  client 3 received 161 bytes, more to come\n"
+	       "                      a completion, likewise of listeners, endpoints (UDP\n"
+	       "                      sockets) and datagram slots\n"
+	       "  callback:           the server calls the service\n"
+	       "  network:            a TCP client connects, half-closes, resets or closes\n"
+	       "  fault:              the simulated kernel does by chance what a real one may\n"
+	       "                      do\n"
+	       "\n"
+	       "Read it from the end: search upwards for the client or the descriptor that\n"
+	       "the message names, and for the faults before.\n");
 }
 
 static double seconds(void)
@@ -103,7 +134,7 @@ static int run_torture(void)
 	double start = seconds();
 	unsigned count;
 
-	printf("one fails at a time:\n");
+	printf("one failure in each run:\n");
 	count = torture(&totals);
 	printf("%u failures in %.1f s\n", count, seconds() - start);
 	return count ? 0 : 1;
@@ -114,7 +145,8 @@ static int run_failure(const struct sim_failure *failure, bool trace)
 	static struct run_totals totals;
 	bool failed = run_with_failure(failure, trace, &totals);
 
-	printf("%s\n", failed ? "it has failed" : "the run has ended before it");
+	printf("%s\n",
+	       failed ? "the failure has happened" : "the run has ended before the failure");
 	return 0;
 }
 
@@ -145,14 +177,13 @@ int main(int argc, char **argv)
 	signal(SIGABRT, on_abort);
 	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		if (option == 'h') {
-			print_usage(stdout);
+			print_help();
 			return 0;
 		}
 		if (option == 's' && (!parse_seeds(optarg, &first, &last) || first > last))
 			return refuse("seeds, FIRST-LAST or N,", optarg);
-		if (option == 'f' &&
-		    sscanf(optarg, "%d,%u,%d", &failure.opcode, &failure.nth, &failure.error) != 3)
-			return refuse("failure, OPCODE,NTH,ERRNO,", optarg);
+		if (option == 'f' && !torture_parse(optarg, &failure))
+			return refuse("failure, OPERATION,NTH,ERROR,", optarg);
 		if (option == '?') {
 			print_usage(stderr);
 			return 64;
@@ -160,6 +191,9 @@ int main(int argc, char **argv)
 		trace |= option == 't';
 		tortured |= option == 'T';
 	}
+	/* So that nothing is lost when the server aborts. */
+	if (trace)
+		setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
 	if (failure.nth)
 		return run_failure(&failure, trace);
 	return tortured ? run_torture() : run_seeds(first, last, trace);

@@ -5,8 +5,8 @@
 #include <inttypes.h>
 #include <linux/io_uring.h>
 #include <stdio.h>
-#include <string.h>
 
+#include "lib/describe.h"
 #include "sim/stats_field.h"
 
 /*
@@ -14,20 +14,17 @@
  * handling.
  */
 static const struct {
-	const char *name;
 	int opcode;
 	int errors[12];
 } operations[] = {
-	{ "accept",
-	  IORING_OP_ACCEPT,
-	  { EMFILE, ENFILE, ENOBUFS, ENOMEM, ECONNABORTED, ECANCELED } },
-	{ "recv", IORING_OP_RECV, { ENOBUFS, ENOMEM, ECONNRESET, EAGAIN, ECANCELED } },
-	{ "send", IORING_OP_SEND, { EPIPE, ECONNRESET, ENOMEM, ENOBUFS, EAGAIN, ECANCELED } },
-	{ "sendmsg", IORING_OP_SENDMSG, { EPIPE, ECONNRESET, ENOMEM, ENOBUFS, EAGAIN, ECANCELED } },
-	{ "recvmsg", IORING_OP_RECVMSG, { ENOBUFS, ENOMEM, EAGAIN, ECANCELED } },
-	{ "read", IORING_OP_READ, { 0 } },
-	{ "cancel", IORING_OP_ASYNC_CANCEL, { ENOENT, EALREADY } },
-	{ "close", IORING_OP_CLOSE, { 0 } },
+	{ IORING_OP_ACCEPT, { EMFILE, ENFILE, ENOBUFS, ENOMEM, ECONNABORTED, ECANCELED } },
+	{ IORING_OP_RECV, { ENOBUFS, ENOMEM, ECONNRESET, EAGAIN, ECANCELED } },
+	{ IORING_OP_SEND, { EPIPE, ECONNRESET, ENOMEM, ENOBUFS, EAGAIN, ECANCELED } },
+	{ IORING_OP_SENDMSG, { EPIPE, ECONNRESET, ENOMEM, ENOBUFS, EAGAIN, ECANCELED } },
+	{ IORING_OP_RECVMSG, { ENOBUFS, ENOMEM, EAGAIN, ECANCELED } },
+	{ IORING_OP_READ, { 0 } },
+	{ IORING_OP_ASYNC_CANCEL, { ENOENT, EALREADY } },
+	{ IORING_OP_CLOSE, { 0 } },
 };
 
 /* Counters of the server that must have moved. */
@@ -83,13 +80,13 @@ static bool print_operation(size_t index, const uint64_t ended[SIM_ERRORS])
 	const int *errors = operations[index].errors;
 	bool complete = ended[0] > 0;
 
-	printf("  %-8s %" PRIu64 " good", operations[index].name, ended[0]);
+	printf("  %-8s %" PRIu64 " good", describe_opcode(operations[index].opcode), ended[0]);
 	for (int error = 1; error < SIM_ERRORS; error++)
 		if (ended[error])
-			printf(", %s %" PRIu64, strerrorname_np(error), ended[error]);
+			printf(", %s %" PRIu64, describe_error(error), ended[error]);
 	for (int i = 0; errors[i]; i++) {
 		if (ended[errors[i]] == 0)
-			printf(", %s NEVER", strerrorname_np(errors[i]));
+			printf(", %s NEVER", describe_error(errors[i]));
 		complete &= ended[errors[i]] > 0;
 	}
 	printf("\n");

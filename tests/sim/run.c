@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "lib/describe.h"
 #include "service/services.h"
 #include "sim/udp_client.h"
 #include "sim/udp_oracle.h"
@@ -374,12 +375,12 @@ static void live(struct run *run, struct run_totals *totals)
 	error = make_server(run);
 	sim_leave_server(run->sim);
 	if (error && !(error == -ENOMEM && sim_has_failed(run->sim)))
-		sim_fail(run->sim, "the server cannot be made: %d", error);
+		sim_fail(run->sim, "rollcall_create() failed: %s", describe_error(-error));
 	if (!error) {
 		make_clients(run);
 		error = rollcall_run(run->server);
 		if (error)
-			sim_fail(run->sim, "rollcall_run: %d", error);
+			sim_fail(run->sim, "rollcall_run() failed: %s", describe_error(-error));
 		callback_oracle_end(&run->callbacks);
 		udp_oracle_close(&run->udp_oracle);
 		udp_oracle_check_answers(&run->udp_oracle);

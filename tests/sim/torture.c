@@ -6,33 +6,28 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/describe.h"
+
 #define ERRORS_MAX 12
 
 /* What each operation can end with, as its manual page and the kernel say. */
 static const struct {
-	const char *name;
 	int opcode;
 	int errors[ERRORS_MAX];
 } kinds[] = {
-	{ "accept",
-	  IORING_OP_ACCEPT,
+	{ IORING_OP_ACCEPT,
 	  { EMFILE, ENFILE, ENOBUFS, ENOMEM, ECONNABORTED, EINTR, EAGAIN, EPERM, EPROTO, EINVAL } },
-	{ "recv",
-	  IORING_OP_RECV,
+	{ IORING_OP_RECV,
 	  { ENOBUFS, ENOMEM, EINTR, ECONNRESET, ETIMEDOUT, ENOTCONN, EHOSTUNREACH, EFAULT } },
-	{ "send",
-	  IORING_OP_SEND,
+	{ IORING_OP_SEND,
 	  { EPIPE, ECONNRESET, ENOMEM, ENOBUFS, EINTR, EAGAIN, ETIMEDOUT, EHOSTUNREACH } },
-	{ "sendmsg",
-	  IORING_OP_SENDMSG,
+	{ IORING_OP_SENDMSG,
 	  { EPIPE, ECONNRESET, ENOMEM, ENOBUFS, EINTR, EAGAIN, EPERM, EMSGSIZE, ENETUNREACH } },
-	{ "recvmsg",
-	  IORING_OP_RECVMSG,
-	  { ENOBUFS, ENOMEM, EINTR, EAGAIN, ECONNREFUSED, EFAULT, ENETDOWN } },
-	{ "read", IORING_OP_READ, { ENOMEM, EINTR, EAGAIN, EIO } },
-	{ "cancel", IORING_OP_ASYNC_CANCEL, { ENOENT, EALREADY } },
-	{ "close", IORING_OP_CLOSE, { EINTR, EIO, ENOSPC } },
-	{ "allocation", SIM_ALLOCATION, { ENOMEM } },
+	{ IORING_OP_RECVMSG, { ENOBUFS, ENOMEM, EINTR, EAGAIN, ECONNREFUSED, EFAULT, ENETDOWN } },
+	{ IORING_OP_READ, { ENOMEM, EINTR, EAGAIN, EIO } },
+	{ IORING_OP_ASYNC_CANCEL, { ENOENT, EALREADY } },
+	{ IORING_OP_CLOSE, { EINTR, EIO, ENOSPC } },
+	{ SIM_ALLOCATION, { ENOMEM } },
 };
 
 static struct sim_failure now;
@@ -40,6 +35,35 @@ static struct sim_failure now;
 const struct sim_failure *torture_now(void)
 {
 	return &now;
+}
+
+static const char *name_of(int opcode)
+{
+	return opcode == SIM_ALLOCATION ? "allocation" : describe_opcode(opcode);
+}
+
+const char *torture_format(const struct sim_failure *failure, char text[static TORTURE_BYTES])
+{
+	snprintf(text, TORTURE_BYTES, "%s,%u,%s", name_of(failure->opcode), failure->nth,
+		 describe_error(failure->error));
+	return text;
+}
+
+bool torture_parse(const char *text, struct sim_failure *failure)
+{
+	char name[16], error[24], rest;
+	bool found = false;
+
+	if (sscanf(text, "%15[a-z],%u,%23[A-Z0-9]%c", name, &failure->nth, error, &rest) != 3)
+		return false;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds) && !found; i++) {
+		failure->opcode = kinds[i].opcode;
+		found = strcmp(name, name_of(failure->opcode)) == 0;
+	}
+	failure->error = SIM_ERRORS - 1;
+	while (failure->error > 0 && strcmp(error, describe_error(failure->error)) != 0)
+		failure->error--;
+	return found && failure->error > 0 && failure->nth > 0;
 }
 
 unsigned torture(struct run_totals *totals)
@@ -54,8 +78,8 @@ unsigned torture(struct run_totals *totals)
 			for (; run_with_failure(&now, false, totals); now.nth++)
 				count++;
 		}
-		printf("  %-12s %6u failures\n", kinds[kind].name, count);
-		/* A kind that never came would show nothing. */
+		printf("  %-12s %6u failures\n", name_of(kinds[kind].opcode), count);
+		/* Without a single failure of a kind the runs would prove nothing. */
 		if (count == 0)
 			return 0;
 		all += count;

@@ -9,12 +9,21 @@
 #include "sim/run.h"
 
 /*
- * Runs all; returns how many failures there were. Each time the server lives on or fails cleanly,
- * or else the process ends.
+ * Runs all; returns the number of failures. Each time the server must continue or fail cleanly;
+ * otherwise the process ends.
  */
 unsigned torture(struct run_totals *totals);
 
-/* What is tried at the moment, for the message if it fails. */
+/* The failure of the current run, for a message; its nth is 0 before the first. */
 const struct sim_failure *torture_now(void);
+
+/* Fits the text of a failure. */
+#define TORTURE_BYTES 64
+
+/* Formats a failure as "recv,3,ECONNRESET". Returns `text`. */
+const char *torture_format(const struct sim_failure *failure, char text[static TORTURE_BYTES]);
+
+/* Parses such a text. false: malformed. */
+bool torture_parse(const char *text, struct sim_failure *failure);
 
 #endif

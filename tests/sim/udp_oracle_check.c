@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #include "base/base.h"
+#include "lib/describe.h"
 #include "sim/stats_field.h"
 #include "sim/udp_oracle.h"
 
@@ -105,8 +106,8 @@ void udp_oracle_check_gone(const struct udp_oracle *oracle, const struct udp_ora
 		sim_fail(oracle->sim, "client %" PRIu64 " was forgotten, but had sent in time",
 			 client->id);
 	if (client->reason != -ENOSPC && client->reason != -ETIME && client->reason != -ESHUTDOWN)
-		sim_fail(oracle->sim, "client %" PRIu64 " has disconnected: %d", client->id,
-			 client->reason);
+		sim_fail(oracle->sim, "client %" PRIu64 " has disconnected: %s", client->id,
+			 describe_error(-client->reason));
 }
 
 static void add_up(const struct udp_oracle *oracle, struct rollcall_stats *stats)
