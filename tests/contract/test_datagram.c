@@ -145,9 +145,9 @@ static void buffer_too_small(void **state)
 }
 
 /* Without a buffer it ends with ENOBUFS; the datagrams wait, and come when there is one again. */
-static void buffers_run_dry(void **state)
+static void buffers_exhausted(void **state)
 {
-	struct completion held[BUFFERS], dry;
+	struct completion held[BUFFERS], failed;
 	struct arrival arrival;
 	struct peer peer;
 
@@ -159,9 +159,9 @@ static void buffers_run_dry(void **state)
 		peer_send_all(&peer, &i, 1);
 	for (uint8_t i = 0; i < BUFFERS; i++)
 		held[i] = completion_of(RECEIVE);
-	dry = completion_of(RECEIVE);
-	assert_int_equal(dry.res, -ENOBUFS);
-	assert_false(dry.flags & (IORING_CQE_F_BUFFER | IORING_CQE_F_MORE));
+	failed = completion_of(RECEIVE);
+	assert_int_equal(failed.res, -ENOBUFS);
+	assert_false(failed.flags & (IORING_CQE_F_BUFFER | IORING_CQE_F_MORE));
 	for (uint8_t i = 0; i < BUFFERS; i++) {
 		take_arrival(held[i], &arrival);
 		assert_int_equal(arrival.payload[0], i);
@@ -211,7 +211,7 @@ int main(void)
 		TEST(empty),
 		TEST(truncated),
 		TEST(buffer_too_small),
-		TEST(buffers_run_dry),
+		TEST(buffers_exhausted),
 		TEST(do_not_wait),
 	};
 

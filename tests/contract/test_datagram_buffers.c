@@ -6,7 +6,7 @@
 #define TOO_MANY 200
 
 /* What was asked for is had, if it is not more than any system allows; a little is had always. */
-static void room_is_had(void **state)
+static void sizes_granted(void **state)
 {
 	static const struct socket_buffers asked[] = {
 		{ 0, 0 }, { 1, 1 }, { 65536, 65536 }, { 100000, 0 }, { 0, 100000 },
@@ -101,7 +101,7 @@ static void no_drops(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(room_is_had),
+		TEST(sizes_granted),
 		TEST(drops_are_counted),
 		TEST(no_drops),
 	};

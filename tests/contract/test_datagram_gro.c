@@ -44,7 +44,7 @@ static int send_segments(const struct peer *peer, size_t bytes, uint16_t segment
 }
 
 /* The peer gets as many datagrams as there are segments, in order; the last may be shorter. */
-static void leave_together(void **state)
+static void gso_batch(void **state)
 {
 	static const struct {
 		size_t bytes;
@@ -83,7 +83,7 @@ static void leave_together(void **state)
 }
 
 /* Too many segments, and too many bytes in all, however they are split. Nothing leaves then. */
-static void refused_together(void **state)
+static void gso_batch_refused(void **state)
 {
 	static const struct {
 		size_t bytes;
@@ -113,7 +113,7 @@ static void refused_together(void **state)
 }
 
 /* What has left together comes in one completion, with the size of all but the last. */
-static void come_together(void **state)
+static void gro_batch(void **state)
 {
 	static const struct {
 		size_t bytes, segment_bytes;
@@ -154,7 +154,7 @@ static void come_together(void **state)
 }
 
 /* On a wildcard address they come with the address asked too. */
-static void come_together_to_any(void **state)
+static void gro_batch_on_wildcard(void **state)
 {
 	struct arrival arrival;
 	struct in_pktinfo info;
@@ -179,7 +179,7 @@ static void come_together_to_any(void **state)
 }
 
 /* What is larger than a buffer is cut, in the middle of a datagram. */
-static void cut_together(void **state)
+static void gro_batch_truncated(void **state)
 {
 	const size_t capacity =
 		BUFFER_BYTES - sizeof(struct io_uring_recvmsg_out) - NAME_BYTES - CONTROL_BYTES;
@@ -206,7 +206,7 @@ static void cut_together(void **state)
 }
 
 /* Control data that does not fit is cut, with MSG_CTRUNC; the datagrams come all the same. */
-static void control_room(void **state)
+static void control_buffer_size(void **state)
 {
 	static const struct {
 		size_t capacity;
@@ -243,8 +243,9 @@ static void control_room(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(leave_together),	    TEST(refused_together), TEST(come_together),
-		TEST(come_together_to_any), TEST(cut_together),	    TEST(control_room),
+		TEST(gso_batch),	   TEST(gso_batch_refused),
+		TEST(gro_batch),	   TEST(gro_batch_on_wildcard),
+		TEST(gro_batch_truncated), TEST(control_buffer_size),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

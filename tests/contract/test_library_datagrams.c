@@ -71,7 +71,7 @@ static void cut_into(int fd, int bytes)
 	expect(setsockopt(fd, SOL_UDP, UDP_SEGMENT, &bytes, sizeof(bytes)) == 0);
 }
 
-static void come_together(void)
+static void send_at_once(void)
 {
 	uint8_t all[SEGMENTS * SEGMENT_BYTES + LAST_BYTES];
 	int fd = dial_udp();
@@ -88,11 +88,11 @@ static void come_together(void)
 
 /* Datagrams that a peer sends as one arrive as one, are delivered one by one, and so answered;
  * the answers leave as one. */
-static void together(void **state)
+static void batches(void **state)
 {
 	(void)state;
 	create_and_listen();
-	run(come_together);
+	run(send_at_once);
 	assert_int_equal(stats_now().messages_received, SEGMENTS + 1);
 	assert_int_equal(stats_now().bytes_received, SEGMENTS * SEGMENT_BYTES + LAST_BYTES);
 	assert_int_equal(stats_now().udp_batches_received, 1);
@@ -293,8 +293,8 @@ static void unreachable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		DATAGRAM_TEST(together), DATAGRAM_TEST(narrow_way),  DATAGRAM_TEST(kernel_drops),
-		DATAGRAM_TEST(empty),	 DATAGRAM_TEST(unreachable),
+		DATAGRAM_TEST(batches), DATAGRAM_TEST(narrow_way),  DATAGRAM_TEST(kernel_drops),
+		DATAGRAM_TEST(empty),	DATAGRAM_TEST(unreachable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -139,27 +139,27 @@ static void reset_by_peer(void **state)
 }
 
 /* With all buffers taken it ends with ENOBUFS; when one has come back it can be started again. */
-static void buffers_run_dry(void **state)
+static void buffers_exhausted(void **state)
 {
 	static uint8_t bytes[(BUFFERS + 1) * BUFFER_BYTES];
-	struct completion held[BUFFERS], dry;
+	struct completion held[BUFFERS], failed;
 	size_t left = sizeof(bytes), count = 0;
 
 	(void)state;
 	start_receive(fd, 0, RECEIVE);
 	peer_send_all(&peer, bytes, sizeof(bytes));
 	for (;;) {
-		dry = completion_of(RECEIVE);
-		if (dry.res < 0)
+		failed = completion_of(RECEIVE);
+		if (failed.res < 0)
 			break;
 		assert_in_range(count, 0, BUFFERS - 1);
-		held[count++] = dry;
-		left -= (size_t)dry.res;
-		if (!(dry.flags & IORING_CQE_F_MORE))
+		held[count++] = failed;
+		left -= (size_t)failed.res;
+		if (!(failed.flags & IORING_CQE_F_MORE))
 			start_receive(fd, 0, RECEIVE);
 	}
-	assert_int_equal(dry.res, -ENOBUFS);
-	assert_false(dry.flags & (IORING_CQE_F_BUFFER | IORING_CQE_F_MORE));
+	assert_int_equal(failed.res, -ENOBUFS);
+	assert_false(failed.flags & (IORING_CQE_F_BUFFER | IORING_CQE_F_MORE));
 	assert_int_equal(count, BUFFERS);
 	for (size_t i = 0; i < BUFFERS; i++)
 		take_bytes(&held[i], bytes);
@@ -185,7 +185,7 @@ static void return_unused(const struct completion *failed)
 static void no_buffer_no_data(void **state)
 {
 	static uint8_t bytes[BUFFER_BYTES];
-	struct completion held[BUFFERS], dry;
+	struct completion held[BUFFERS], failed;
 
 	(void)state;
 	for (size_t i = 0; i < BUFFERS; i++) {
@@ -197,14 +197,14 @@ static void no_buffer_no_data(void **state)
 		}
 		assert_int_equal(held[i].res, 1);
 		if (held[i].flags & IORING_CQE_F_MORE) {
-			dry = completion_of(RECEIVE);
-			assert_in_range(dry.res, -ENOBUFS, -EAGAIN);
-			return_unused(&dry);
+			failed = completion_of(RECEIVE);
+			assert_in_range(failed.res, -ENOBUFS, -EAGAIN);
+			return_unused(&failed);
 		}
 	}
 	start_receive(fd, 0, RECEIVE);
-	dry = completion_of(RECEIVE);
-	assert_int_equal(dry.res, -ENOBUFS);
+	failed = completion_of(RECEIVE);
+	assert_int_equal(failed.res, -ENOBUFS);
 	for (size_t i = 0; i < BUFFERS; i++)
 		take_bytes(&held[i], bytes);
 }
@@ -321,7 +321,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(several_arrivals),	   TEST(order_of_bytes), TEST(end_of_stream),
-		TEST(half_close),	   TEST(reset_by_peer),	 TEST(buffers_run_dry),
+		TEST(half_close),	   TEST(reset_by_peer),	 TEST(buffers_exhausted),
 		TEST(no_buffer_no_data),   TEST(do_not_wait),	 TEST(completion_queue_overflows),
 		TEST(started_after_reset),
 	};

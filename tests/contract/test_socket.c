@@ -38,7 +38,7 @@ static void resolve(void **state)
 }
 
 /* No more addresses than there is space for. */
-static void resolve_into_little_room(void **state)
+static void resolve_more_than_fit(void **state)
 {
 	struct address addresses[2] = { 0 };
 
@@ -317,7 +317,7 @@ static void limit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CONTRACT_TEST(resolve),		CONTRACT_TEST(resolve_into_little_room),
+		CONTRACT_TEST(resolve),		CONTRACT_TEST(resolve_more_than_fit),
 		CONTRACT_TEST(resolve_nothing), CONTRACT_TEST(listen_twice),
 		CONTRACT_TEST(listen_again),	CONTRACT_TEST(bind_twice),
 		CONTRACT_TEST(both_families),	CONTRACT_TEST(foreign_address),

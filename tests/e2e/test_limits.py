@@ -46,7 +46,7 @@ def test_table_full(server):
         sock.close()
 
 
-def test_room_for_one(server):
+def test_one_slot(server):
     """With room for one client a hundred are served one after the other, in any case all of
     them."""
     rollcall = server("--max-clients", "1")
@@ -89,16 +89,16 @@ def test_few_descriptors(server):
     served and the others wait for them to leave."""
     rollcall = server(preexec=limit_files(32, 32))
     (line,) = rollcall.wait_for_log("rollcall: (?:info|warning): .*(RLIMIT_NOFILE|descriptor|open files)")
-    room = min(number for number in map(int, re.findall(r"\d+", line)) if number > 1)
-    assert 4 <= room < 32
-    socks = [connect(rollcall.tcp) for _ in range(room + 5)]
+    capacity = min(number for number in map(int, re.findall(r"\d+", line)) if number > 1)
+    assert 4 <= capacity < 32
+    socks = [connect(rollcall.tcp) for _ in range(capacity + 5)]
     for sock in socks:
         sock.sendall(b"hello\n")
-    wait_until(lambda: sum(map(answered, socks)) == room, f"{room} answers")
-    assert all(is_silent(sock, 0.05) for sock in socks[room:])
+    wait_until(lambda: sum(map(answered, socks)) == capacity, f"{capacity} answers")
+    assert all(is_silent(sock, 0.05) for sock in socks[capacity:])
     for sock in socks[:5]:
         sock.close()
-    wait_until(lambda: all(map(answered, socks[room:])), "the others to be served")
+    wait_until(lambda: all(map(answered, socks[capacity:])), "the others to be served")
     for sock in socks[5:]:
         sock.close()
 

@@ -128,7 +128,7 @@ static inline void control_add(struct control *control, int level, int type, con
 }
 
 /* What comes is one buffer of datagrams of a size (udp(7), UDP_GRO). */
-static inline void come_together(const struct datagram_in *in, int segment_bytes)
+static inline void receive_batch(const struct datagram_in *in, int segment_bytes)
 {
 	struct datagram_in all = *in;
 	struct control control = { 0 };

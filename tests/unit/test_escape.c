@@ -178,7 +178,7 @@ static void texts(void **state)
 {
 	static const struct {
 		const char *text;
-		size_t room;
+		size_t capacity;
 		const char *expected;
 	} cases[] = {
 		{ "", 3, "" },
@@ -195,9 +195,9 @@ static void texts(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		char text[101];
-		size_t used = escape_text(text, cases[i].room, cases[i].text);
+		size_t used = escape_text(text, cases[i].capacity, cases[i].text);
 
-		assert_in_range(used, 0, cases[i].room);
+		assert_in_range(used, 0, cases[i].capacity);
 		text[used] = '\0';
 		assert_string_equal(text, cases[i].expected);
 	}

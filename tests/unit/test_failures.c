@@ -116,7 +116,7 @@ static void create_without_memory(void **state)
 }
 
 /* The number that is needed is named. */
-static void no_room_for_clients(void **state)
+static void no_descriptor_for_clients(void **state)
 {
 	struct failure failure;
 
@@ -223,7 +223,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(create_without_memory),
-		cmocka_unit_test(no_room_for_clients),
+		cmocka_unit_test(no_descriptor_for_clients),
 		cmocka_unit_test(create),
 		cmocka_unit_test(listening),
 		cmocka_unit_test(privileged_ports),

@@ -153,7 +153,7 @@ static uint64_t against_exact(uint64_t seed, uint64_t gap_ns, uint64_t *refused)
 }
 
 /* As long as no set holds more sources than it has buckets, the limit is exact. */
-static void exact_with_room(void **state)
+static void exact_with_free_buckets(void **state)
 {
 	uint64_t refused = 0;
 
@@ -300,7 +300,7 @@ int main(void)
 		cmocka_unit_test(every_limit),
 		cmocka_unit_test(sources_apart),
 		cmocka_unit_test(clock_at_zero),
-		cmocka_unit_test(exact_with_room),
+		cmocka_unit_test(exact_with_free_buckets),
 		cmocka_unit_test(never_too_much),
 		cmocka_unit_test(full_buckets_change_hands),
 		cmocka_unit_test(flood),

@@ -33,7 +33,7 @@ static void refused(void **state)
 		uint64_t counts[2];
 
 		receive_datagram(&in);
-		come_together(&in, 2);
+		receive_batch(&in, 2);
 		after = stats_now();
 		memcpy(&counts[0], (const char *)&before + cases[i].counter, sizeof(counts[0]));
 		memcpy(&counts[1], (const char *)&after + cases[i].counter, sizeof(counts[1]));
@@ -110,7 +110,7 @@ static void split(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		const struct datagram_in in = datagram_from("192.0.2.1", 2001, cases[i].text);
 
-		come_together(&in, cases[i].segment_bytes);
+		receive_batch(&in, cases[i].segment_bytes);
 		expect(cases[i].expected);
 		batches += cases[i].batches;
 		assert_case(cases[i].text, stats_now().udp_batches_received, batches);
@@ -154,19 +154,19 @@ static void closed_between(void **state)
 	(void)state;
 	on_message = close_client;
 	serve("udp://192.0.2.9:7070");
-	come_together(&in, 1);
+	receive_batch(&in, 1);
 	expect("+0 0:a +1 1:b -0(-125) -1(-125) ");
 }
 
 /* Each of those that came together counts against the rate. */
-static void rate_of_those_together(void **state)
+static void rate_of_a_batch(void **state)
 {
 	const struct datagram_in in = datagram_from("192.0.2.1", 2001, "abcde");
 
 	(void)state;
 	options.udp_rate = 3;
 	serve("udp://192.0.2.9:7070");
-	come_together(&in, 1);
+	receive_batch(&in, 1);
 	expect("+0 0:a 0:b 0:c ");
 	assert_int_equal(stats_now().udp_dropped_rate, 2);
 }
@@ -273,7 +273,7 @@ int main(void)
 		UDP_TEST(split),
 		UDP_TEST(split_garbage),
 		UDP_TEST(closed_between),
-		UDP_TEST(rate_of_those_together),
+		UDP_TEST(rate_of_a_batch),
 		UDP_TEST(kernel_drops),
 		UDP_TEST(kernel_drops_of_endpoints),
 		UDP_TEST(kernel_drops_of_long),

@@ -84,7 +84,7 @@ static void full_submission_queue(void **state)
 }
 
 /* An interrupted write is started again at once; one that found no room, after a while. */
-static void no_room(void **state)
+static void would_block(void **state)
 {
 	static const int results[] = { -EAGAIN, 0 };
 
@@ -156,7 +156,7 @@ static void detached_while_writing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(in_parts), TEST(full_submission_queue),  TEST(no_room),
+		TEST(in_parts), TEST(full_submission_queue),  TEST(would_block),
 		TEST(refused),	TEST(detached_while_waiting), TEST(detached_while_writing),
 	};
 

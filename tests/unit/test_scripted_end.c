@@ -24,7 +24,7 @@ static void ended_in_a_batch(void **state)
 	(void)state;
 	serve(ADDRESS);
 	on_message = stop_twice;
-	come_together(&in, 1);
+	receive_batch(&in, 1);
 	turn();
 	expect("+0 0:a -0(-108) ");
 	assert_int_equal(stats_now().udp_clients, 1);

@@ -208,8 +208,8 @@ static void destroy_posts(void)
 	posts_destroy(&parts.posts, &parts, NULL);
 }
 
-/* With room for so few more timers; returns what it says, without memory for another one. */
-static int init_with_room(int (*init)(void), void (*destroy)(void), size_t room)
+/* Calls init() with space for `left` more timers, and without memory for another one. */
+static int init_with_timers_left(int (*init)(void), void (*destroy)(void), size_t left)
 {
 	struct timers *timers = &parts.hub.timers;
 	int error;
@@ -217,7 +217,7 @@ static int init_with_room(int (*init)(void), void (*destroy)(void), size_t room)
 	parts = (struct rollcall_server){ .hub.options = options };
 	do
 		assert_int_equal(timers_reserve(timers), 0);
-	while (timers->capacity - timers->reserved > room);
+	while (timers->capacity - timers->reserved > left);
 	failing = 1;
 	error = init();
 	assert_int_equal(failing, 0);
@@ -242,8 +242,8 @@ static void rooms_for_timers(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(all); i++)
-		for (size_t room = 0; room < all[i].timers; room++)
-			assert_int_equal(init_with_room(all[i].init, all[i].destroy, room),
+		for (size_t left = 0; left < all[i].timers; left++)
+			assert_int_equal(init_with_timers_left(all[i].init, all[i].destroy, left),
 					 -ENOMEM);
 }
 

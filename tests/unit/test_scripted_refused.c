@@ -26,7 +26,7 @@ static int begin(void **state)
 }
 
 /* Whether two answers of so many bytes leave together. */
-static bool leave_together(size_t each)
+static bool send_batch(size_t each)
 {
 	unsigned segment_bytes;
 
@@ -54,7 +54,7 @@ static void one_by_one(void **state)
 		assert_false(is_sending());
 		assert_int_equal(stats_now().udp_send_errors, 0);
 		assert_int_equal(stats_now().udp_batches_sent, 0);
-		assert_false(leave_together(1));
+		assert_false(send_batch(1));
 		assert_int_equal(scripted_end(state), 0);
 		assert_int_equal(begin(state), 0);
 	}
@@ -68,7 +68,7 @@ static void only_that_client(void **state)
 	complete_send(-EIO);
 	while (is_sending())
 		complete_send(2);
-	assert_false(leave_together(2));
+	assert_false(send_batch(2));
 	come("192.0.2.2", 2001, "hello");
 	expect("+1 1:hello ");
 	for (int i = 0; i < 2; i++)
@@ -110,7 +110,7 @@ static void no_slots(void **state)
 }
 
 /* A socket without room loses what was to be sent, and nothing waits. */
-static void no_room(void **state)
+static void send_buffer_full(void **state)
 {
 	(void)state;
 	answer(15, 5);
@@ -119,7 +119,7 @@ static void no_room(void **state)
 	assert_false(is_sending());
 	assert_int_equal(stats_now().udp_sends_dropped, 3);
 	assert_int_equal(stats_now().udp_send_errors, 0);
-	assert_true(leave_together(5));
+	assert_true(send_batch(5));
 }
 
 /* Other errors lose all that left together, and each counts; nothing is tried again. */
@@ -134,7 +134,7 @@ static void other_errors(void **state)
 	complete_send(-EINVAL);
 	assert_false(is_sending());
 	assert_int_equal(stats_now().udp_send_errors, 4);
-	assert_true(leave_together(5));
+	assert_true(send_batch(5));
 	assert_int_equal(stats_now().udp_send_errors, 4);
 }
 
@@ -288,7 +288,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(one_by_one),	  TEST(only_that_client), TEST(one_slot),
-		TEST(no_slots),		  TEST(no_room),	  TEST(other_errors),
+		TEST(no_slots),		  TEST(send_buffer_full), TEST(other_errors),
 		TEST(errors_one_by_one),  TEST(later_answers),	  TEST(several_batches),
 		TEST(refused_later),	  TEST(closed_meanwhile), TEST(cancelled_at_the_end),
 		TEST(refused_at_the_end),

@@ -186,7 +186,7 @@ static void numbered_answers(void **state)
 }
 
 /* Numbered answers that leave together have each its own header. */
-static void numbered_together(void **state)
+static void numbered_batch(void **state)
 {
 	uint8_t sent[2 * (RTP_HEADER_BYTES + 3)];
 
@@ -272,7 +272,7 @@ int main(void)
 		UDP_TEST(sources_of_an_address),
 		UDP_TEST(delivered_once),
 		UDP_TEST(numbered_answers),
-		UDP_TEST(numbered_together),
+		UDP_TEST(numbered_batch),
 		UDP_TEST(longest),
 		UDP_TEST(memory_of_a_client),
 	};

@@ -289,7 +289,7 @@ static void cancelled_one_by_one(void **state)
 }
 
 /* The pool of buffers is dry for a client, at the end of a turn. */
-static void run_dry(int fd)
+static void exhaust_buffers(int fd)
 {
 	complete(started(IORING_OP_RECV, fd), -ENOBUFS, 0);
 	turn();
@@ -308,28 +308,28 @@ static void pool(void **state)
 	fd = accept_client();
 	other = accept_client();
 	complete(started(IORING_OP_RECV, other), -ENOBUFS, 0);
-	run_dry(fd);
+	exhaust_buffers(fd);
 	assert_int_equal(buffers->count, 2 * HUB_TCP_BUFFERS);
 	assert_int_equal(stats_now().buffers_exhausted, 2);
-	run_dry(fd);
+	exhaust_buffers(fd);
 	assert_int_equal(buffers->count, 4 * HUB_TCP_BUFFERS);
 	/* All but a byte of what is much, and more in the next turn. */
 	for (size_t left = TCP_TURN_BYTES_MAX - 1; left > 0; left -= min_size(left, 65536))
 		complete_with_buffer(started(IORING_OP_RECV, fd), BUFFERS_TCP,
 				     min_size(left, 65536));
-	run_dry(fd);
+	exhaust_buffers(fd);
 	assert_int_equal(buffers->count, 8 * HUB_TCP_BUFFERS);
 	receive(fd, "x", 1);
 	assert_int_equal(buffers->count, 8 * HUB_TCP_BUFFERS);
 	/* Much. */
 	for (size_t i = 0; i < TCP_TURN_BYTES_MAX / 65536; i++)
 		complete_with_buffer(started(IORING_OP_RECV, fd), BUFFERS_TCP, 65536);
-	run_dry(fd);
+	exhaust_buffers(fd);
 	assert_int_equal(buffers->count, 8 * HUB_TCP_BUFFERS - 1);
 	for (unsigned i = 0; i < 8 * HUB_TCP_BUFFERS; i++)
 		receive(fd, "x", 1);
 	assert_int_equal(buffers->count, HUB_TCP_BUFFERS);
-	run_dry(fd);
+	exhaust_buffers(fd);
 	assert_int_equal(buffers->count, 2 * HUB_TCP_BUFFERS);
 }
 

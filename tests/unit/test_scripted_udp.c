@@ -216,7 +216,7 @@ static void note_log(enum rollcall_log_level level, const char *text, void *cont
 }
 
 /* What the kernel holds of datagrams is what was asked for, and a line says where it is less. */
-static void room(void **state)
+static void socket_buffer_sizes_logged(void **state)
 {
 	static const struct {
 		size_t receive_bytes, send_bytes;
@@ -261,7 +261,7 @@ int main(void)
 		UDP_TEST(closed_while_sending),
 		UDP_TEST(ended_by_an_empty_one),
 		UDP_TEST(failing_receive),
-		UDP_TEST(room),
+		UDP_TEST(socket_buffer_sizes_logged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -159,7 +159,7 @@ static void one_by_one(void **state)
 	assert_int_equal(stats_now().udp_batches_sent, 0);
 }
 
-static void answer_and_make_room(rollcall_client client, const void *data, size_t size)
+static void answer_and_free_slot(rollcall_client client, const void *data, size_t size)
 {
 	assert_int_equal(rollcall_send(server, client, data, size), 0);
 	if (client == ROLLCALL_NONE)
@@ -175,8 +175,8 @@ static void client_afterwards(void **state)
 	options.udp_clients_per_source_max = 1;
 	serve("udp://192.0.2.9:7070");
 	come("192.0.2.1", 2001, "x");
-	on_message = answer_and_make_room;
-	come_together(&in, 1);
+	on_message = answer_and_free_slot;
+	receive_batch(&in, 1);
 	expect("+0 0:x none:a +1 1:b -0(-125) ");
 	assert_sent("a", "192.0.2.1", 2002);
 	assert_sent("b", "192.0.2.1", 2002);
