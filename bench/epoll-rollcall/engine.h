@@ -38,7 +38,7 @@
 
 struct ring {
 	int epoll;
-	unsigned room, count; /* of sqes; without room the queue is full for those who ask */
+	unsigned capacity, count; /* of sqes; a capacity of 0: the queue is full */
 	struct io_uring_sqe sqes[ENGINE_BATCH];
 };
 

@@ -38,7 +38,7 @@ void ring_destroy(struct ring *ring)
 
 struct io_uring_sqe *ring_sqe(struct ring *ring)
 {
-	return ring->count < ring->room ? &ring->sqes[ring->count++] : NULL;
+	return ring->count < ring->capacity ? &ring->sqes[ring->count++] : NULL;
 }
 
 /* Which buffers are free needs no book: in each turn, all are. */

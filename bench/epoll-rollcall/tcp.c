@@ -18,7 +18,7 @@
 /* In the place of operations in flight: what a client waits for. */
 enum {
 	WAITS_FOR_INPUT = IN_FLIGHT_CLOSE, /* always, until it closes */
-	WAITS_FOR_ROOM = IN_FLIGHT_SEND,   /* the socket has not taken all */
+	WAITS_FOR_SPACE = IN_FLIGHT_SEND,  /* the socket has not taken all */
 	WAITS_FOR_TURN = IN_FLIGHT_CANCEL, /* there may be input of which no event tells again */
 };
 
@@ -37,9 +37,10 @@ static struct turn {
 
 static int watch(struct rollcall_server *server, const struct client *client, int operation)
 {
-	const uint32_t room = client->in_flight & WAITS_FOR_ROOM ? EPOLLOUT : 0;
+	const uint32_t writable = client->in_flight & WAITS_FOR_SPACE ? EPOLLOUT : 0;
 
-	return engine_watch(server, operation, client->fd, EPOLLIN | EPOLLRDHUP | EPOLLET | room,
+	return engine_watch(server, operation, client->fd,
+			    EPOLLIN | EPOLLRDHUP | EPOLLET | writable,
 			    op_pack(OP_TCP_RECEIVE, client->id));
 }
 
@@ -111,8 +112,8 @@ static void receive(struct rollcall_server *server, struct client *client)
 void tcp_ready(struct rollcall_server *server, struct client *client, uint32_t events)
 {
 	turn.client = ROLLCALL_NONE;
-	if (events & ~(uint32_t)(EPOLLIN | EPOLLRDHUP) && client->in_flight & WAITS_FOR_ROOM) {
-		client->in_flight &= ~WAITS_FOR_ROOM & IN_FLIGHT_ALL;
+	if (events & ~(uint32_t)(EPOLLIN | EPOLLRDHUP) && client->in_flight & WAITS_FOR_SPACE) {
+		client->in_flight &= ~WAITS_FOR_SPACE & IN_FLIGHT_ALL;
 		hub_flush_later(&server->hub, client);
 	}
 	if (!(events & ~(uint32_t)EPOLLOUT))
@@ -164,7 +165,7 @@ static void send_queue(struct rollcall_server *server, struct client *client)
 		connection_on_sent(&server->tcp, client, &completion);
 	} while (output_is_due(client) && !client_has_any(client, CLIENT_SLOW));
 	if (output_is_due(client)) {
-		client->in_flight |= WAITS_FOR_ROOM;
+		client->in_flight |= WAITS_FOR_SPACE;
 		watch(server, client, EPOLL_CTL_MOD);
 	}
 }

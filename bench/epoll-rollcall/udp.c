@@ -119,10 +119,10 @@ void udp_flush(struct rollcall_server *server, struct client *client)
 {
 	struct ring *ring = server->hub.ring;
 
-	ring->room = ENGINE_BATCH;
+	ring->capacity = ENGINE_BATCH;
 	if (!udp_flush_client(&server->udp, client))
 		hub_flush_later(&server->hub, client);
-	ring->room = 0;
+	ring->capacity = 0;
 	if (ring->count == ENGINE_BATCH)
 		udp_send_queued(server);
 }
@@ -132,9 +132,9 @@ void udp_flush_unlisted(struct rollcall_server *server)
 	struct ring *ring = server->hub.ring;
 
 	while (server->udp.datagrams.unlisted) {
-		ring->room = ENGINE_BATCH;
+		ring->capacity = ENGINE_BATCH;
 		datagrams_flush_unlisted(&server->udp.datagrams);
-		ring->room = 0;
+		ring->capacity = 0;
 		udp_send_queued(server);
 	}
 }
