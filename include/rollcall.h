@@ -404,6 +404,7 @@ ROLLCALL_EXPORT int rollcall_create(struct rollcall_server **server,
  *
  * Errors:
  *	-EINVAL		malformed address, port or service
+ *	-E2BIG		the service sets a field that this version of the library does not have
  *	-ENOENT		the name does not resolve
  *	-EADDRINUSE	the port is in use. Also for some 20 ms after a process with a server on it
  *			was killed, as the kernel frees the ring later: try again
@@ -444,6 +445,7 @@ ROLLCALL_EXPORT int rollcall_listen(struct rollcall_server *server, const char *
  *	-EAFNOSUPPORT	neither IPv4 nor IPv6
  *	-EPROTONOSUPPORT neither TCP nor UDP
  *	-EINVAL		TCP, but not listening; UDP, but not bound; a bad service
+ *	-E2BIG		the service sets a field that this version of the library does not have
  *	-EOPNOTSUPP	IPv6 that accepts IPv4 too: bind it with IPV6_V6ONLY (ipv6(7))
  *	-EEXIST		the server has it already
  *	-ENOSPC		more than 64 addresses

@@ -124,13 +124,13 @@ struct rollcall_service {
 	const char *loop_prefix;
 
 	/*
-	 * Whether received() answers from the message alone, without state of the client.
+	 * Whether received() needs the message alone to answer it, and no state of the client.
 	 *
 	 * If so, datagrams are also answered when no UDP client can be added (udp_clients_max,
 	 * udp_clients_per_source_max): received() is called with ROLLCALL_NONE, and rollcall_send()
 	 * to ROLLCALL_NONE from inside the callback answers the datagram. rollcall_cookie() and
-	 * rollcall_cookie_check() accept ROLLCALL_NONE there too; for all other functions it is a
-	 * client that is gone (-ENOENT). connected() and disconnected() are not called.
+	 * rollcall_cookie_check() accept ROLLCALL_NONE there too; other calls about it fail with
+	 * -ENOENT, as for a client that is gone. connected() and disconnected() are not called.
 	 */
 	bool stateless;
 
@@ -158,9 +158,10 @@ struct rollcall_service {
 	/*
 	 * The output queue of a TCP client has space again.
 	 *
-	 * Called when the queue had exceeded `send_queue_bytes`, or a message was refused, and the
-	 * queue has then fallen to half of `send_queue_bytes` or less. Also called for a client
-	 * that has half-closed: it ends only when its queue is empty and no such call is due.
+	 * A call is due once the queue has exceeded `send_queue_bytes`, or rollcall_send() has
+	 * returned -ENOBUFS or -ENOMEM. It is made when the queue has fallen to half of
+	 * `send_queue_bytes`, and receiving from the client is no longer suspended. A client that
+	 * has half-closed is not ended before that, so that the service can send the rest.
 	 */
 	void (*drained)(struct rollcall_server *server, rollcall_client client, void *context);
 
@@ -180,7 +181,7 @@ struct rollcall_service {
 	 *	-ETIME		the idle timeout expired
 	 *	-EMSGSIZE	its message was too long
 	 *	-ENOBUFS	no memory left for its input or output
-	 *	-ENOSPC		UDP: evicted to admit another client, as it had sent little
+	 *	-ENOSPC		UDP: evicted to admit another client (see udp_clients_max)
 	 *	-ESHUTDOWN	the server stopped
 	 * or any other errno value that the kernel returned.
 	 */
@@ -233,10 +234,10 @@ struct rollcall_options {
 	unsigned tcp_clients_max;
 
 	/*
-	 * Maximum number of UDP clients, 1 to 2^24; 65,536 by default. When the table is full, the
-	 * oldest client that has sent only one or two datagrams is evicted to admit a new one. A
-	 * client that has sent a datagram after an answer, or three datagrams, stays until its idle
-	 * timeout.
+	 * Maximum number of UDP clients, 1 to 2^24; 65,536 by default. A client is new until it has
+	 * sent a datagram after an answer, or its third datagram. When the table is full, the new
+	 * client that has been idle longest is evicted to admit another one; all others stay until
+	 * their idle timeout.
 	 */
 	unsigned udp_clients_max;
 
@@ -280,10 +281,12 @@ struct rollcall_options {
 	size_t send_queue_bytes_max;
 
 	/*
-	 * Limit of the memory of all queues in bytes, 1 MiB to 2^40; 256 MiB by default. When three
-	 * quarters of it are in use, rollcall_send() returns -ENOMEM if the client's queue would
-	 * exceed 4 KiB, so that clients that do read are still served. Unfinished messages may grow
-	 * only while they and the queues together stay within it.
+	 * Limit of the memory of all queues in bytes, 1 MiB to 2^40; 256 MiB by default. While more
+	 * than half of it is in use, receiving from a TCP client is suspended when more than 16 KiB
+	 * are queued for it. While more than three quarters are in use, rollcall_send() returns
+	 * -ENOMEM if the queue of a TCP client would exceed 4 KiB, so that clients that do read are
+	 * still served. Unfinished messages count too: a client whose message would exceed the
+	 * limit is ended with -ENOBUFS.
 	 */
 	size_t memory_bytes_max;
 
@@ -296,7 +299,7 @@ struct rollcall_options {
 
 	/*
 	 * Idle timeout of a UDP client in milliseconds, at least 1; 120,000 by default (RFC 4787,
-	 * REQ-5). At most 10 s for a client that has sent only one or two datagrams.
+	 * REQ-5). At most 10 s for a new client (see udp_clients_max).
 	 */
 	uint64_t udp_idle_timeout_ms;
 
@@ -401,6 +404,7 @@ ROLLCALL_EXPORT int rollcall_create(struct rollcall_server **server,
  *
  * Errors:
  *	-EINVAL		malformed address, port or service
+ *	-E2BIG		the service sets a field that this version of the library does not have
  *	-ENOENT		the name does not resolve
  *	-EADDRINUSE	the port is in use. Also for some 20 ms after a process with a server on it
  *			was killed, as the kernel frees the ring later: try again
@@ -441,6 +445,7 @@ ROLLCALL_EXPORT int rollcall_listen(struct rollcall_server *server, const char *
  *	-EAFNOSUPPORT	neither IPv4 nor IPv6
  *	-EPROTONOSUPPORT neither TCP nor UDP
  *	-EINVAL		TCP, but not listening; UDP, but not bound; a bad service
+ *	-E2BIG		the service sets a field that this version of the library does not have
  *	-EOPNOTSUPP	IPv6 that accepts IPv4 too: bind it with IPV6_V6ONLY (ipv6(7))
  *	-EEXIST		the server has it already
  *	-ENOSPC		more than 64 addresses
