@@ -77,10 +77,10 @@ static int start(struct rollcall_server *server)
 {
 	int error = 0;
 
-	for (unsigned i = 0; i < server->listener_count && !error; i++)
-		error = tcp_start(server, server->listeners[i]);
-	for (unsigned i = 0; i < server->endpoint_count && !error; i++)
-		error = udp_start(server, server->endpoints[i]);
+	for (unsigned i = 0; i < server->tcp.listener_count && !error; i++)
+		error = tcp_start(server, server->tcp.listeners[i]);
+	for (unsigned i = 0; i < server->udp.endpoint_count && !error; i++)
+		error = udp_start(server, server->udp.endpoints[i]);
 	return error;
 }
 
@@ -91,10 +91,10 @@ static void dispatch(struct rollcall_server *server, const struct epoll_event *e
 
 	switch (op_kind(event->data.u64)) {
 	case OP_TCP_ACCEPT:
-		tcp_accept(server, server->listeners[id]);
+		tcp_accept(server, server->tcp.listeners[id]);
 		break;
 	case OP_UDP_RECEIVE:
-		udp_ready(server->endpoints[id]);
+		udp_ready(server->udp.endpoints[id]);
 		break;
 	default:
 		/* It may have been closed after the event had come. */

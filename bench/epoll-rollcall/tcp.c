@@ -76,10 +76,10 @@ void tcp_accept(struct rollcall_server *server, struct listener *listener)
 
 static void accept_again(struct rollcall_server *server)
 {
-	for (unsigned i = 0; i < server->listener_count; i++) {
-		if (!server->listeners[i]->accept.in_flight) {
-			server->listeners[i]->accept.in_flight = true;
-			tcp_accept(server, server->listeners[i]);
+	for (unsigned i = 0; i < server->tcp.listener_count; i++) {
+		if (!server->tcp.listeners[i]->accept.in_flight) {
+			server->tcp.listeners[i]->accept.in_flight = true;
+			tcp_accept(server, server->tcp.listeners[i]);
 		}
 	}
 }

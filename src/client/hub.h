@@ -16,6 +16,9 @@
 #include "ring/buffers.h"
 #include "ring/socket.h"
 
+/* Maximum number of listeners and endpoints together. */
+#define HUB_ADDRESSES_MAX 64
+
 /* Maximum number of parts of a message to send. */
 #define HUB_PARTS_MAX 16
 

@@ -14,17 +14,17 @@ static struct client *next_client(struct rollcall_server *server, const struct c
 
 static void take_no_more(struct rollcall_server *server)
 {
-	for (unsigned i = 0; i < server->listener_count; i++)
-		listener_close(server->listeners[i]);
-	for (unsigned i = 0; i < server->endpoint_count; i++)
-		endpoint_close(server->endpoints[i]);
+	for (unsigned i = 0; i < server->tcp.listener_count; i++)
+		listener_close(server->tcp.listeners[i]);
+	for (unsigned i = 0; i < server->udp.endpoint_count; i++)
+		endpoint_close(server->udp.endpoints[i]);
 }
 
 static void end_udp_input(struct rollcall_server *server)
 {
 	server->unflushed = true;
-	for (unsigned i = 0; i < server->endpoint_count; i++)
-		endpoint_end(server->endpoints[i]);
+	for (unsigned i = 0; i < server->udp.endpoint_count; i++)
+		endpoint_end(server->udp.endpoints[i]);
 }
 
 void server_abort(struct rollcall_server *server)
@@ -130,8 +130,8 @@ void server_end_udp_clients(struct rollcall_server *server)
 
 	if (server->udp_ended)
 		return;
-	for (unsigned i = 0; i < server->endpoint_count; i++)
-		if (endpoint_is_busy(server->endpoints[i]))
+	for (unsigned i = 0; i < server->udp.endpoint_count; i++)
+		if (endpoint_is_busy(server->udp.endpoints[i]))
 			return;
 	server->udp_ended = true;
 	while ((client = next_client(server, client)))
@@ -146,11 +146,11 @@ bool server_is_busy(const struct rollcall_server *server)
 	if (table_count(table, ROLLCALL_TCP) || table_count(table, ROLLCALL_UDP) ||
 	    datagrams_are_busy(&server->udp.datagrams) || files_are_writing(&server->files))
 		return true;
-	for (unsigned i = 0; i < server->listener_count; i++)
-		if (listener_is_busy(server->listeners[i]))
+	for (unsigned i = 0; i < server->tcp.listener_count; i++)
+		if (listener_is_busy(server->tcp.listeners[i]))
 			return true;
-	for (unsigned i = 0; i < server->endpoint_count; i++)
-		if (endpoint_is_busy(server->endpoints[i]))
+	for (unsigned i = 0; i < server->udp.endpoint_count; i++)
+		if (endpoint_is_busy(server->udp.endpoints[i]))
 			return true;
 	return false;
 }

@@ -33,12 +33,12 @@ static int add_listener(struct rollcall_server *server, const struct origin *ori
 	if (!listener)
 		return -ENOMEM;
 	listener->origin = *origin;
-	listener->origin.index = (uint16_t)server->listener_count;
+	listener->origin.index = (uint16_t)server->tcp.listener_count;
 	error = listener_open(listener, &server->tcp, fd);
 	if (error)
 		free(listener);
 	else
-		server->listeners[server->listener_count++] = listener;
+		server->tcp.listeners[server->tcp.listener_count++] = listener;
 	return error;
 }
 
@@ -50,14 +50,14 @@ static int add_endpoint(struct rollcall_server *server, const struct origin *ori
 	if (!endpoint)
 		return -ENOMEM;
 	endpoint->origin = *origin;
-	endpoint->origin.index = (uint16_t)server->endpoint_count;
-	endpoint->all = server->endpoints;
-	endpoint->all_count = &server->endpoint_count;
+	endpoint->origin.index = (uint16_t)server->udp.endpoint_count;
+	endpoint->all = server->udp.endpoints;
+	endpoint->all_count = &server->udp.endpoint_count;
 	error = endpoint_open(endpoint, &server->udp, fd);
 	if (error)
 		free(endpoint);
 	else
-		server->endpoints[server->endpoint_count++] = endpoint;
+		server->udp.endpoints[server->udp.endpoint_count++] = endpoint;
 	return error;
 }
 
@@ -99,7 +99,7 @@ static int open_one(struct rollcall_server *server, enum rollcall_transport tran
 
 static unsigned count_open(const struct rollcall_server *server)
 {
-	return server->listener_count + server->endpoint_count;
+	return server->tcp.listener_count + server->udp.endpoint_count;
 }
 
 /* Closes the newest listeners or endpoints, which have nothing in flight yet. */
@@ -108,11 +108,11 @@ static void close_newest(struct rollcall_server *server, enum rollcall_transport
 {
 	while (count-- > 0) {
 		if (transport == ROLLCALL_TCP) {
-			listener_destroy(server->listeners[--server->listener_count]);
-			free(server->listeners[server->listener_count]);
+			listener_destroy(server->tcp.listeners[--server->tcp.listener_count]);
+			free(server->tcp.listeners[server->tcp.listener_count]);
 		} else {
-			endpoint_destroy(server->endpoints[--server->endpoint_count]);
-			free(server->endpoints[server->endpoint_count]);
+			endpoint_destroy(server->udp.endpoints[--server->udp.endpoint_count]);
+			free(server->udp.endpoints[server->udp.endpoint_count]);
 		}
 	}
 }
@@ -120,8 +120,9 @@ static void close_newest(struct rollcall_server *server, enum rollcall_transport
 static uint16_t newest_port(const struct rollcall_server *server, enum rollcall_transport transport)
 {
 	if (transport == ROLLCALL_TCP)
-		return address_port(&server->listeners[server->listener_count - 1]->address);
-	return address_port(&server->endpoints[server->endpoint_count - 1]->address);
+		return address_port(
+			&server->tcp.listeners[server->tcp.listener_count - 1]->address);
+	return address_port(&server->udp.endpoints[server->udp.endpoint_count - 1]->address);
 }
 
 /* The hosts file may list a name twice with one address. */
@@ -172,7 +173,7 @@ static int open_all(struct rollcall_server *server, const struct address_name *n
 			continue;
 		if (name->port == 0 && count_open(server) > before)
 			address_set_port(&addresses[i], newest_port(server, name->transport));
-		if (count_open(server) == SERVER_ADDRESSES_MAX)
+		if (count_open(server) == HUB_ADDRESSES_MAX)
 			error = -ENOSPC;
 		else
 			error = open_one(server, name->transport, origin, &addresses[i]);
@@ -195,10 +196,10 @@ static int open_all(struct rollcall_server *server, const struct address_name *n
 static void format_open(const struct rollcall_server *server, unsigned index,
 			char text[static ADDRESS_TEXT_BYTES + 4])
 {
-	const bool tcp = index < server->listener_count;
+	const bool tcp = index < server->tcp.listener_count;
 	const struct address *address =
-		tcp ? &server->listeners[index]->address
-		    : &server->endpoints[index - server->listener_count]->address;
+		tcp ? &server->tcp.listeners[index]->address
+		    : &server->udp.endpoints[index - server->tcp.listener_count]->address;
 
 	strcpy(text, tcp ? "tcp " : "udp ");
 	address_format(address, text + 4);
@@ -208,7 +209,7 @@ static void log_newest(struct rollcall_server *server, enum rollcall_transport t
 		       unsigned count)
 {
 	const unsigned end =
-		transport == ROLLCALL_TCP ? server->listener_count : count_open(server);
+		transport == ROLLCALL_TCP ? server->tcp.listener_count : count_open(server);
 	char text[ADDRESS_TEXT_BYTES + 4];
 
 	for (unsigned i = end - count; i < end; i++) {
@@ -328,11 +329,11 @@ int rollcall_listen(struct rollcall_server *server, const char *text,
 /* Whether the server has the socket already: it would be closed twice. */
 static bool is_ours(const struct rollcall_server *server, int fd)
 {
-	for (unsigned i = 0; i < server->listener_count; i++)
-		if (server->listeners[i]->fd == fd)
+	for (unsigned i = 0; i < server->tcp.listener_count; i++)
+		if (server->tcp.listeners[i]->fd == fd)
 			return true;
-	for (unsigned i = 0; i < server->endpoint_count; i++)
-		if (server->endpoints[i]->fd == fd)
+	for (unsigned i = 0; i < server->udp.endpoint_count; i++)
+		if (server->udp.endpoints[i]->fd == fd)
 			return true;
 	return false;
 }
@@ -355,7 +356,7 @@ static int adopt(struct rollcall_server *server, int fd, const struct rollcall_s
 	}
 	if (is_ours(server, fd))
 		return -EEXIST;
-	if (count_open(server) == SERVER_ADDRESSES_MAX)
+	if (count_open(server) == HUB_ADDRESSES_MAX)
 		return -ENOSPC;
 	error = transport == ROLLCALL_TCP
 			? socket_adopt_tcp(hub->ring, fd, hub->options.keepalive_ms)

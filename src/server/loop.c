@@ -37,16 +37,16 @@ static void dispatch(struct rollcall_server *server, const struct io_uring_cqe *
 		connection_on_close(tcp, client_of(server, id));
 		break;
 	case OP_TCP_ACCEPT:
-		listener_on_accept(server->listeners[id], cqe);
+		listener_on_accept(server->tcp.listeners[id], cqe);
 		break;
 	case OP_TCP_ACCEPT_CANCEL:
-		listener_on_cancel(server->listeners[id]);
+		listener_on_cancel(server->tcp.listeners[id]);
 		break;
 	case OP_UDP_RECEIVE:
-		endpoint_on_receive(server->endpoints[id], cqe);
+		endpoint_on_receive(server->udp.endpoints[id], cqe);
 		break;
 	case OP_UDP_CANCEL:
-		endpoint_on_cancel(server->endpoints[id]);
+		endpoint_on_cancel(server->udp.endpoints[id]);
 		break;
 	case OP_UDP_SEND:
 		udp_on_sent(&server->udp, id, cqe);
@@ -83,10 +83,10 @@ static bool flush_clients(struct rollcall_server *server)
 /* Starts with another listener in each turn, so that each gets its share of free slots. */
 static bool flush_listeners(struct rollcall_server *server)
 {
-	for (unsigned i = 0; i < server->listener_count; i++) {
+	for (unsigned i = 0; i < server->tcp.listener_count; i++) {
 		uint64_t turn = server->hub.turns + i;
 
-		if (!listener_flush(server->listeners[turn % server->listener_count]))
+		if (!listener_flush(server->tcp.listeners[turn % server->tcp.listener_count]))
 			return false;
 	}
 	return true;
@@ -104,8 +104,8 @@ static bool flush_all(struct rollcall_server *server)
 		if (!flush_clients(server) || !flush_listeners(server))
 			return false;
 	} while (server->hub.flush_count > 0);
-	for (unsigned i = 0; i < server->endpoint_count; i++)
-		if (!endpoint_flush(server->endpoints[i]))
+	for (unsigned i = 0; i < server->udp.endpoint_count; i++)
+		if (!endpoint_flush(server->udp.endpoints[i]))
 			return false;
 	return posts_flush(&server->posts, server->hub.ring) &&
 	       files_flush(&server->files, server->hub.ring);

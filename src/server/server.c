@@ -178,13 +178,13 @@ static void destroy(struct rollcall_server *server)
 
 	log_unlimit(&hub->log);
 	posts_destroy(&server->posts, server, hub->ring);
-	for (unsigned i = 0; i < server->listener_count; i++) {
-		listener_destroy(server->listeners[i]);
-		free(server->listeners[i]);
+	for (unsigned i = 0; i < server->tcp.listener_count; i++) {
+		listener_destroy(server->tcp.listeners[i]);
+		free(server->tcp.listeners[i]);
 	}
-	for (unsigned i = 0; i < server->endpoint_count; i++) {
-		endpoint_destroy(server->endpoints[i]);
-		free(server->endpoints[i]);
+	for (unsigned i = 0; i < server->udp.endpoint_count; i++) {
+		endpoint_destroy(server->udp.endpoints[i]);
+		free(server->udp.endpoints[i]);
 	}
 	server_destroy_timers(server);
 	udp_destroy(&server->udp);

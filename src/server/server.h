@@ -16,8 +16,6 @@
 #include "tcp/listener.h"
 #include "udp/endpoint.h"
 
-#define SERVER_ADDRESSES_MAX 64
-
 /*
  * Stages of the drain. Grace: clients that have just connected may send their first message. Grace
  * and input, half of the drain time: clients that go on sending, or have begun a message, are
@@ -39,10 +37,6 @@ struct rollcall_server {
 	struct hub hub;
 	struct tcp tcp;
 	struct udp udp;
-	struct listener *listeners[SERVER_ADDRESSES_MAX];
-	unsigned listener_count;
-	struct endpoint *endpoints[SERVER_ADDRESSES_MAX];
-	unsigned endpoint_count;
 	struct posts posts;
 	struct files files;
 	struct owner *owner;

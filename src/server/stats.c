@@ -17,8 +17,8 @@ int rollcall_get_stats(struct rollcall_server *server, struct rollcall_stats *st
 
 	if (!server_is_callers(server))
 		return -EPERM;
-	for (unsigned i = 0; i < server->endpoint_count; i++)
-		endpoint_count_drops(server->endpoints[i]);
+	for (unsigned i = 0; i < server->udp.endpoint_count; i++)
+		endpoint_count_drops(server->udp.endpoints[i]);
 	now = server->hub.stats;
 	now.size = min_size(stats->size, sizeof(now));
 	now.turns = server->hub.turns;

@@ -34,8 +34,12 @@ struct gather {
  */
 #define TCP_TURN_BYTES_MAX ((size_t)1 << 20)
 
+struct listener;
+
 struct tcp {
 	struct hub *hub;
+	struct listener *listeners[HUB_ADDRESSES_MAX];
+	unsigned listener_count;
 	struct slab gathers;
 	struct client_list no_buffer; /* clients that wait for a buffer only */
 	struct client_list no_memory; /* clients that wait for memory, and perhaps for a buffer */

@@ -22,6 +22,8 @@
 
 struct udp {
 	struct hub *hub;
+	struct endpoint *endpoints[HUB_ADDRESSES_MAX];
+	unsigned endpoint_count;
 	struct sessions sessions;
 	struct own own;
 	struct datagrams datagrams;

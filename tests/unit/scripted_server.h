@@ -146,7 +146,8 @@ struct datagram_in {
 /* IORING_CQE_F_MORE in the flags: more may come. */
 static inline void receive_datagram_flags(const struct datagram_in *in, uint32_t flags)
 {
-	struct io_uring_sqe *sqe = started(IORING_OP_RECVMSG, server->endpoints[in->endpoint]->fd);
+	struct io_uring_sqe *sqe =
+		started(IORING_OP_RECVMSG, server->udp.endpoints[in->endpoint]->fd);
 	const struct msghdr *layout = (const struct msghdr *)(uintptr_t)sqe->addr;
 	const struct io_uring_recvmsg_out out = {
 		.namelen = in->from.bytes,

@@ -189,11 +189,11 @@ static void kernel_drops(void **state)
 	(void)state;
 	serve("udp://192.0.2.9:7070");
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		kernel.drops[server->endpoints[0]->fd] = cases[i].drops;
+		kernel.drops[server->udp.endpoints[0]->fd] = cases[i].drops;
 		assert_int_equal(stats_now().udp_dropped_kernel, cases[i].counted);
 	}
 	rollcall_stop(server);
-	kernel.drops[server->endpoints[0]->fd] = 4;
+	kernel.drops[server->udp.endpoints[0]->fd] = 4;
 	assert_int_equal(stats_now().udp_dropped_kernel, (uint64_t)UINT32_MAX + 5);
 }
 
@@ -210,7 +210,7 @@ static void kernel_drops_of_endpoints(void **state)
 	kernel.drops[fd] = 100;
 	assert_int_equal(rollcall_adopt(server, fd, &service, NULL), 0);
 	assert_int_equal(stats_now().udp_dropped_kernel, 0);
-	kernel.drops[server->endpoints[0]->fd] = 7;
+	kernel.drops[server->udp.endpoints[0]->fd] = 7;
 	kernel.drops[fd] = 101;
 	assert_int_equal(stats_now().udp_dropped_kernel, 8);
 }
@@ -221,8 +221,8 @@ static void kernel_drops_of_long(void **state)
 	(void)state;
 	serve("udp://192.0.2.9:7070");
 	for (unsigned i = 0; i < 3; i++) {
-		kernel.drops[server->endpoints[0]->fd] += UINT32_MAX;
-		server->endpoints[0]->receives = ENDPOINT_RECEIVES_PER_COUNT - 1;
+		kernel.drops[server->udp.endpoints[0]->fd] += UINT32_MAX;
+		server->udp.endpoints[0]->receives = ENDPOINT_RECEIVES_PER_COUNT - 1;
 		come("192.0.2.1", 2001, "a");
 	}
 	assert_int_equal(stats_now().udp_dropped_kernel, 3 * (uint64_t)UINT32_MAX);

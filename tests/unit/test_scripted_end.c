@@ -52,10 +52,10 @@ static void all_that_has_arrived(void **state)
 	/* Linux 6.8 ends it after 32 rounds, and more may be there. */
 	complete(started(IORING_OP_RECVMSG, -1), -EAGAIN, 0);
 	turn();
-	assert_true(endpoint_is_busy(server->endpoints[0]));
+	assert_true(endpoint_is_busy(server->udp.endpoints[0]));
 	complete(started(IORING_OP_RECVMSG, -1), -EAGAIN, 0);
 	turn();
-	assert_false(endpoint_is_busy(server->endpoints[0]));
+	assert_false(endpoint_is_busy(server->udp.endpoints[0]));
 	assert_null(find_started(IORING_OP_RECVMSG, -1));
 }
 
@@ -75,7 +75,7 @@ static void half_of_the_time(void **state)
 	expect("0:late ");
 	complete(started(IORING_OP_RECVMSG, -1), -ECANCELED, 0);
 	turn();
-	assert_false(endpoint_is_busy(server->endpoints[0]));
+	assert_false(endpoint_is_busy(server->udp.endpoints[0]));
 	assert_null(find_started(IORING_OP_RECVMSG, -1));
 }
 
@@ -100,7 +100,7 @@ static void ended_while_cancelling(void **state)
 	complete(started(IORING_OP_ASYNC_CANCEL, -1), 0, 0);
 	complete(started(IORING_OP_RECVMSG, -1), -ECANCELED, 0);
 	turn();
-	assert_false(endpoint_is_busy(server->endpoints[0]));
+	assert_false(endpoint_is_busy(server->udp.endpoints[0]));
 }
 
 /* Between two receives there is nothing to cancel. */
@@ -114,7 +114,7 @@ static void half_of_the_time_between(void **state)
 	turn();
 	rollcall_stop(server);
 	turn();
-	assert_false(endpoint_is_busy(server->endpoints[0]));
+	assert_false(endpoint_is_busy(server->udp.endpoints[0]));
 	assert_null(find_started(IORING_OP_ASYNC_CANCEL, -1));
 	assert_null(find_started(IORING_OP_RECVMSG, -1));
 }

@@ -155,7 +155,7 @@ static void adopted(void **state)
 	assert_string_equal(text, tcp % 2 ? "tcp 0.0.0.0:80" : "tcp [::1]:80");
 	assert_int_equal(rollcall_listener_address(server, 1, text, sizeof(text)), 0);
 	assert_string_equal(text, udp % 2 ? "udp 0.0.0.0:80" : "udp [::1]:80");
-	assert_int_equal(server->endpoints[0]->wildcard, udp % 2);
+	assert_int_equal(server->udp.endpoints[0]->wildcard, udp % 2);
 	turn();
 	assert_int_equal(started(IORING_OP_ACCEPT, tcp)->fd, tcp);
 	assert_int_equal(started(IORING_OP_RECVMSG, udp)->fd, udp);
@@ -203,7 +203,7 @@ static void too_many_or_too_late(void **state)
 	int fd;
 
 	(void)state;
-	for (unsigned i = 0; i < SERVER_ADDRESSES_MAX; i++)
+	for (unsigned i = 0; i < HUB_ADDRESSES_MAX; i++)
 		assert_int_equal(adopt(made_elsewhere(i % 2 ? ROLLCALL_TCP : ROLLCALL_UDP)), 0);
 	fd = made_elsewhere(ROLLCALL_TCP);
 	assert_int_equal(adopt(fd), -ENOSPC);
