@@ -94,7 +94,7 @@ static void dispatch(struct rollcall_server *server, const struct epoll_event *e
 		tcp_accept(server, server->tcp.listeners[id]);
 		break;
 	case OP_UDP_RECEIVE:
-		udp_ready(server->udp.endpoints[id]);
+		udp_ready(server, server->udp.endpoints[id]);
 		break;
 	default:
 		/* It may have been closed after the event had come. */

@@ -62,7 +62,7 @@ int udp_start(struct rollcall_server *server, struct endpoint *endpoint);
 /* Events. */
 void tcp_accept(struct rollcall_server *server, struct listener *listener);
 void tcp_ready(struct rollcall_server *server, struct client *client, uint32_t events);
-void udp_ready(struct endpoint *endpoint);
+void udp_ready(struct rollcall_server *server, struct endpoint *endpoint);
 
 /* Does what has become necessary: sends, closes, or asks for more. */
 void tcp_flush(struct rollcall_server *server, struct client *client);

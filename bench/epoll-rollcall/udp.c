@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 
 #include "epoll-rollcall/engine.h"
+#include "udp/incoming.h"
 
 static struct mmsghdr messages[ENGINE_BATCH];
 static struct iovec vectors[ENGINE_BATCH];
@@ -29,7 +30,7 @@ static size_t header_bytes(const struct endpoint *endpoint)
 
 static void prepare_to_receive(struct endpoint *endpoint, unsigned index)
 {
-	struct buffers *buffers = &endpoint->udp->hub->buffers[BUFFERS_UDP];
+	struct buffers *buffers = &endpoint->hub->buffers[BUFFERS_UDP];
 	uint8_t *buffer = buffers_data(buffers, (uint16_t)index);
 	uint8_t *name = buffer + sizeof(struct io_uring_recvmsg_out);
 
@@ -45,11 +46,11 @@ static void prepare_to_receive(struct endpoint *endpoint, unsigned index)
 	};
 }
 
-static void deliver(struct endpoint *endpoint, unsigned index)
+static void deliver(struct rollcall_server *server, struct endpoint *endpoint, unsigned index)
 {
 	const struct mmsghdr *message = &messages[index];
 	const size_t bytes = header_bytes(endpoint) + message->msg_len;
-	struct buffers *buffers = &endpoint->udp->hub->buffers[BUFFERS_UDP];
+	struct buffers *buffers = &endpoint->hub->buffers[BUFFERS_UDP];
 	struct io_uring_cqe completion;
 
 	*(struct io_uring_recvmsg_out *)buffers_data(buffers, (uint16_t)index) =
@@ -60,10 +61,10 @@ static void deliver(struct endpoint *endpoint, unsigned index)
 			.flags = (uint32_t)message->msg_hdr.msg_flags,
 		};
 	engine_received(&completion, (ssize_t)bytes, index);
-	endpoint_on_receive(endpoint, &completion);
+	incoming_on_receive(&server->udp, endpoint, &completion);
 }
 
-void udp_ready(struct endpoint *endpoint)
+void udp_ready(struct rollcall_server *server, struct endpoint *endpoint)
 {
 	int count;
 
@@ -71,7 +72,7 @@ void udp_ready(struct endpoint *endpoint)
 		prepare_to_receive(endpoint, i);
 	count = recvmmsg(endpoint->fd, messages, ENGINE_BATCH, MSG_DONTWAIT, NULL);
 	for (int i = 0; i < count; i++)
-		deliver(endpoint, (unsigned)i);
+		deliver(server, endpoint, (unsigned)i);
 }
 
 /* ---- Sending ---- */

@@ -42,32 +42,13 @@ static int add_listener(struct rollcall_server *server, const struct origin *ori
 	return error;
 }
 
-static int add_endpoint(struct rollcall_server *server, const struct origin *origin, int fd)
-{
-	struct endpoint *endpoint = calloc(1, sizeof(*endpoint));
-	int error;
-
-	if (!endpoint)
-		return -ENOMEM;
-	endpoint->origin = *origin;
-	endpoint->origin.index = (uint16_t)server->udp.endpoint_count;
-	endpoint->all = server->udp.endpoints;
-	endpoint->all_count = &server->udp.endpoint_count;
-	error = endpoint_open(endpoint, &server->udp, fd);
-	if (error)
-		free(endpoint);
-	else
-		server->udp.endpoints[server->udp.endpoint_count++] = endpoint;
-	return error;
-}
-
 /* Adds a listener or an endpoint. On success it takes the socket over. */
 static int add(struct rollcall_server *server, enum rollcall_transport transport,
 	       const struct origin *origin, int fd)
 {
 	if (transport == ROLLCALL_TCP)
 		return add_listener(server, origin, fd);
-	return add_endpoint(server, origin, fd);
+	return udp_open(&server->udp, origin, fd);
 }
 
 static struct socket_buffers buffers_asked(const struct hub *hub)
@@ -111,8 +92,7 @@ static void close_newest(struct rollcall_server *server, enum rollcall_transport
 			listener_destroy(server->tcp.listeners[--server->tcp.listener_count]);
 			free(server->tcp.listeners[server->tcp.listener_count]);
 		} else {
-			endpoint_destroy(server->udp.endpoints[--server->udp.endpoint_count]);
-			free(server->udp.endpoints[server->udp.endpoint_count]);
+			udp_close_newest(&server->udp);
 		}
 	}
 }

@@ -8,6 +8,7 @@
 #include "server/server.h"
 #include "tcp/connection.h"
 #include "tcp/wait.h"
+#include "udp/incoming.h"
 
 static struct client *client_of(struct rollcall_server *server, uint64_t id)
 {
@@ -43,7 +44,7 @@ static void dispatch(struct rollcall_server *server, const struct io_uring_cqe *
 		listener_on_cancel(server->tcp.listeners[id]);
 		break;
 	case OP_UDP_RECEIVE:
-		endpoint_on_receive(server->udp.endpoints[id], cqe);
+		incoming_on_receive(&server->udp, server->udp.endpoints[id], cqe);
 		break;
 	case OP_UDP_CANCEL:
 		endpoint_on_cancel(server->udp.endpoints[id]);

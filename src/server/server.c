@@ -182,10 +182,6 @@ static void destroy(struct rollcall_server *server)
 		listener_destroy(server->tcp.listeners[i]);
 		free(server->tcp.listeners[i]);
 	}
-	for (unsigned i = 0; i < server->udp.endpoint_count; i++) {
-		endpoint_destroy(server->udp.endpoints[i]);
-		free(server->udp.endpoints[i]);
-	}
 	server_destroy_timers(server);
 	udp_destroy(&server->udp);
 	connections_destroy(&server->tcp);

@@ -14,7 +14,7 @@
 #include "server/owner.h"
 #include "server/posts.h"
 #include "tcp/listener.h"
-#include "udp/endpoint.h"
+#include "udp/udp.h"
 
 /*
  * Stages of the drain. Grace: clients that have just connected may send their first message. Grace

@@ -17,9 +17,8 @@ int rollcall_get_stats(struct rollcall_server *server, struct rollcall_stats *st
 
 	if (!server_is_callers(server))
 		return -EPERM;
-	for (unsigned i = 0; i < server->udp.endpoint_count; i++)
-		endpoint_count_drops(server->udp.endpoints[i]);
 	now = server->hub.stats;
+	udp_report(&server->udp, &now);
 	now.size = min_size(stats->size, sizeof(now));
 	now.turns = server->hub.turns;
 	now.tcp_clients_now = table_count(&server->hub.table, ROLLCALL_TCP);

@@ -7,12 +7,6 @@
 #include "udp/endpoint.h"
 #include "udp/sources.h"
 
-/*
- * Ports below this belong to other services (RFC 6335, section 6): two servers that answer each
- * other would not stop.
- */
-#define LOW_PORTS_END 1024
-
 /* Bytes reserved for the sender's address: the control data behind it is aligned. */
 #define NAME_BYTES 32
 _Static_assert(NAME_BYTES >= sizeof(struct sockaddr_in6), "both families fit");
@@ -85,43 +79,4 @@ bool arrival_parse(struct arrival *arrival, struct endpoint *endpoint, void *buf
 	for (; header; header = io_uring_recvmsg_cmsg_nexthdr(out, layout, header))
 		take_control(arrival, header);
 	return true;
-}
-
-/* A wildcard endpoint has every address of this machine. */
-static bool has_address(const struct endpoint *endpoint, const struct address *address)
-{
-	struct udp *udp = endpoint->udp;
-
-	if (!endpoint->wildcard)
-		return address_same_host(&endpoint->address, address);
-	return endpoint->elsewhere || own_has(&udp->own, udp->hub, address);
-}
-
-/* Whether the source is one of our own sockets, genuine or forged. */
-static bool is_from_ourselves(const struct arrival *arrival)
-{
-	const struct endpoint *endpoint = arrival->endpoint;
-
-	for (unsigned i = 0; i < *endpoint->all_count; i++) {
-		const struct endpoint *own = endpoint->all[i];
-
-		if (own->address.any.sa_family == arrival->from.any.sa_family &&
-		    address_port(&own->address) == arrival->key.port &&
-		    has_address(own, &arrival->from))
-			return true;
-	}
-	return false;
-}
-
-uint64_t *arrival_refuse(const struct arrival *arrival, struct hub *hub)
-{
-	if (!address_is_unicast(&arrival->from))
-		return &hub->stats.udp_dropped_bad_source;
-	if (arrival->key.port == 0)
-		return &hub->stats.udp_dropped_no_port;
-	if (is_from_ourselves(arrival))
-		return &hub->stats.udp_dropped_own_source;
-	if (arrival->key.port < LOW_PORTS_END && !hub->options.udp_low_ports)
-		return &hub->stats.udp_dropped_low_port;
-	return NULL;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * arrival.h - a received datagram, or a GRO batch of datagrams from one peer: its source address,
- * its destination address, and whether it may be answered at all.
+ * arrival.h - a received datagram, or a GRO batch of datagrams from one peer: its source and
+ * destination addresses.
  */
 #ifndef UDP_ARRIVAL_H
 #define UDP_ARRIVAL_H
@@ -31,8 +31,5 @@ void arrival_lay_out(struct msghdr *layout);
 
 /* Parses a received buffer. false: the datagram or its control data was truncated. */
 bool arrival_parse(struct arrival *arrival, struct endpoint *endpoint, void *buffer, int bytes);
-
-/* Why this source must not be answered, as the counter to raise; NULL if it may be. */
-uint64_t *arrival_refuse(const struct arrival *arrival, struct hub *hub);
 
 #endif

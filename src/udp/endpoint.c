@@ -24,9 +24,8 @@ static void log_buffer_sizes(struct hub *hub, int fd)
 		 "net.core.wmem_max");
 }
 
-int endpoint_open(struct endpoint *endpoint, struct udp *udp, int fd)
+int endpoint_open(struct endpoint *endpoint, struct hub *hub, int fd)
 {
-	struct hub *hub = udp->hub;
 	int error = socket_local_address(hub->ring, fd, &endpoint->address);
 
 	if (error)
@@ -34,15 +33,10 @@ int endpoint_open(struct endpoint *endpoint, struct udp *udp, int fd)
 	error = timers_reserve(&hub->timers);
 	if (error)
 		return error;
-	endpoint->udp = udp;
+	endpoint->hub = hub;
 	endpoint->fd = fd;
 	endpoint->wildcard = address_is_wildcard(&endpoint->address);
-	if (endpoint->wildcard) {
-		own_watch(&udp->own, hub);
-		endpoint->elsewhere = !own_is_of(&udp->own, hub, fd);
-	}
 	endpoint->drops = socket_drops(hub->ring, fd);
-	arrival_lay_out(&endpoint->layout);
 	log_buffer_sizes(hub, fd);
 	return 0;
 }
@@ -61,18 +55,24 @@ void endpoint_end(struct endpoint *endpoint)
 
 void endpoint_destroy(struct endpoint *endpoint)
 {
-	timers_clear(&endpoint->udp->hub->timers, &endpoint->retry);
-	timers_unreserve(&endpoint->udp->hub->timers);
-	socket_close(endpoint->udp->hub->ring, endpoint->fd);
+	timers_clear(&endpoint->hub->timers, &endpoint->retry);
+	timers_unreserve(&endpoint->hub->timers);
+	socket_close(endpoint->hub->ring, endpoint->fd);
 }
 
 void endpoint_count_drops(struct endpoint *endpoint)
 {
-	struct hub *hub = endpoint->udp->hub;
+	struct hub *hub = endpoint->hub;
 	const uint32_t drops = socket_drops(hub->ring, endpoint->fd);
 
-	hub->stats.udp_dropped_kernel += (uint32_t)(drops - endpoint->drops);
+	endpoint->dropped += (uint32_t)(drops - endpoint->drops);
 	endpoint->drops = drops;
+}
+
+void endpoint_count_receive(struct endpoint *endpoint)
+{
+	if (++endpoint->receives % ENDPOINT_RECEIVES_PER_COUNT == 0)
+		endpoint_count_drops(endpoint);
 }
 
 bool endpoint_is_busy(const struct endpoint *endpoint)
@@ -84,7 +84,7 @@ bool endpoint_is_busy(const struct endpoint *endpoint)
 
 static bool start_receive(struct endpoint *endpoint)
 {
-	struct io_uring_sqe *sqe = ring_sqe(endpoint->udp->hub->ring);
+	struct io_uring_sqe *sqe = ring_sqe(endpoint->hub->ring);
 	/* With MSG_DONTWAIT an empty socket ends the multishot receive with EAGAIN. */
 	const int flags = endpoint->state == ENDPOINT_LAST ? MSG_DONTWAIT : 0;
 
@@ -106,53 +106,22 @@ static bool is_to_cancel(const struct endpoint *endpoint)
 
 bool endpoint_flush(struct endpoint *endpoint)
 {
-	if (endpoint->no_buffer && buffers_free(&endpoint->udp->hub->buffers[BUFFERS_UDP]) > 0)
+	if (endpoint->no_buffer && buffers_free(&endpoint->hub->buffers[BUFFERS_UDP]) > 0)
 		endpoint->no_buffer = false;
 	if (endpoint->receive.in_flight)
 		return !is_to_cancel(endpoint) ||
-		       operation_cancel(&endpoint->receive, endpoint->udp->hub->ring,
-					OP_UDP_CANCEL);
+		       operation_cancel(&endpoint->receive, endpoint->hub->ring, OP_UDP_CANCEL);
 	if (endpoint->state == ENDPOINT_ENDED || endpoint->no_buffer ||
 	    timer_is_set(&endpoint->retry))
 		return true;
 	return start_receive(endpoint);
 }
 
-/* ---- Receiving ---- */
+/* ---- Completions ---- */
 
-/* Delivers the datagram, or each datagram of a GRO batch. */
-static void receive(struct endpoint *endpoint, void *buffer, int bytes)
+void endpoint_failed(struct endpoint *endpoint, int error)
 {
-	struct hub *hub = endpoint->udp->hub;
-	struct arrival all, one;
-	uint64_t *refused;
-	size_t at = 0;
-
-	if (!arrival_parse(&all, endpoint, buffer, bytes)) {
-		hub->stats.udp_dropped_truncated++;
-		return;
-	}
-	if (++endpoint->receives % ENDPOINT_RECEIVES_PER_COUNT == 0)
-		endpoint_count_drops(endpoint);
-	refused = arrival_refuse(&all, hub);
-	hub->stats.udp_batches_received += all.segment_bytes > 0 && all.segment_bytes < all.bytes;
-	do {
-		one = all;
-		one.data += at;
-		one.bytes -= at;
-		if (all.segment_bytes > 0)
-			one.bytes = min_size(one.bytes, all.segment_bytes);
-		at += one.bytes;
-		if (refused)
-			++*refused;
-		else
-			udp_receive(endpoint->udp, &one);
-	} while (at < all.bytes && !hub->refusing);
-}
-
-static void on_error(struct endpoint *endpoint, int error)
-{
-	struct hub *hub = endpoint->udp->hub;
+	struct hub *hub = endpoint->hub;
 
 	switch (error) {
 	case -ECANCELED: /* as we asked */
@@ -174,34 +143,17 @@ static void on_error(struct endpoint *endpoint, int error)
 	}
 }
 
-/* The receive has ended, for whatever reason. */
-static void on_end(struct endpoint *endpoint)
+void endpoint_completed(struct endpoint *endpoint, const struct io_uring_cqe *cqe)
 {
+	endpoint->got_some |= cqe->res > 0;
+	/* Any completion may end a multishot receive; an empty datagram always does. */
+	if (cqe->flags & IORING_CQE_F_MORE)
+		return;
 	endpoint->receive.in_flight = false;
 	if (endpoint->state == ENDPOINT_CLOSING)
 		endpoint->state = ENDPOINT_LAST;
 	else if (endpoint->state == ENDPOINT_ENDING)
 		endpoint->state = ENDPOINT_ENDED;
-}
-
-void endpoint_on_receive(struct endpoint *endpoint, const struct io_uring_cqe *cqe)
-{
-	struct buffers *buffers = &endpoint->udp->hub->buffers[BUFFERS_UDP];
-
-	/* Any completion may end a multishot receive; an empty datagram always does. */
-	if (!(cqe->flags & IORING_CQE_F_MORE))
-		on_end(endpoint);
-	if (cqe->flags & IORING_CQE_F_BUFFER) {
-		uint16_t buffer = buffers_take(buffers, cqe->flags);
-
-		/* Before Linux 6.8 EAGAIN may carry a buffer too. */
-		endpoint->got_some |= cqe->res > 0;
-		if (cqe->res > 0 && !endpoint->udp->hub->refusing)
-			receive(endpoint, buffers_data(buffers, buffer), cqe->res);
-		buffers_release(buffers, buffer);
-	}
-	if (cqe->res < 0)
-		on_error(endpoint, cqe->res);
 }
 
 void endpoint_on_cancel(struct endpoint *endpoint)

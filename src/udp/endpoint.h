@@ -5,8 +5,8 @@
 #ifndef UDP_ENDPOINT_H
 #define UDP_ENDPOINT_H
 
+#include "client/hub.h"
 #include "ring/operation.h"
-#include "udp/udp.h"
 
 /*
  *	  endpoint_close()	    its receive has ended	   nothing left to read
@@ -29,7 +29,7 @@ enum endpoint_state {
 struct endpoint {
 	struct origin origin;
 	struct address address;
-	struct udp *udp;
+	struct hub *hub;
 	int fd;
 	enum endpoint_state state;
 	bool wildcard;	/* control data gives the destination address of each datagram */
@@ -42,12 +42,9 @@ struct endpoint {
 	/* The msghdr of the receive; must not change while it is in flight (Linux 6.0). */
 	struct msghdr layout;
 
+	uint64_t dropped;  /* datagrams, by the kernel, up to the last count */
 	uint32_t drops;	   /* socket_drops() at the last count */
 	uint32_t receives; /* wraps */
-
-	/* All endpoints of the server, to recognize our own addresses. */
-	struct endpoint *const *all;
-	const unsigned *all_count;
 };
 
 /* Pause after a receive has failed for a reason that may persist. */
@@ -56,7 +53,7 @@ struct endpoint {
 /*
  * Starts receiving from a bound socket; on success the endpoint owns fd. -ENOMEM or another -errno.
  */
-int endpoint_open(struct endpoint *endpoint, struct udp *udp, int fd);
+int endpoint_open(struct endpoint *endpoint, struct hub *hub, int fd);
 
 /* Reads the datagrams that are already in the socket, then stops. */
 void endpoint_close(struct endpoint *endpoint);
@@ -69,9 +66,12 @@ void endpoint_destroy(struct endpoint *endpoint);
 
 /*
  * Adds the datagrams that the kernel has dropped since the last call, or since endpoint_open(), to
- * the statistics. One system call.
+ * `dropped`. One system call.
  */
 void endpoint_count_drops(struct endpoint *endpoint);
+
+/* Counts a receive, and the kernel's drops when due. */
+void endpoint_count_receive(struct endpoint *endpoint);
 
 /* Drops are read once per this many receives, so that fewer than 2^32 occur in between: there the
  * kernel's counter wraps. */
@@ -83,8 +83,14 @@ bool endpoint_is_busy(const struct endpoint *endpoint);
 /* Starts the operations that the state requires. false: the submission queue is full. */
 bool endpoint_flush(struct endpoint *endpoint);
 
-/* Completions. */
-void endpoint_on_receive(struct endpoint *endpoint, const struct io_uring_cqe *cqe);
+/*
+ * Completions of the receive: the first is for each, before its datagram is taken; the second for
+ * one with an error, after that.
+ */
+void endpoint_completed(struct endpoint *endpoint, const struct io_uring_cqe *cqe);
+void endpoint_failed(struct endpoint *endpoint, int error);
+
+/* Completion handler of the cancel. */
 void endpoint_on_cancel(struct endpoint *endpoint);
 
 #endif

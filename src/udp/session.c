@@ -105,20 +105,20 @@ static bool evict_oldest(struct sessions *sessions)
 	return true;
 }
 
-/* Why no client can be added, as the counter to raise; NULL if one can. */
-static uint64_t *find_no_place(struct sessions *sessions, const struct arrival *arrival)
+/* Why no client can be added, or UDP_DROP_NONE. */
+static enum udp_drop find_no_place(struct sessions *sessions, const struct arrival *arrival)
 {
 	struct hub *hub = sessions->hub;
 	const struct rollcall_options *options = &hub->options;
 
 	if (sources_count(&sessions->sources, arrival->source) >=
 	    options->udp_clients_per_source_max)
-		return &hub->stats.udp_dropped_source_full;
+		return UDP_DROP_SOURCE_FULL;
 	/* Closing clients count until their slots are freed. */
 	if (table_count(&hub->table, ROLLCALL_UDP) >= options->udp_clients_max &&
 	    !evict_oldest(sessions))
-		return &hub->stats.udp_dropped_full;
-	return NULL;
+		return UDP_DROP_FULL;
+	return UDP_DROP_NONE;
 }
 
 static struct stream *make_stream(struct sessions *sessions, const struct rtp *first)
@@ -152,7 +152,7 @@ static struct client *add_client(struct sessions *sessions, const struct arrival
 }
 
 struct client *sessions_find(struct sessions *sessions, const struct arrival *arrival,
-			     uint64_t **no_place)
+			     enum udp_drop *no_place)
 {
 	struct udp_peer *peer = peers_find(&sessions->peers, &arrival->key);
 	struct client *client;

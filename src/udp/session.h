@@ -18,6 +18,7 @@
 #include "client/hub.h"
 #include "client/idle.h"
 #include "udp/arrival.h"
+#include "udp/drop.h"
 #include "udp/sources.h"
 #include "udp/stream.h"
 
@@ -41,10 +42,10 @@ void sessions_destroy(struct sessions *sessions);
 
 /*
  * Returns the client that sent a datagram; a new one is added, and connected() is called. NULL: no
- * client can be added, and *no_place is the counter of the reason.
+ * client can be added, and *no_place is the reason.
  */
 struct client *sessions_find(struct sessions *sessions, const struct arrival *arrival,
-			     uint64_t **no_place);
+			     enum udp_drop *no_place);
 
 /* Forgets an open client: a later datagram from its addresses creates a new client. Its slot stays
  * in use until sessions_free(). */

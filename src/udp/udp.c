@@ -2,9 +2,8 @@
 #include "udp/udp.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
-
-#include "udp/endpoint.h"
 
 int udp_init(struct udp *udp, struct hub *hub)
 {
@@ -37,83 +36,60 @@ void udp_destroy(struct udp *udp)
 		rate_destroy(&udp->rate);
 	datagrams_destroy(&udp->datagrams);
 	sessions_destroy(&udp->sessions);
+	while (udp->endpoint_count > 0)
+		udp_close_newest(udp);
 	own_destroy(&udp->own, udp->hub);
 }
 
-/* ---- Receiving ---- */
+/* ---- Endpoints ---- */
 
-static bool has_prefix_twice(const char *prefix, const struct arrival *arrival)
+int udp_open(struct udp *udp, const struct origin *origin, int fd)
 {
-	size_t length = prefix ? strlen(prefix) : 0;
+	struct endpoint *endpoint = calloc(1, sizeof(*endpoint));
+	int error;
 
-	return length > 0 && arrival->bytes >= 2 * length &&
-	       memcmp(arrival->data, prefix, length) == 0 &&
-	       memcmp(arrival->data + length, prefix, length) == 0;
+	if (!endpoint)
+		return -ENOMEM;
+	endpoint->origin = *origin;
+	endpoint->origin.index = (uint16_t)udp->endpoint_count;
+	error = endpoint_open(endpoint, udp->hub, fd);
+	if (error) {
+		free(endpoint);
+		return error;
+	}
+	arrival_lay_out(&endpoint->layout);
+	if (endpoint->wildcard) {
+		own_watch(&udp->own, udp->hub);
+		endpoint->elsewhere = !own_is_of(&udp->own, udp->hub, fd);
+	}
+	udp->endpoints[udp->endpoint_count++] = endpoint;
+	return 0;
 }
 
-/* Parses and strips the RTP header, as the mode requires. false: it is missing or malformed. */
-static bool take_header(struct arrival *arrival, enum rollcall_udp_sequence mode)
+void udp_close_newest(struct udp *udp)
 {
-	size_t payload, payload_bytes;
+	struct endpoint *endpoint = udp->endpoints[--udp->endpoint_count];
 
-	if (mode == ROLLCALL_SEQUENCE_OFF ||
-	    (mode == ROLLCALL_SEQUENCE_AUTO && (arrival->bytes == 0 || !rtp_is(arrival->data[0]))))
-		return true;
-	if (rtp_parse(arrival->data, arrival->bytes, &arrival->rtp, &payload, &payload_bytes))
-		return false;
-	arrival->key.numbered = 1;
-	arrival->key.ssrc = arrival->rtp.ssrc;
-	arrival->data += payload;
-	arrival->bytes = payload_bytes;
-	return true;
+	endpoint_destroy(endpoint);
+	free(endpoint);
 }
 
-/* No client can be added: a stateless service answers anyway, otherwise drop and count. */
-static void receive_unlisted(struct udp *udp, const struct arrival *arrival, uint64_t *reason)
+void udp_report(struct udp *udp, struct rollcall_stats *stats)
 {
-	const struct origin *origin = &arrival->endpoint->origin;
-
-	if (!origin->service.stateless) {
-		++*reason;
-		return;
+	stats->udp_dropped_full = udp->dropped[UDP_DROP_FULL];
+	stats->udp_dropped_source_full = udp->dropped[UDP_DROP_SOURCE_FULL];
+	stats->udp_dropped_rate = udp->dropped[UDP_DROP_RATE];
+	stats->udp_dropped_no_port = udp->dropped[UDP_DROP_NO_PORT];
+	stats->udp_dropped_low_port = udp->dropped[UDP_DROP_LOW_PORT];
+	stats->udp_dropped_own_source = udp->dropped[UDP_DROP_OWN_SOURCE];
+	stats->udp_dropped_bad_source = udp->dropped[UDP_DROP_BAD_SOURCE];
+	stats->udp_dropped_loop = udp->dropped[UDP_DROP_LOOP];
+	stats->udp_dropped_truncated = udp->dropped[UDP_DROP_TRUNCATED];
+	stats->udp_dropped_malformed = udp->dropped[UDP_DROP_MALFORMED];
+	for (unsigned i = 0; i < udp->endpoint_count; i++) {
+		endpoint_count_drops(udp->endpoints[i]);
+		stats->udp_dropped_kernel += udp->endpoints[i]->dropped;
 	}
-	udp->hub->stats.udp_unlisted++;
-	udp->unlisted = arrival;
-	hub_received_unlisted(udp->hub, origin, arrival->data, arrival->bytes);
-	udp->unlisted = NULL;
-}
-
-void udp_receive(struct udp *udp, struct arrival *arrival)
-{
-	struct hub *hub = udp->hub;
-	const struct rollcall_options *options = &hub->options;
-	struct client *client;
-	uint64_t *no_place;
-
-	if (options->udp_rate && !rate_allow(&udp->rate, arrival->source, hub->now_ns)) {
-		hub->stats.udp_dropped_rate++;
-		return;
-	}
-	if (!take_header(arrival, options->udp_sequence)) {
-		hub->stats.udp_dropped_malformed++;
-		return;
-	}
-	if (has_prefix_twice(arrival->endpoint->origin.service.loop_prefix, arrival)) {
-		hub->stats.udp_dropped_loop++;
-		return;
-	}
-	client = sessions_find(&udp->sessions, arrival, &no_place);
-	if (!client) {
-		receive_unlisted(udp, arrival, no_place);
-		return;
-	}
-	/* The service may have closed it in connected(). */
-	if (client->state != CLIENT_OPEN)
-		return;
-	if (client->udp.stream &&
-	    !stream_take(client->udp.stream, &arrival->rtp, hub->now_ns, &hub->stats))
-		return;
-	hub_received(hub, client, arrival->data, arrival->bytes);
 }
 
 /* ---- Sending ---- */

@@ -3,12 +3,20 @@
  * udp.h - UDP: from received datagrams to the service, and back.
  *
  * Each datagram is a message of the client that sent it (session.h). If no client can be added, a
- * stateless service still answers, without a client.
+ * stateless service still answers, without a client. From top to bottom:
+ *
+ *	incoming.h	received datagrams, one by one, to the service
+ *	udp.h		answers; what the files below share
+ *	session.h	clients: added, forgotten
+ *	datagram.h	sends		arrival.h	a received buffer, parsed
+ *	endpoint.h	a socket and its receive
+ *	peers.h, sources.h, rate.h, stream.h, own.h	tables and counts
  */
 #ifndef UDP_UDP_H
 #define UDP_UDP_H
 
 #include "udp/datagram.h"
+#include "udp/endpoint.h"
 #include "udp/own.h"
 #include "udp/rate.h"
 #include "udp/session.h"
@@ -27,8 +35,9 @@ struct udp {
 	struct sessions sessions;
 	struct own own;
 	struct datagrams datagrams;
-	struct rate rate;		   /* used if options.udp_rate is set */
-	const struct arrival *unlisted;	   /* being delivered as from ROLLCALL_NONE, or NULL */
+	struct rate rate;		/* used if options.udp_rate is set */
+	const struct arrival *unlisted; /* being delivered as from ROLLCALL_NONE, or NULL */
+	uint64_t dropped[UDP_DROPS];
 	uint8_t secret[SIPHASH_KEY_BYTES]; /* for the SSRC of an answer to it */
 };
 
@@ -36,8 +45,14 @@ struct udp {
 int udp_init(struct udp *udp, struct hub *hub);
 void udp_destroy(struct udp *udp);
 
-/* Delivers a datagram, or drops and counts it. */
-void udp_receive(struct udp *udp, struct arrival *arrival);
+/* Adds an endpoint for a bound socket, which it owns on success. -ENOMEM or another -errno. */
+int udp_open(struct udp *udp, const struct origin *origin, int fd);
+
+/* Closes the newest endpoint. No operation may be in flight. */
+void udp_close_newest(struct udp *udp);
+
+/* Fills in what is counted here. One system call for each endpoint. */
+void udp_report(struct udp *udp, struct rollcall_stats *stats);
 
 /* Queues a datagram; returns as rollcall_sendv(). */
 int udp_send(struct udp *udp, struct client *client, const struct message *message);

@@ -12,20 +12,20 @@
 #include <string.h>
 
 #include "udp/arrival.h"
-#include "udp/endpoint.h"
+#include "udp/incoming.h"
 #include "udp/sources.h"
 
 #define PORT 7070
 #define INDEX 3
 
-static struct endpoint own, *const all[] = { &own };
-static const unsigned all_count = 1;
+static struct endpoint own;
 
 /* Of either family, on every address or on one. */
 static void make_endpoint(uint8_t kind, struct udp *udp)
 {
-	own = (struct endpoint){ .origin.index = INDEX, .all = all, .all_count = &all_count };
-	own.udp = udp;
+	own = (struct endpoint){ .origin.index = INDEX, .hub = udp->hub };
+	udp->endpoints[0] = &own;
+	udp->endpoint_count = 1;
 	own.wildcard = kind & 1;
 	if (kind & 2) {
 		own.address.bytes = sizeof(own.address.v6);
@@ -74,22 +74,16 @@ static void check_arrival(const struct arrival *arrival, const uint8_t *buffer, 
 }
 
 /* What is not refused has an address and a port that are not our own. */
-static void check_refusal(const struct arrival *arrival, struct hub *hub)
+static void check_refusal(struct udp *udp, const struct arrival *arrival)
 {
-	uint64_t *const reasons[] = { &hub->stats.udp_dropped_bad_source,
-				      &hub->stats.udp_dropped_no_port,
-				      &hub->stats.udp_dropped_own_source,
-				      &hub->stats.udp_dropped_low_port };
-	uint64_t *reason = arrival_refuse(arrival, hub);
-	bool known = false;
+	const enum udp_drop drop = incoming_refuse(udp, arrival);
 
-	for (unsigned i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
-		known |= reason == reasons[i];
-	CHECK(known || !reason);
-	if (reason)
+	CHECK(drop == UDP_DROP_NONE || drop == UDP_DROP_BAD_SOURCE || drop == UDP_DROP_NO_PORT ||
+	      drop == UDP_DROP_OWN_SOURCE || drop == UDP_DROP_LOW_PORT);
+	if (drop)
 		return;
 	CHECK(address_is_unicast(&arrival->from));
-	CHECK(arrival->key.port >= (hub->options.udp_low_ports ? 1 : 1024));
+	CHECK(arrival->key.port >= (udp->hub->options.udp_low_ports ? 1 : 1024));
 	CHECK(!address_equal(&arrival->from, &own.address));
 }
 
@@ -111,7 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		keep_to_bounds(buffer);
 	if (arrival_parse(&arrival, &own, buffer, (int)buffer_bytes)) {
 		check_arrival(&arrival, buffer, buffer_bytes);
-		check_refusal(&arrival, &hub);
+		check_refusal(&udp, &arrival);
 	}
 	free(buffer);
 	return 0;

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+#include "udp/incoming.h"
+
+#include <string.h>
+
+/*
+ * Ports below this belong to other services (RFC 6335, section 6): two servers that answer each
+ * other would not stop.
+ */
+#define LOW_PORTS_END 1024
+
+static bool has_prefix_twice(const char *prefix, const struct arrival *arrival)
+{
+	size_t length = prefix ? strlen(prefix) : 0;
+
+	return length > 0 && arrival->bytes >= 2 * length &&
+	       memcmp(arrival->data, prefix, length) == 0 &&
+	       memcmp(arrival->data + length, prefix, length) == 0;
+}
+
+/* Parses and strips the RTP header, as the mode requires. false: it is missing or malformed. */
+static bool take_header(struct arrival *arrival, enum rollcall_udp_sequence mode)
+{
+	size_t payload, payload_bytes;
+
+	if (mode == ROLLCALL_SEQUENCE_OFF ||
+	    (mode == ROLLCALL_SEQUENCE_AUTO && (arrival->bytes == 0 || !rtp_is(arrival->data[0]))))
+		return true;
+	if (rtp_parse(arrival->data, arrival->bytes, &arrival->rtp, &payload, &payload_bytes))
+		return false;
+	arrival->key.numbered = 1;
+	arrival->key.ssrc = arrival->rtp.ssrc;
+	arrival->data += payload;
+	arrival->bytes = payload_bytes;
+	return true;
+}
+
+/* No client can be added: a stateless service answers anyway, otherwise drop and count. */
+static void receive_unlisted(struct udp *udp, const struct arrival *arrival, enum udp_drop reason)
+{
+	const struct origin *origin = &arrival->endpoint->origin;
+
+	if (!origin->service.stateless) {
+		udp->dropped[reason]++;
+		return;
+	}
+	udp->hub->stats.udp_unlisted++;
+	udp->unlisted = arrival;
+	hub_received_unlisted(udp->hub, origin, arrival->data, arrival->bytes);
+	udp->unlisted = NULL;
+}
+
+/* Why a datagram is dropped, whichever client sent it. Strips the RTP header. */
+static enum udp_drop screen(struct udp *udp, struct arrival *arrival)
+{
+	const struct rollcall_options *options = &udp->hub->options;
+
+	if (options->udp_rate && !rate_allow(&udp->rate, arrival->source, udp->hub->now_ns))
+		return UDP_DROP_RATE;
+	if (!take_header(arrival, options->udp_sequence))
+		return UDP_DROP_MALFORMED;
+	if (has_prefix_twice(arrival->endpoint->origin.service.loop_prefix, arrival))
+		return UDP_DROP_LOOP;
+	return UDP_DROP_NONE;
+}
+
+/* Delivers a datagram to its client, or drops and counts it. */
+static void receive(struct udp *udp, struct arrival *arrival)
+{
+	struct hub *hub = udp->hub;
+	enum udp_drop drop = screen(udp, arrival);
+	struct client *client;
+
+	if (drop) {
+		udp->dropped[drop]++;
+		return;
+	}
+	client = sessions_find(&udp->sessions, arrival, &drop);
+	if (!client) {
+		receive_unlisted(udp, arrival, drop);
+		return;
+	}
+	/* The service may have closed it in connected(). */
+	if (client->state != CLIENT_OPEN)
+		return;
+	if (client->udp.stream &&
+	    !stream_take(client->udp.stream, &arrival->rtp, hub->now_ns, &hub->stats))
+		return;
+	hub_received(hub, client, arrival->data, arrival->bytes);
+}
+
+/* A wildcard endpoint has every address of this machine. */
+static bool has_address(struct udp *udp, const struct endpoint *endpoint,
+			const struct address *address)
+{
+	if (!endpoint->wildcard)
+		return address_same_host(&endpoint->address, address);
+	return endpoint->elsewhere || own_has(&udp->own, udp->hub, address);
+}
+
+/* Whether the source is one of our own sockets, genuine or forged. */
+static bool is_from_ourselves(struct udp *udp, const struct arrival *arrival)
+{
+	for (unsigned i = 0; i < udp->endpoint_count; i++) {
+		const struct endpoint *own = udp->endpoints[i];
+
+		if (own->address.any.sa_family == arrival->from.any.sa_family &&
+		    address_port(&own->address) == arrival->key.port &&
+		    has_address(udp, own, &arrival->from))
+			return true;
+	}
+	return false;
+}
+
+enum udp_drop incoming_refuse(struct udp *udp, const struct arrival *arrival)
+{
+	if (!address_is_unicast(&arrival->from))
+		return UDP_DROP_BAD_SOURCE;
+	if (arrival->key.port == 0)
+		return UDP_DROP_NO_PORT;
+	if (is_from_ourselves(udp, arrival))
+		return UDP_DROP_OWN_SOURCE;
+	if (arrival->key.port < LOW_PORTS_END && !udp->hub->options.udp_low_ports)
+		return UDP_DROP_LOW_PORT;
+	return UDP_DROP_NONE;
+}
+
+/* Receives a datagram, or each datagram of a GRO batch. */
+static void receive_each(struct udp *udp, const struct arrival *all)
+{
+	const enum udp_drop refused = incoming_refuse(udp, all);
+	size_t at = 0;
+
+	udp->hub->stats.udp_batches_received +=
+		all->segment_bytes > 0 && all->segment_bytes < all->bytes;
+	do {
+		struct arrival one = *all;
+
+		one.data += at;
+		one.bytes -= at;
+		if (all->segment_bytes > 0)
+			one.bytes = min_size(one.bytes, all->segment_bytes);
+		at += one.bytes;
+		if (refused)
+			udp->dropped[refused]++;
+		else
+			receive(udp, &one);
+	} while (at < all->bytes && !udp->hub->refusing);
+}
+
+static void receive_buffer(struct udp *udp, struct endpoint *endpoint, void *buffer, int bytes)
+{
+	struct arrival arrival;
+
+	if (!arrival_parse(&arrival, endpoint, buffer, bytes)) {
+		udp->dropped[UDP_DROP_TRUNCATED]++;
+		return;
+	}
+	endpoint_count_receive(endpoint);
+	receive_each(udp, &arrival);
+}
+
+void incoming_on_receive(struct udp *udp, struct endpoint *endpoint, const struct io_uring_cqe *cqe)
+{
+	struct buffers *buffers = &udp->hub->buffers[BUFFERS_UDP];
+
+	endpoint_completed(endpoint, cqe);
+	if (cqe->flags & IORING_CQE_F_BUFFER) {
+		uint16_t buffer = buffers_take(buffers, cqe->flags);
+
+		/* Before Linux 6.8 EAGAIN may carry a buffer too. */
+		if (cqe->res > 0 && !udp->hub->refusing)
+			receive_buffer(udp, endpoint, buffers_data(buffers, buffer), cqe->res);
+		buffers_release(buffers, buffer);
+	}
+	if (cqe->res < 0)
+		endpoint_failed(endpoint, cqe->res);
+}
