@@ -9,17 +9,17 @@
 #include "base/base.h"
 #include "lib/describe.h"
 #include "service/services.h"
+#include "sim/callback_oracle.h"
+#include "sim/run_settings.h"
+#include "sim/spoofer.h"
+#include "sim/tcp_client.h"
 #include "sim/udp_client.h"
 #include "sim/udp_oracle.h"
-#include "sim/tcp_client.h"
-#include "sim/spoofer.h"
-#include "sim/callback_oracle.h"
 
 #define TCP_CLIENTS_MAX 40
 #define UDP_CLIENTS_MAX 12
 
-/* The short run in which one operation fails: it has TCP clients of every kind. */
-#define FAILURE_SEED 41
+/* Of the short run in which one operation fails. */
 #define FAILURE_TCP_CLIENTS_MAX 8
 
 /* More than a server may take to find a connection that was reset. */
@@ -164,53 +164,6 @@ static void sent(void *context, const struct address *from, const struct address
 		 const void *data, size_t bytes)
 {
 	udp_oracle_sent(&((struct run *)context)->udp_oracle, from, to, data, bytes);
-}
-
-/* Random numbers for the settings, apart from the simulation's own. */
-static uint32_t draw(uint64_t *state, uint32_t limit)
-{
-	*state = *state * 6364136223846793005u + 1442695040888963407u;
-	return (uint32_t)((*state >> 32) * limit >> 32);
-}
-
-/* Some seeds have no faults, some a few kinds of them, some all; and everything is small or not. */
-static struct sim_settings settings_of(uint64_t seed, bool trace)
-{
-	uint64_t state = seed * 2 + 1;
-	uint32_t level, kinds;
-	struct sim_settings settings = { .seed = seed, .trace = trace };
-
-	for (int i = 0; i < 8; i++)
-		draw(&state, 2);
-	level = 1u << draw(&state, 13);
-	kinds = draw(&state, 4);
-	for (int fault = 0; fault < SIM_FAULTS; fault++)
-		if (kinds == 3 || (kinds > 0 && draw(&state, 4) == 0))
-			settings.chance[fault] = level;
-	settings.sq_entries_max = 4u << draw(&state, 9);
-	settings.cq_entries_max = 2 * settings.sq_entries_max << draw(&state, 3);
-	settings.chance[SIM_EARLY_EAGAIN] = 8192u * draw(&state, 4);
-	settings.chance[SIM_RESET_UNREPORTED_FIRST] = 16384u * draw(&state, 4);
-	settings.chance[SIM_RESET_UNREPORTED_LATER] = 16384u * draw(&state, 4);
-	settings.chance[SIM_UDP_GRO] = 16384u * draw(&state, 4);
-	/* When sends are late, buffers are held for long, and may run out. */
-	if (draw(&state, 8) == 0)
-		settings.chance[SIM_LATE] = 32768;
-	settings.pass_pieces = draw(&state, 2) ? 20 : 0;
-	settings.halvings = draw(&state, 8);
-	settings.descriptors_max = draw(&state, 4) ? 1000 : 24 + draw(&state, 16);
-	settings.socket_bytes = 16u << draw(&state, 13);
-	return settings;
-}
-
-static bool is_lossless(const struct sim_settings *settings)
-{
-	const uint32_t *chance = settings->chance;
-
-	/* After a failed receive an endpoint pauses: what comes then may be too late. */
-	return !settings->failure.nth && !chance[SIM_UDP_RECEIVE_ERROR] && !chance[SIM_UDP_LOSS] &&
-	       !chance[SIM_UDP_KERNEL_DROP] && !chance[SIM_UDP_TRUNCATE] &&
-	       !chance[SIM_UDP_SEND_ERROR];
 }
 
 /* Limits for datagrams, some of which make that they are dropped. */
@@ -394,8 +347,8 @@ static void live(struct run *run, struct run_totals *totals)
 }
 
 /* Returns whether the failure that the settings ask for has happened. */
-static bool run_settings(const struct sim_settings *settings, unsigned tcp_clients_max,
-			 struct run_totals *totals)
+static bool run_simulation(const struct sim_settings *settings, unsigned tcp_clients_max,
+			   struct run_totals *totals)
 {
 	struct run *run = calloc(1, sizeof(*run));
 	bool failed;
@@ -405,7 +358,7 @@ static bool run_settings(const struct sim_settings *settings, unsigned tcp_clien
 	run->seed = settings->seed;
 	run->tcp_clients_max = tcp_clients_max;
 	run->callbacks.sim = run->sim;
-	run->lossless = is_lossless(settings);
+	run->lossless = run_settings_are_lossless(settings);
 	run->scarce = !settings->failure.nth && sim_random(run->sim, 4) == 0;
 	run->callbacks.udp = &run->udp_oracle;
 	/* No client exists yet. */
@@ -425,22 +378,14 @@ static bool run_settings(const struct sim_settings *settings, unsigned tcp_clien
 
 void run_seed(uint64_t seed, bool trace, struct run_totals *totals)
 {
-	const struct sim_settings settings = settings_of(seed, trace);
+	const struct sim_settings settings = run_settings_of_seed(seed, trace);
 
-	run_settings(&settings, TCP_CLIENTS_MAX, totals);
+	run_simulation(&settings, TCP_CLIENTS_MAX, totals);
 }
 
 bool run_with_failure(const struct sim_failure *failure, bool trace, struct run_totals *totals)
 {
-	const struct sim_settings settings = {
-		.seed = FAILURE_SEED,
-		.failure = *failure,
-		.sq_entries_max = 64,
-		.cq_entries_max = 256,
-		.descriptors_max = 1000,
-		.socket_bytes = 4096,
-		.trace = trace,
-	};
+	const struct sim_settings settings = run_settings_of_failure(failure, trace);
 
-	return run_settings(&settings, FAILURE_TCP_CLIENTS_MAX, totals);
+	return run_simulation(&settings, FAILURE_TCP_CLIENTS_MAX, totals);
 }

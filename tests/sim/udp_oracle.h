@@ -126,6 +126,14 @@ void udp_oracle_close(struct udp_oracle *oracle);
 /* After the run: each expected answer was sent, or counted as dropped. */
 void udp_oracle_check_answers(const struct udp_oracle *oracle);
 
+/* ---- Internal ---- */
+
+bool udp_oracle_is_same(const struct udp_oracle_key *a, const struct udp_oracle_key *b);
+
+/* A datagram is delivered, and so must be answered. client: NULL for ROLLCALL_NONE. */
+void udp_oracle_expect(struct udp_oracle *oracle, struct udp_oracle_client *client,
+		       const struct udp_oracle_datagram *datagram);
+
 /* ---- Internal: udp_oracle_check.c ---- */
 
 struct rollcall_client_info udp_oracle_client_info(const struct udp_oracle *oracle,
