@@ -58,7 +58,7 @@ const char *const sim_fault_names[SIM_FAULTS] = {
 
 struct sim *sim_current;
 
-/* SplitMix64 spreads the seed; xoroshiro128+ goes on from it (Blackman and Vigna, 2018). */
+/* SplitMix64 spreads the seed; xoroshiro128+ continues from it (Blackman and Vigna, 2018). */
 static uint64_t spread(uint64_t *state)
 {
 	uint64_t z = *state += 0x9e3779b97f4a7c15;
@@ -186,7 +186,7 @@ void sim_leave_server(struct sim *sim)
 	sim->in_server = false;
 }
 
-/* The linker puts these in the place of the real ones (ld(1), --wrap). */
+/* The linker replaces the real functions by these (ld(1), --wrap). */
 void *__real_malloc(size_t bytes);
 void *__real_calloc(size_t count, size_t bytes);
 void *__real_realloc(void *memory, size_t bytes);

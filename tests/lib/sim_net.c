@@ -176,7 +176,7 @@ int sim_stream_delivery(struct sim_connection *connection, struct socket_deliver
 static void close_stream(struct sim_connection *connection)
 {
 	connection->server_gone = true;
-	/* Closing with unread data, or when asked to, resets (RFC 2525, section 2.17). */
+	/* close(2) with unread data, or with SO_LINGER 0, resets (RFC 2525, section 2.17). */
 	if (connection->in.count > 0 || connection->reset_on_close)
 		sim_break(connection);
 	else

@@ -102,7 +102,7 @@ static bool try_receive(struct sim *sim, struct sim_op *op)
 		if (bytes > 1 && sim_chance(sim, SIM_SHORT_RECEIVE))
 			bytes = 1 + sim_random(sim, (uint32_t)bytes - 1);
 		else if (bytes > 1 && op->sqe.msg_flags & MSG_DONTWAIT && sim_random(sim, 2))
-			bytes /= 2; /* the last input comes in parts */
+			bytes /= 2; /* the last input arrives in parts */
 		result = sim_stream_receive(connection, buffer ? buffer->data : NULL, bytes);
 		if (result == -EAGAIN && !(op->sqe.msg_flags & MSG_DONTWAIT))
 			return false;

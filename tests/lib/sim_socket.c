@@ -79,8 +79,8 @@ int socket_listen(struct ring *ring, const struct address *address, uint64_t kee
 }
 
 /*
- * What a socket gets: no more than net.core.rmem_max and wmem_max, half of that if nothing was
- * asked for (its double is net.core.rmem_default), and a little at least (Linux 6.1).
+ * SO_RCVBUF and SO_SNDBUF: at most net.core.rmem_max and wmem_max, by default half of that (its
+ * double is net.core.rmem_default), and at least these (Linux 6.1).
  */
 #define BUFFER_BYTES_MAX 212992
 #define RECEIVE_BYTES_MIN 1152

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sqe.h - an SQE as io_uring_get_sqe() hands it out: what the io_uring_prep_*() helpers leave alone
- * is 0, and what they fill in is anything before. (Older liburing, as 2.3, has them fill in all.)
- * And what a send says, whichever of its two forms it has.
+ * is 0, and what they fill in has any value. (Older liburing, as 2.3, has them fill in all.) And
+ * the data of a send, in either of its two forms.
  */
 #ifndef LIB_SQE_H
 #define LIB_SQE_H
@@ -42,7 +42,7 @@ static inline bool sqe_is_multishot(const struct io_uring_sqe *sqe)
 	}
 }
 
-/* What a send sends, and to whom if that is said; `one` has to last as long. */
+/* Data and destination, if any, of a send; `one` must live as long as the result. */
 static inline struct msghdr sqe_message(const struct io_uring_sqe *sqe, struct iovec *one)
 {
 	if (sqe->opcode == IORING_OP_SENDMSG)

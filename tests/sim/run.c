@@ -53,13 +53,13 @@ struct run {
 	uint64_t stop_again_ns;
 	struct spoofer spoofer;
 	struct udp_oracle udp_oracle;
-	bool stopping; /* it was asked for */
+	bool stopping; /* a stop was requested */
 	bool stopped;
-	bool patient;	 /* the drain has time enough for every client that reads */
-	bool impatient;	 /* but it is stopped twice */
-	bool lossless;	 /* no fault can lose a datagram */
-	bool scarce;	 /* queues have as little memory as can be: answers may be refused */
-	unsigned resets; /* TCP clients reset for lack of memory */
+	bool long_drain;  /* the drain has time enough for every client that reads */
+	bool stops_twice; /* and a second stop cuts it short */
+	bool lossless;	  /* no fault can lose a datagram */
+	bool scarce;	  /* queues have as little memory as can be: answers may be refused */
+	unsigned resets;  /* TCP clients reset for lack of memory */
 };
 
 static struct address address_of(uint16_t port)
@@ -72,10 +72,10 @@ static struct address address_of(uint16_t port)
 	return address;
 }
 
-/* Whether it has the time to take and to answer everything. */
-static bool is_patient(const struct run *run)
+/* Whether the drain has the time to receive and answer everything. */
+static bool has_drain_time(const struct run *run)
 {
-	return run->patient && !run->impatient;
+	return run->long_drain && !run->stops_twice;
 }
 
 static void stop(struct rollcall_server *server, void *context)
@@ -84,13 +84,13 @@ static void stop(struct rollcall_server *server, void *context)
 
 	/* A second stop ends it at once, and so does a short drain: no answer must arrive then. */
 	for (unsigned i = 0; i < run->tcp_clients_count; i++)
-		if (run->patient && !run->stopped)
+		if (run->long_drain && !run->stopped)
 			tcp_client_note_stop(&run->tcp_clients[i]);
 		else
 			run->tcp_clients[i].owed = 0;
 	run->stopped = run->udp_oracle.stopping = true;
-	/* A patient server takes all that comes, until nothing more does. */
-	if (!is_patient(run))
+	/* A server with enough time for the drain receives all that is queued. */
+	if (!has_drain_time(run))
 		udp_oracle_close(&run->udp_oracle);
 	udp_oracle_check_idle(&run->udp_oracle);
 	rollcall_stop(server);
@@ -114,7 +114,7 @@ static uint64_t operate(struct run *run, bool all_done)
 		CHECK(rollcall_post(run->server, stop, run) == 0);
 	}
 	if (now_ns > LONGEST_NS)
-		sim_fail(run->sim, "some are still not served");
+		sim_fail(run->sim, "some clients were not served in time");
 	if (run->stopping)
 		return run->stop_again_ns;
 	return run->done_ns < run->stop_ns ? run->done_ns : run->stop_ns;
@@ -201,8 +201,8 @@ static int make_server(struct run *run)
 	options.send_timeout_ms = 10000 + sim_random(sim, 60000);
 	options.udp_idle_timeout_ms = 100u << sim_random(sim, 10);
 	set_limits(run, &options);
-	run->patient = sim_random(sim, 4);
-	options.drain_timeout_ms = run->patient ? 7200000 : sim_random(sim, 100);
+	run->long_drain = sim_random(sim, 4);
+	options.drain_timeout_ms = run->long_drain ? 7200000 : sim_random(sim, 100);
 	/* The limit of descriptors may lower that of clients, but never below half of it. */
 	run->callbacks.rising_below = options.udp_clients_max;
 	error = rollcall_create(&run->server, &options);
@@ -261,7 +261,7 @@ static void make_clients(struct run *run)
 	for (unsigned i = 0; i < run->udp_clients_count; i++) {
 		struct address to = address_of(i % 2 ? 7070 : 7071);
 
-		/* The wildcard endpoint is asked at several addresses. */
+		/* The wildcard endpoint receives at several addresses. */
 		if (i % 2 == 0)
 			to.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK + i);
 		udp_client_make(&run->udp_clients[i], sim, i, &to);
@@ -275,8 +275,8 @@ static void make_clients(struct run *run)
 	/* Until then a connection that was reset must be noticed, though nothing else happens. */
 	run->quiet_ns = sim_random(sim, 2) ? QUIET_NS : 0;
 	run->done_ns = run->stop_again_ns = UINT64_MAX;
-	run->impatient = run->stop_ns != UINT64_MAX && sim_random(sim, 4) == 0;
-	if (run->impatient)
+	run->stops_twice = run->stop_ns != UINT64_MAX && sim_random(sim, 4) == 0;
+	if (run->stops_twice)
 		run->stop_again_ns = run->stop_ns + sim_random(sim, 10000000);
 }
 
@@ -319,8 +319,8 @@ static bool has_dropped(const struct run *run)
 	       stats.udp_sends_dropped || sim_fired(run->sim)[SIM_UDP_BUFFER_FULL];
 }
 
-/* Makes the server, lets it live, and checks the end. Without memory it may not come so far. */
-static void live(struct run *run, struct run_totals *totals)
+/* Creates the server, runs it, and checks its end. Without memory it may fail to be created. */
+static void run_server(struct run *run, struct run_totals *totals)
 {
 	int error;
 
@@ -366,7 +366,7 @@ static bool run_simulation(const struct sim_settings *settings, unsigned tcp_cli
 	sim_on_datagram(run->sim, arrival);
 	sim_set_tap(run->sim, &(struct sim_tap){ received, sent });
 	make_services(run);
-	live(run, totals);
+	run_server(run, totals);
 	for (unsigned i = 0; i < run->tcp_clients_count; i++)
 		tcp_client_free(&run->tcp_clients[i]);
 	failed = sim_has_failed(run->sim);
