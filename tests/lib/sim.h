@@ -154,6 +154,9 @@ struct sim_connection;
 /* Connects to a listening address; NULL: no listener, or its backlog is full. */
 struct sim_connection *sim_connect(struct sim *sim, const struct address *to);
 
+/* The client's address. */
+void sim_client_address(const struct sim_connection *connection, struct address *address);
+
 /* Writes; returns the number of bytes written, which may be less, or -EPIPE: broken. */
 int sim_write(struct sim_connection *connection, const void *data, size_t bytes);
 

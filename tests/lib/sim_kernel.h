@@ -232,7 +232,8 @@ void sim_trace_submission(struct sim *sim, const struct io_uring_sqe *sqe);
 void sim_trace_completion(struct sim *sim, const struct sim_op *op, int result, uint32_t flags);
 
 /* What a client does with its connection, such as "half-closes". */
-void sim_trace_connection(const struct sim_connection *connection, const char *what);
+void sim_trace_connection(const struct sim_connection *connection, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* ---- Completions and buffers, for the operations ---- */
 

@@ -286,8 +286,15 @@ struct sim_connection *sim_connect(struct sim *sim, const struct address *to)
 	return NULL;
 }
 
+void sim_client_address(const struct sim_connection *connection, struct address *address)
+{
+	*address = connection->peer;
+}
+
 int sim_write(struct sim_connection *connection, const void *data, size_t bytes)
 {
+	int written;
+
 	if (connection->broken || connection->client_ended)
 		return -EPIPE;
 	/* Data for a closed socket is answered with a reset. */
@@ -295,13 +302,19 @@ int sim_write(struct sim_connection *connection, const void *data, size_t bytes)
 		mark_broken(connection);
 		return -EPIPE;
 	}
-	return (int)bytes_write(&connection->in, data, bytes);
+	written = (int)bytes_write(&connection->in, data, bytes);
+	if (written > 0)
+		sim_trace_connection(connection, "writes %d bytes", written);
+	return written;
 }
 
 int sim_read(struct sim_connection *connection, void *data, size_t bytes)
 {
-	if (connection->out.count > 0)
-		return (int)bytes_read(&connection->out, data, bytes);
+	if (connection->out.count > 0) {
+		bytes = bytes_read(&connection->out, data, bytes);
+		sim_trace_connection(connection, "reads %zu bytes", bytes);
+		return (int)bytes;
+	}
 	if (connection->broken)
 		return -ECONNRESET;
 	return connection->server_ended ? 0 : -EAGAIN;

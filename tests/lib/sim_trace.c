@@ -190,12 +190,16 @@ void sim_trace_turn(struct sim *sim, uint64_t wait_ns)
 		sim_trace(sim, "turn, waits %llu.%03llu ms at most", MS(wait_ns));
 }
 
-void sim_trace_connection(const struct sim_connection *connection, const char *what)
+void sim_trace_connection(const struct sim_connection *connection, const char *format, ...)
 {
-	char peer[ADDRESS_TEXT_BYTES];
+	char peer[ADDRESS_TEXT_BYTES], what[DESCRIBE_BYTES];
+	va_list arguments;
 
 	if (!connection->sim->settings.trace || connection->is_pipe)
 		return;
 	address_format(&connection->peer, peer);
+	va_start(arguments, format);
+	vsnprintf(what, sizeof(what), format, arguments);
+	va_end(arguments);
 	sim_trace(connection->sim, "network: %s %s", peer, what);
 }

@@ -75,12 +75,15 @@ static void print_help(void)
 	       "                      a completion, likewise of listeners, endpoints (UDP\n"
 	       "                      sockets) and datagram slots\n"
 	       "  callback:           the server calls the service\n"
-	       "  network:            a TCP client connects, half-closes, resets or closes\n"
+	       "  network:            a TCP client connects, writes, reads, half-closes,\n"
+	       "                      closes or resets\n"
 	       "  fault:              the simulated kernel does by chance what a real one may\n"
 	       "                      do\n"
 	       "\n"
 	       "Read it from the end: search upwards for the client or the descriptor that\n"
-	       "the message names, and for the faults before.\n");
+	       "the message names, and for the faults before. \"listener 2 accepted\n"
+	       "127.0.0.1:40000 as fd 12\" and \"receive of client 0 (fd 12)\" tell the address,\n"
+	       "the descriptor and the ID of a client.\n");
 }
 
 static double seconds(void)

@@ -3,6 +3,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,6 +171,22 @@ static bool ends_midway(const struct tcp_client *client)
 	return client->ending == ENDING_RESET || client->ending == ENDING_ABANDON;
 }
 
+/* Ends the run, with the client's address: the trace says which ID and descriptor it has. */
+static void __attribute__((format(printf, 2, 3), noreturn))
+fail(const struct tcp_client *client, const char *format, ...)
+{
+	char name[ADDRESS_TEXT_BYTES], what[128];
+	struct address address;
+	va_list arguments;
+
+	sim_client_address(client->connection, &address);
+	address_format(&address, name);
+	va_start(arguments, format);
+	vsnprintf(what, sizeof(what), format, arguments);
+	va_end(arguments);
+	sim_fail(client->sim, "TCP client %s %s", name, what);
+}
+
 /* The end of the answers: have all arrived? */
 static uint64_t read_end(struct tcp_client *client, int result, bool stopping)
 {
@@ -182,22 +199,20 @@ static uint64_t read_end(struct tcp_client *client, int result, bool stopping)
 		if (client->resets)
 			++*client->resets;
 		else
-			sim_fail(client->sim, "a TCP client was reset, after %zu of %zu bytes",
-				 client->read, client->answer_bytes);
+			fail(client, "was reset, after %zu of %zu bytes", client->read,
+			     client->answer_bytes);
 	} else if (!all && !stopping) {
-		sim_fail(client->sim, "a TCP client has received %zu of %zu bytes", client->read,
-			 client->answer_bytes);
+		fail(client, "has received %zu of %zu bytes", client->read, client->answer_bytes);
 	} else if (client->read < client->owed) {
-		sim_fail(client->sim,
-			 "a TCP client has received %zu of the %zu bytes owed at the stop",
-			 client->read, client->owed);
+		fail(client, "has received %zu of the %zu bytes owed at the stop", client->read,
+		     client->owed);
 	} else if (!all && client->service == SERVICE_REPLY && client->read > 0 &&
 		   memcmp(client->answer + client->read, PREFIX, strlen(PREFIX)) != 0 &&
 		   client->ending != ENDING_OVERSIZED) {
-		sim_fail(client->sim, "the answers end in the middle of one, after %zu bytes",
-			 client->read);
+		fail(client, "has received the end in the middle of an answer, after %zu bytes",
+		     client->read);
 	} else if (!client->ended && !stopping && client->ending != ENDING_OVERSIZED) {
-		sim_fail(client->sim, "the server has ended a connection without a reason");
+		fail(client, "was closed by the server without a reason");
 	}
 	return leave(client);
 }
@@ -287,8 +302,7 @@ uint64_t tcp_client_act(struct tcp_client *client, bool stopping)
 		return read_end(client, result, stopping);
 	if (client->read + (size_t)result > client->answer_bytes ||
 	    memcmp(piece, client->answer + client->read, (size_t)result) != 0)
-		sim_fail(client->sim, "a TCP client has received wrong bytes, near byte %zu",
-			 client->read);
+		fail(client, "has received wrong bytes, near byte %zu", client->read);
 	client->read += (size_t)result;
 	client->wait_ns = 0;
 	return later(client, 1);

@@ -53,6 +53,7 @@ KINDS = (
     r"callback: message of \d+ bytes from client \d+",
     r"callback: client \d+ disconnected: .+",
     rf"network: {ADDRESS} (connects|half-closes|closes|resets the connection)",
+    rf"network: {ADDRESS} (writes|reads) \d+ bytes",
     r"fault: .+",
     r"datagram dropped: SO_RCVBUF full",
     r"shutdown of fd \d+",

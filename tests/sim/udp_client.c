@@ -19,6 +19,7 @@ void udp_client_make(struct udp_client *client, struct sim *sim, unsigned number
 	client->own.v4.sin_family = AF_INET;
 	client->own.v4.sin_addr.s_addr = htonl(0x0a000000 + number / 3);
 	client->own.v4.sin_port = htons((uint16_t)(2000 + number % 3));
+	address_format(&client->own, client->name);
 	client->datagrams = 1 + sim_random(sim, UDP_CLIENT_DATAGRAMS_MAX);
 	client->burst = sim_random(sim, 3) ? 0 : 2 + sim_random(sim, 30);
 	/* At the times after which a client is forgotten, or a little before. */
@@ -211,14 +212,16 @@ void udp_client_receive(struct udp_client *client, const struct address *from, c
 
 	if (!address_equal(from, &client->to))
 		sim_fail(client->sim,
-			 "an answer comes from another address than the request went to");
+			 "UDP client %s received an answer from another address than it sent to",
+			 client->name);
 	if (client->numbered) {
 		CHECK(bytes >= 12);
 		data = (const char *)data + 12;
 		bytes -= 12;
 	}
 	if (bytes < strlen(prefix) || memcmp(data, prefix, strlen(prefix)) != 0)
-		sim_fail(client->sim, "an answer lacks its prefix");
+		sim_fail(client->sim, "UDP client %s received an answer without the prefix",
+			 client->name);
 	data = (const char *)data + strlen(prefix);
 	bytes -= strlen(prefix);
 	for (unsigned i = 0; i < client->sent; i++) {
@@ -226,12 +229,12 @@ void udp_client_receive(struct udp_client *client, const struct address *from, c
 			continue;
 		/* Empty datagrams look alike. */
 		if (++client->answers[i] > ANSWERS_MAX && bytes > 0 && !client->numbered)
-			sim_fail(client->sim, "datagram %u was answered %u times", i,
-				 client->answers[i]);
+			sim_fail(client->sim, "datagram %u of UDP client %s was answered %u times",
+				 i, client->name, client->answers[i]);
 		return;
 	}
-	sim_fail(client->sim, "UDP client %u received an answer to what it has not sent",
-		 client->number);
+	sim_fail(client->sim, "UDP client %s received an answer to what it has not sent",
+		 client->name);
 }
 
 void udp_client_check_all_answered(const struct udp_client *client)
@@ -246,10 +249,10 @@ void udp_client_check_all_answered(const struct udp_client *client)
 		empty_sent |= empty;
 		empty_answered |= empty && client->answers[i] > 0;
 		if (!empty && client->answers[i] == 0)
-			sim_fail(client->sim, "datagram %u of UDP client %u was not answered", i,
-				 client->number);
+			sim_fail(client->sim, "datagram %u of UDP client %s was not answered", i,
+				 client->name);
 	}
 	if (empty_sent && !empty_answered)
-		sim_fail(client->sim, "no empty datagram of UDP client %u was answered",
-			 client->number);
+		sim_fail(client->sim, "no empty datagram of UDP client %s was answered",
+			 client->name);
 }

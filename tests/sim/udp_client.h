@@ -12,6 +12,7 @@
 struct udp_client {
 	struct sim *sim;
 	struct address own, to;
+	char name[ADDRESS_TEXT_BYTES]; /* its own address, for messages */
 	unsigned number;
 	unsigned datagrams, sent;
 	unsigned burst;		/* datagrams at a time, all of one size; 0: one, of any size */
