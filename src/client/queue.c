@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* The bytes of a block, which follow its segment. */
-static uint8_t *block_memory(struct segment *block)
+/* The bytes of a block, which follow its chunk. */
+static uint8_t *block_memory(struct chunk *block)
 {
 	return (uint8_t *)(block + 1);
 }
@@ -13,7 +13,7 @@ static uint8_t *block_memory(struct segment *block)
 /* Free bytes behind the last byte of the queue. */
 static size_t tail_space(const struct queue *queue)
 {
-	struct segment *tail = queue->tail;
+	struct chunk *tail = queue->tail;
 
 	if (!tail || tail->pool != QUEUE_OWN)
 		return 0;
@@ -27,7 +27,7 @@ int queue_memory_init(struct queue_memory *memory, size_t bytes_max)
 
 	if (error)
 		return error;
-	error = slab_init(&memory->leases, sizeof(struct segment), blocks);
+	error = slab_init(&memory->leases, sizeof(struct chunk), blocks);
 	if (error)
 		slab_destroy(&memory->blocks);
 	return error;
@@ -39,21 +39,21 @@ void queue_memory_destroy(struct queue_memory *memory)
 	slab_destroy(&memory->blocks);
 }
 
-static void link_segment(struct queue *queue, struct segment *segment)
+static void link_chunk(struct queue *queue, struct chunk *chunk)
 {
-	segment->next = NULL;
+	chunk->next = NULL;
 	if (queue->tail)
-		queue->tail->next = segment;
+		queue->tail->next = chunk;
 	else
-		queue->head = segment;
-	queue->tail = segment;
-	queue->segments++;
+		queue->head = chunk;
+	queue->tail = chunk;
+	queue->chunks++;
 }
 
 static bool append_lease(struct queue_memory *memory, struct queue *queue, const struct iovec *part)
 {
 	for (uint8_t pool = 0; pool < QUEUE_POOLS; pool++) {
-		struct segment *tail = queue->tail, *segment;
+		struct chunk *tail = queue->tail, *chunk;
 		int buffer = buffers_find(memory->pools[pool], part->iov_base, part->iov_len);
 
 		if (buffer < 0)
@@ -64,15 +64,15 @@ static bool append_lease(struct queue_memory *memory, struct queue *queue, const
 			tail->bytes += (uint32_t)part->iov_len;
 			return true;
 		}
-		segment = slab_take(&memory->leases);
-		*segment = (struct segment){
+		chunk = slab_take(&memory->leases);
+		*chunk = (struct chunk){
 			.data = part->iov_base,
 			.bytes = (uint32_t)part->iov_len,
 			.buffer = (uint16_t)buffer,
 			.pool = pool,
 		};
 		buffers_hold(memory->pools[pool], (uint16_t)buffer);
-		link_segment(queue, segment);
+		link_chunk(queue, chunk);
 		return true;
 	}
 	return false;
@@ -87,10 +87,10 @@ static void append_copy(struct queue_memory *memory, struct queue *queue, const 
 		size_t space = tail_space(queue), bytes;
 
 		if (space == 0) {
-			struct segment *block = slab_take(&memory->blocks);
+			struct chunk *block = slab_take(&memory->blocks);
 
-			*block = (struct segment){ .data = block_memory(block), .pool = QUEUE_OWN };
-			link_segment(queue, block);
+			*block = (struct chunk){ .data = block_memory(block), .pool = QUEUE_OWN };
+			link_chunk(queue, block);
 			space = QUEUE_BLOCK_PAYLOAD;
 		}
 		bytes = min_size(space, left);
@@ -135,19 +135,19 @@ unsigned queue_gather(const struct queue *queue, struct iovec *pieces, unsigned 
 {
 	unsigned count = 0;
 
-	for (const struct segment *one = queue->head; one && count < max; one = one->next)
+	for (const struct chunk *one = queue->head; one && count < max; one = one->next)
 		pieces[count++] = (struct iovec){ one->data, one->bytes };
 	return count;
 }
 
 static void drop_head(struct queue_memory *memory, struct queue *queue)
 {
-	struct segment *head = queue->head;
+	struct chunk *head = queue->head;
 
 	queue->head = head->next;
 	if (!queue->head)
 		queue->tail = NULL;
-	queue->segments--;
+	queue->chunks--;
 	queue->bytes -= head->bytes;
 	if (head->pool == QUEUE_OWN) {
 		slab_give(&memory->blocks, head);
@@ -177,12 +177,12 @@ bool queue_own(struct queue_memory *memory, struct queue *queue)
 
 	*queue = (struct queue){ 0 };
 	while (from.head) {
-		struct segment *one = from.head;
+		struct chunk *one = from.head;
 		struct iovec part = { one->data, one->bytes };
 
 		if (one->pool == QUEUE_OWN) {
 			from.head = one->next;
-			link_segment(queue, one);
+			link_chunk(queue, one);
 			queue->bytes += one->bytes;
 			continue;
 		}

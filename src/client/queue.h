@@ -2,7 +2,7 @@
 /*
  * queue.h - a byte queue: a client's output, or input that is held back.
  *
- * A queue is a list of segments. A segment either refers to bytes in a leased receive buffer, which
+ * A queue is a list of chunks. A chunk either refers to bytes in a leased receive buffer, which
  * are sent in place, or is the head of a block that holds copied bytes. An empty queue has no
  * blocks.
  */
@@ -16,24 +16,24 @@
 #include "base/slab.h"
 #include "ring/buffers.h"
 
-struct segment {
-	struct segment *next;
+struct chunk {
+	struct chunk *next;
 	uint8_t *data;
 	uint32_t bytes;
 	uint16_t buffer; /* the leased buffer's number */
-	uint8_t pool;	 /* of that buffer, or QUEUE_OWN: bytes copied into this segment's block */
+	uint8_t pool;	 /* of that buffer, or QUEUE_OWN: bytes copied into this chunk's block */
 };
 
 struct queue {
-	struct segment *head, *tail;
+	struct chunk *head, *tail;
 	uint32_t bytes;
-	uint32_t segments;
+	uint32_t chunks;
 };
 
 #define QUEUE_BLOCK_BYTES 4096
-#define QUEUE_BLOCK_PAYLOAD (QUEUE_BLOCK_BYTES - sizeof(struct segment))
+#define QUEUE_BLOCK_PAYLOAD (QUEUE_BLOCK_BYTES - sizeof(struct chunk))
 
-/* Parts up to this size behind copied bytes are copied too: cheaper than one more segment. */
+/* Parts up to this size behind copied bytes are copied too: cheaper than one more chunk. */
 #define QUEUE_COPY_BYTES_MAX 256
 
 /* Buffer pools: one for TCP, one for UDP. */
@@ -43,7 +43,7 @@ struct queue {
 /* Memory that all queues of a server share. */
 struct queue_memory {
 	struct slab blocks;
-	struct slab leases; /* segments that refer to buffers */
+	struct slab leases; /* chunks that refer to buffers */
 	struct buffers *pools[QUEUE_POOLS];
 	uint64_t copied_bytes;
 };

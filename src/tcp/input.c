@@ -159,7 +159,7 @@ int input_resume(struct tcp *tcp, struct client *client)
 	ssize_t left = 0;
 
 	while (left == 0 && input_is_held(client) && is_ready(client)) {
-		struct segment *first = input->backlog.head;
+		struct chunk *first = input->backlog.head;
 		size_t bytes = first->bytes;
 
 		left = take_all(tcp, client, first->data, bytes);

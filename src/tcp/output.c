@@ -50,10 +50,10 @@ int output_send(struct tcp *tcp, struct client *client, const struct message *me
 	if (bytes > hub->options.send_queue_bytes_max)
 		return -EMSGSIZE;
 	/*
-	 * Behind a partial send, references could hold shared buffers for long. Segments beyond
+	 * Behind a partial send, references could hold shared buffers for long. Chunks beyond
 	 * those of one send are better copied into fewer.
 	 */
-	copy = client_has_any(client, CLIENT_SLOW) || queue->segments >= GATHER_PIECES;
+	copy = client_has_any(client, CLIENT_SLOW) || queue->chunks >= GATHER_PIECES;
 	if (queue->bytes + bytes > hub->options.send_queue_bytes_max)
 		return refuse_send(tcp, client, -ENOBUFS);
 	if ((hub_is_memory_scarce(hub) && queue->bytes + bytes > QUEUE_BLOCK_PAYLOAD) ||
@@ -92,7 +92,7 @@ bool output_start(struct tcp *tcp, struct client *client)
 
 	if (!sqe)
 		return false;
-	if (queue->segments > 1)
+	if (queue->chunks > 1)
 		gather = slab_take(&tcp->gathers);
 	if (gather) {
 		unsigned count = queue_gather(queue, gather->pieces, GATHER_PIECES);

@@ -2,7 +2,7 @@
 /*
  * output.h - the output of a TCP client: queueing, gathering into sends, limits, drained().
  *
- * One send with several segments is in flight at a time: two sends could interleave. The first
+ * One send with several chunks is in flight at a time: two sends could interleave. The first
  * attempt uses MSG_DONTWAIT, so that what the socket does not take can be copied out of shared
  * buffers.
  */

@@ -85,7 +85,7 @@ static struct datagram *find_batch(const struct datagram_target *target,
 	if (!last || last->whole || bytes == 0 || bytes > last->segment_bytes ||
 	    last->segments == DATAGRAM_SEGMENTS_MAX ||
 	    last->queue.bytes + bytes > DATAGRAM_BATCH_BYTES_MAX ||
-	    last->queue.segments + DATAGRAM_PIECES_OF(message->count, bytes) > DATAGRAM_PIECES)
+	    last->queue.chunks + DATAGRAM_PIECES_OF(message->count, bytes) > DATAGRAM_PIECES)
 		return NULL;
 	return last;
 }
@@ -189,7 +189,7 @@ static void lay_out(struct datagram *datagram)
 	const uint16_t segment_bytes = (uint16_t)datagram->segment_bytes;
 	const unsigned count = queue_gather(&datagram->queue, datagram->pieces, DATAGRAM_PIECES);
 
-	CHECK(count == datagram->queue.segments);
+	CHECK(count == datagram->queue.chunks);
 	datagram_address(&datagram->key, &endpoint->address, &datagram->to);
 	datagram->message = (struct msghdr){
 		.msg_name = &datagram->to.any,

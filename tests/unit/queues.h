@@ -62,7 +62,7 @@ static inline void assert_bytes(const void *expected, size_t bytes)
 	size_t seen = 0;
 
 	assert_int_equal(queue.bytes, bytes);
-	assert_int_equal(queue.segments, count);
+	assert_int_equal(queue.chunks, count);
 	for (unsigned i = 0; i < count; i++) {
 		assert_in_range(pieces[i].iov_len, 1, bytes - seen);
 		assert_memory_equal(pieces[i].iov_base, (const uint8_t *)expected + seen,

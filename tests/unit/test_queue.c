@@ -22,9 +22,9 @@ static void copies_share_blocks(void **state)
 	(void)state;
 	for (size_t at = 0; at < QUEUE_BLOCK_PAYLOAD; at += 8)
 		assert_true(append(plain + at, 8));
-	assert_int_equal(queue.segments, 1);
+	assert_int_equal(queue.chunks, 1);
 	assert_true(append(plain + QUEUE_BLOCK_PAYLOAD, 1));
-	assert_int_equal(queue.segments, 2);
+	assert_int_equal(queue.chunks, 2);
 	assert_true(append(plain + QUEUE_BLOCK_PAYLOAD + 1, 2 * QUEUE_BLOCK_PAYLOAD));
 	assert_int_equal(memory.blocks.used, 4);
 	assert_bytes(plain, 3 * QUEUE_BLOCK_PAYLOAD + 1);
@@ -77,18 +77,18 @@ static void references_merge(void **state)
 	assert_int_equal(next, id + 1);
 	assert_true(append(data, 300));
 	assert_true(append(data + 300, 700));
-	assert_int_equal(queue.segments, 1);
+	assert_int_equal(queue.chunks, 1);
 	assert_int_equal(buffers[0].leases[id], 2);
 	assert_true(append(data + 1001, 300));
-	assert_int_equal(queue.segments, 2);
+	assert_int_equal(queue.chunks, 2);
 	assert_true(append(data + 1000, 300));
-	assert_int_equal(queue.segments, 3);
+	assert_int_equal(queue.chunks, 3);
 	queue_clear(&memory, &queue);
 
 	/* The end of one buffer touches the next one, which is another lease all the same. */
 	assert_true(append(data + BUFFER_BYTES - 300, 300));
 	assert_true(append(data + BUFFER_BYTES, 300));
-	assert_int_equal(queue.segments, 2);
+	assert_int_equal(queue.chunks, 2);
 	assert_bytes(data + BUFFER_BYTES - 300, 600);
 	queue_clear(&memory, &queue);
 	assert_int_equal(memory.copied_bytes, 0);
@@ -107,13 +107,13 @@ static void small_parts_are_copied(void **state)
 	assert_true(append(plain, 10));
 	assert_true(append(data + 10, QUEUE_COPY_BYTES_MAX));
 	assert_int_equal(memory.copied_bytes, 10 + QUEUE_COPY_BYTES_MAX);
-	assert_int_equal(queue.segments, 1);
+	assert_int_equal(queue.chunks, 1);
 	assert_true(append(data + 10 + QUEUE_COPY_BYTES_MAX, QUEUE_COPY_BYTES_MAX + 1));
 	assert_int_equal(memory.copied_bytes, 10 + QUEUE_COPY_BYTES_MAX);
-	assert_int_equal(queue.segments, 2);
+	assert_int_equal(queue.chunks, 2);
 	/* Nor is one behind a reference, or as the first. */
 	assert_true(append(data + 11 + 2 * QUEUE_COPY_BYTES_MAX, 1));
-	assert_int_equal(queue.segments, 2);
+	assert_int_equal(queue.chunks, 2);
 	assert_int_equal(memory.copied_bytes, 10 + QUEUE_COPY_BYTES_MAX);
 	assert_bytes(data, 12 + 2 * QUEUE_COPY_BYTES_MAX);
 	queue_clear(&memory, &queue);
@@ -153,11 +153,11 @@ static void parts(void **state)
 	memcpy(expected + 3, data, 500);
 	memcpy(expected + 503, plain + 3, 4);
 	assert_bytes(expected, 507);
-	assert_int_equal(queue.segments, 3);
+	assert_int_equal(queue.chunks, 3);
 	queue_clear(&memory, &queue);
 	assert_true(queue_append(&memory, &queue, NULL, 0, false));
 	assert_true(append(plain, 0));
-	assert_int_equal(queue.segments, 0);
+	assert_int_equal(queue.chunks, 0);
 	buffers_release(&buffers[1], id);
 }
 
@@ -178,7 +178,7 @@ static void gather_limits(void **state)
 			    QUEUE_BLOCK_PAYLOAD);
 }
 
-/* Bytes are dropped inside a segment, up to its end, and over several, by all numbers of bytes. */
+/* Bytes are dropped inside a chunk, up to its end, and over several, by all numbers of bytes. */
 static void advance(void **state)
 {
 	const size_t total = 2 * QUEUE_BLOCK_PAYLOAD + 100;

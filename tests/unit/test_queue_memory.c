@@ -89,7 +89,7 @@ static void blocks_run_out(void **state)
 	assert_true(queue_append(&memory, &queue, parts, 2, false));
 }
 
-/* When the segments that refer to buffers run out, what is left is copied, in the same order. */
+/* When the chunks that refer to buffers run out, what is left is copied, in the same order. */
 static void leases_run_out(void **state)
 {
 	uint16_t id = fake_receive(&buffers[0]);

@@ -171,7 +171,7 @@ static void full_or_scarce(void **state)
 	turn();
 	assert_int_equal(drained_count, 1);
 	for (; queue->bytes > 0; turn())
-		complete(started(queue->segments > 1 ? IORING_OP_SENDMSG : IORING_OP_SEND, greedy),
+		complete(started(queue->chunks > 1 ? IORING_OP_SENDMSG : IORING_OP_SEND, greedy),
 			 (int)server->hub.table.slots[0].sending, 0);
 	assert_int_equal(drained_count, 2);
 	assert_int_equal(rollcall_send(server, 0, many, 100001), 0);
