@@ -19,26 +19,27 @@ static void expire(struct sessions *sessions, struct idle *idle, struct client *
 	hub_flush_later(sessions->hub, client);
 }
 
-static void on_fresh_idle(struct idle *idle, struct client *client)
+static void on_new_idle(struct idle *idle, struct client *client)
 {
-	expire(container_of(idle, struct sessions, fresh), idle, client);
+	expire(container_of(idle, struct sessions, new_clients), idle, client);
 }
 
 static void on_active_idle(struct idle *idle, struct client *client)
 {
-	expire(container_of(idle, struct sessions, active), idle, client);
+	expire(container_of(idle, struct sessions, active_clients), idle, client);
 }
 
 static int init_idle(struct sessions *sessions)
 {
 	struct hub *hub = sessions->hub;
 	const uint64_t timeout_ms = hub->options.udp_idle_timeout_ms;
-	int error = idle_init(&sessions->fresh, &hub->table, &hub->timers,
-			      min_u64(timeout_ms, SESSION_NEW_TIMEOUT_MS), on_fresh_idle);
+	int error = idle_init(&sessions->new_clients, &hub->table, &hub->timers,
+			      min_u64(timeout_ms, SESSION_NEW_TIMEOUT_MS), on_new_idle);
 
 	if (error)
 		return error;
-	return idle_init(&sessions->active, &hub->table, &hub->timers, timeout_ms, on_active_idle);
+	return idle_init(&sessions->active_clients, &hub->table, &hub->timers, timeout_ms,
+			 on_active_idle);
 }
 
 int sessions_init(struct sessions *sessions, struct hub *hub)
@@ -77,7 +78,8 @@ void sessions_destroy(struct sessions *sessions)
 
 static struct idle *idle_of(struct sessions *sessions, const struct client *client)
 {
-	return client_has_any(client, CLIENT_ACTIVE) ? &sessions->active : &sessions->fresh;
+	return client_has_any(client, CLIENT_ACTIVE) ? &sessions->active_clients
+						     : &sessions->new_clients;
 }
 
 static void touch(struct sessions *sessions, struct client *client)
@@ -85,7 +87,7 @@ static void touch(struct sessions *sessions, struct client *client)
 	if (!client_has_any(client, CLIENT_ACTIVE) &&
 	    (client->messages_sent > 0 ||
 	     client->messages_received + 1 >= SESSION_ACTIVE_MESSAGES)) {
-		idle_remove(&sessions->fresh, client);
+		idle_remove(&sessions->new_clients, client);
 		client_set(client, CLIENT_ACTIVE);
 	}
 	idle_touch(idle_of(sessions, client), client, sessions->hub->now_ns);
@@ -95,7 +97,7 @@ static void touch(struct sessions *sessions, struct client *client)
 static bool evict_oldest(struct sessions *sessions)
 {
 	struct hub *hub = sessions->hub;
-	struct client *oldest = client_list_first(&hub->table, &sessions->fresh.list);
+	struct client *oldest = client_list_first(&hub->table, &sessions->new_clients.list);
 
 	if (!oldest || oldest->udp.sends > 0)
 		return false;

@@ -33,7 +33,7 @@ struct sessions {
 	struct peers peers;
 	struct sources sources;
 	struct slab streams;
-	struct idle fresh, active;
+	struct idle new_clients, active_clients;
 };
 
 /* -ENOMEM */
