@@ -19,7 +19,7 @@ int delivery_check(struct delivery *delivery, struct client *client)
 }
 
 /* The result for a watched client, as for ended(); -EAGAIN: keep watching. */
-static int look(struct delivery *delivery, struct client *client)
+static int poll_client(struct delivery *delivery, struct client *client)
 {
 	const struct rollcall_options *options = &delivery->hub->options;
 	const uint64_t send_ms = options->send_timeout_ms, idle_ms = options->tcp_idle_timeout_ms;
@@ -75,7 +75,7 @@ static void on_timer(struct timer *timer)
 	while (count-- > 0) {
 		struct client *client = client_list_first(table, &delivery->list);
 		const uint32_t acked = client->acked;
-		int result = look(delivery, client);
+		int result = poll_client(delivery, client);
 
 		changed |= result != -EAGAIN || client->acked != acked;
 		client_list_remove(table, &delivery->list, client);
@@ -87,7 +87,7 @@ static void on_timer(struct timer *timer)
 		delivery->ended(delivery, client, result);
 	}
 	delivery->interval_ns =
-		changed ? DELIVERY_LOOK_MS_MIN * (uint64_t)1000000
+		changed ? DELIVERY_POLL_MS_MIN * (uint64_t)1000000
 			: min_u64(2 * delivery->interval_ns, delivery->interval_ns_max);
 	set_timer(delivery);
 }
@@ -101,8 +101,8 @@ static uint64_t longest_interval_ms(const struct rollcall_options *options)
 		shortest_ms = options->send_timeout_ms;
 	if (options->tcp_idle_timeout_ms > 0)
 		shortest_ms = min_u64(shortest_ms, options->tcp_idle_timeout_ms);
-	part_ms = min_u64(shortest_ms / 32, DELIVERY_LOOK_MS_MAX);
-	return part_ms < DELIVERY_LOOK_MS_MIN ? DELIVERY_LOOK_MS_MIN : part_ms;
+	part_ms = min_u64(shortest_ms / 32, DELIVERY_POLL_MS_MAX);
+	return part_ms < DELIVERY_POLL_MS_MIN ? DELIVERY_POLL_MS_MIN : part_ms;
 }
 
 int delivery_init(struct delivery *delivery, struct hub *hub,
@@ -120,7 +120,7 @@ int delivery_init(struct delivery *delivery, struct hub *hub,
 
 void delivery_watch(struct delivery *delivery, struct client *client)
 {
-	const uint64_t interval_ns = DELIVERY_LOOK_MS_MIN * (uint64_t)1000000;
+	const uint64_t interval_ns = DELIVERY_POLL_MS_MIN * (uint64_t)1000000;
 	struct hub *hub = delivery->hub;
 
 	client_set(client, CLIENT_UNACKED);

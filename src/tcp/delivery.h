@@ -17,8 +17,8 @@
  * Poll interval: the minimum at first, doubled each time that nothing has changed, up to 1/32 of
  * the shortest timeout and at most 1 s.
  */
-#define DELIVERY_LOOK_MS_MIN 50
-#define DELIVERY_LOOK_MS_MAX 1000
+#define DELIVERY_POLL_MS_MIN 50
+#define DELIVERY_POLL_MS_MAX 1000
 
 /* Clients checked per poll, in turn: this many, or a quarter of all if that is more. */
 #define DELIVERY_CLIENTS_MIN 64
@@ -28,7 +28,7 @@ struct delivery {
 	struct client_list list;
 	struct timer timer;
 	uint64_t interval_ns, interval_ns_max;
-	uint64_t stalled_ns; /* the hub's at the last look */
+	uint64_t stalled_ns; /* the hub's at the last poll */
 
 	/*
 	 * Called for a client that is no longer watched. result: 0: everything is acknowledged;
