@@ -44,7 +44,7 @@ bool run_settings_are_lossless(const struct sim_settings *settings)
 {
 	const uint32_t *chance = settings->chance;
 
-	/* After a failed receive an endpoint pauses: what is queued then may be answered too late. */
+	/* After a failed receive an endpoint pauses, and may answer too late. */
 	return !settings->failure.nth && !chance[SIM_UDP_RECEIVE_ERROR] && !chance[SIM_UDP_LOSS] &&
 	       !chance[SIM_UDP_KERNEL_DROP] && !chance[SIM_UDP_TRUNCATE] &&
 	       !chance[SIM_UDP_SEND_ERROR];
