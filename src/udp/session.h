@@ -8,7 +8,7 @@
  *
  *		  sends again after an answer, or a third time
  *	NEW ----------------------------------------------------> ACTIVE
- *	 | 10 s idle, or evicted for another client	    | the idle timeout
+ *	 | 10 s idle, or evicted for another one		    | the idle timeout
  *	 v							    v
  *	forgotten						forgotten
  */
