@@ -93,10 +93,10 @@ enum {
 	CLIENT_NO_MEMORY = 1 << 11,	/* both its receive and its send wait for memory */
 	CLIENT_ACTIVE = 1 << 12,	/* UDP: it has sent a datagram after an answer, or three */
 	CLIENT_ALONE = 1 << 13,		/* UDP: its datagrams are not sent in GSO batches */
-	CLIENT_UNACKED = 1 << 14,   /* TCP: watched until the peer has acknowledged all output */
-	CLIENT_UNCHECKED = 1 << 12, /* TCP: its receive is not yet checked (tcp/liveness.h) */
-	CLIENT_SECOND = 1 << 13,    /* TCP: if in a list of liveness.h, it is lists[1] */
-	CLIENT_LOST = 1 << 15,	    /* TCP: reset, but its receive has not reported it */
+	CLIENT_UNACKED = 1 << 14,     /* TCP: watched until the peer has acknowledged all output */
+	CLIENT_UNCHECKED = 1 << 12,   /* TCP: its receive is not yet checked (tcp/liveness.h) */
+	CLIENT_SECOND = 1 << 13,      /* TCP: if in a list of liveness.h, it is lists[1] */
+	CLIENT_RESET_FOUND = 1 << 15, /* TCP: reset, but its receive has not reported it */
 };
 
 /* The origin of a client: a listener or an endpoint, and its service. */

@@ -34,7 +34,7 @@ static void check(struct liveness *liveness, struct client *client)
 	if (client->in_flight & IN_FLIGHT_SEND || !client_is_receiving(client) ||
 	    is_connected(hub, client))
 		return;
-	client_set(client, CLIENT_LOST);
+	client_set(client, CLIENT_RESET_FOUND);
 	hub->stats.tcp_resets_found++;
 	hub_flush_later(hub, client);
 }

@@ -14,7 +14,7 @@
  * LIVENESS_SILENT_MS to twice that without data. After that it is not checked again, so an idle
  * server makes no system calls and does not wake up.
  *
- * The receive of a lost connection is cancelled and started again: its first attempt returns the
+ * The receive of such a connection is cancelled and started again: its first attempt returns the
  * remaining data, then the error.
  */
 #ifndef TCP_LIVENESS_H

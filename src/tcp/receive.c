@@ -29,7 +29,7 @@ bool receive_start(struct tcp *tcp, struct client *client)
 	sqe->buf_group = BUFFERS_TCP;
 	sqe->user_data = op_pack(OP_TCP_RECEIVE, client->id);
 	client->receive = last ? RECEIVE_LAST : RECEIVE_WAITING;
-	client_clear(client, CLIENT_GOT_INPUT | CLIENT_UNCHECKED | CLIENT_LOST);
+	client_clear(client, CLIENT_GOT_INPUT | CLIENT_UNCHECKED | CLIENT_RESET_FOUND);
 	if (!last)
 		liveness_started(&tcp->liveness, client);
 	return true;
@@ -45,7 +45,7 @@ bool receive_is_to_cancel(const struct client *client)
 	    client_has_any(client, CLIENT_PAUSED | CLIENT_LAST_INPUT))
 		return true;
 	/* The receive is started again then; for a FINISHING client, later. */
-	return client->state != CLIENT_FINISHING && client_has_any(client, CLIENT_LOST);
+	return client->state != CLIENT_FINISHING && client_has_any(client, CLIENT_RESET_FOUND);
 }
 
 bool receive_cancel(struct tcp *tcp, struct client *client)
