@@ -125,7 +125,7 @@ struct client {
 	enum rollcall_transport transport : 4;
 	enum receive_state receive : 3;
 	uint8_t in_flight : 3; /* which other operations */
-	uint8_t listed : 2;    /* which lists it is in, a bit each */
+	uint8_t lists : 2;     /* which lists it is in, a bit each */
 	uint16_t flags;
 	uint16_t gather; /* TCP: the struct gather of the send in flight, or GATHER_NONE */
 	int16_t reason;	 /* why it is closing */

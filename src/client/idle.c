@@ -58,7 +58,7 @@ void idle_touch(struct idle *idle, struct client *client, uint64_t now_ns)
 {
 	if (idle->timeout_ms == 0)
 		return;
-	if (client_is_listed(client, LIST_IDLE)) {
+	if (client_is_in_list(client, LIST_IDLE)) {
 		if (listed_ms(client, now_ns) <= idle->timeout_ms / 16)
 			return;
 		client_list_remove(idle->table, &idle->list, client);
@@ -72,6 +72,6 @@ void idle_touch(struct idle *idle, struct client *client, uint64_t now_ns)
 
 void idle_remove(struct idle *idle, struct client *client)
 {
-	if (client_is_listed(client, LIST_IDLE))
+	if (client_is_in_list(client, LIST_IDLE))
 		client_list_remove(idle->table, &idle->list, client);
 }

@@ -63,7 +63,7 @@ struct client *table_find(const struct table *table, uint64_t id)
 void table_remove(struct table *table, struct client *client)
 {
 	CHECK(client->state != CLIENT_FREE && client->receive == RECEIVE_NONE);
-	CHECK(client->in_flight == 0 && client->listed == 0);
+	CHECK(client->in_flight == 0 && client->lists == 0);
 	CHECK(!(client->flags & CLIENT_TO_FLUSH));
 	client->state = CLIENT_FREE;
 	bitset_remove(&table->taken, table_slot(table, client));
@@ -93,8 +93,8 @@ void client_list_push(struct table *table, struct client_list *list, struct clie
 	struct client_link *link = &client->links[list->kind];
 	uint32_t slot = table_slot(table, client);
 
-	CHECK(!client_is_listed(client, list->kind));
-	client->listed = (client->listed | 1u << list->kind) & LISTS_ALL;
+	CHECK(!client_is_in_list(client, list->kind));
+	client->lists = (client->lists | 1u << list->kind) & LISTS_ALL;
 	*link = (struct client_link){ .previous = list->tail, .next = SLOT_NONE };
 	if (list->tail == SLOT_NONE)
 		list->head = slot;
@@ -108,8 +108,8 @@ void client_list_remove(struct table *table, struct client_list *list, struct cl
 {
 	struct client_link link = client->links[list->kind];
 
-	CHECK(client_is_listed(client, list->kind) && list->count > 0);
-	client->listed = client->listed & ~(1u << list->kind) & LISTS_ALL;
+	CHECK(client_is_in_list(client, list->kind) && list->count > 0);
+	client->lists = client->lists & ~(1u << list->kind) & LISTS_ALL;
 	if (link.previous == SLOT_NONE)
 		list->head = link.next;
 	else

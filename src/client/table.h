@@ -77,9 +77,9 @@ static inline uint32_t table_count(const struct table *table, enum rollcall_tran
 	return table->counts[transport];
 }
 
-static inline bool client_is_listed(const struct client *client, enum client_list_kind kind)
+static inline bool client_is_in_list(const struct client *client, enum client_list_kind kind)
 {
-	return client->listed >> kind & 1;
+	return client->lists >> kind & 1;
 }
 
 #endif

@@ -87,7 +87,7 @@ static void note(struct liveness *liveness, struct client *client)
 {
 	if (is_waiting(client))
 		return;
-	if (client_is_listed(client, LIST_WAIT)) {
+	if (client_is_in_list(client, LIST_WAIT)) {
 		if (list_of(client) == liveness->current)
 			return;
 		liveness_leave(liveness, client);
@@ -126,7 +126,7 @@ void liveness_flush(struct liveness *liveness, struct client *client)
 
 void liveness_leave(struct liveness *liveness, struct client *client)
 {
-	if (client_is_listed(client, LIST_WAIT) && !is_waiting(client))
+	if (client_is_in_list(client, LIST_WAIT) && !is_waiting(client))
 		client_list_remove(&liveness->hub->table, &liveness->lists[list_of(client)],
 				   client);
 }

@@ -50,7 +50,7 @@ static void assert_list(const struct client_list *of, const uint32_t *slots, uin
 	for (uint32_t i = 0; i < count; i++) {
 		assert_int_equal(slot, slots[i]);
 		assert_int_equal(table.slots[slot].links[of->kind].previous, previous);
-		assert_true(client_is_listed(&table.slots[slot], of->kind));
+		assert_true(client_is_in_list(&table.slots[slot], of->kind));
 		previous = slot;
 		slot = table.slots[slot].links[of->kind].next;
 	}
@@ -62,7 +62,7 @@ static void assert_list(const struct client_list *of, const uint32_t *slots, uin
 
 		for (uint32_t i = 0; i < count; i++)
 			listed |= slots[i] == slot;
-		assert_int_equal(client_is_listed(&table.slots[slot], of->kind), listed);
+		assert_int_equal(client_is_in_list(&table.slots[slot], of->kind), listed);
 	}
 }
 

@@ -29,7 +29,7 @@ static void (*then)(struct idle *idle, struct client *client);
 static void on_expired(struct idle *of, struct client *client)
 {
 	assert_ptr_equal(of, &idle);
-	assert_false(client_is_listed(client, LIST_IDLE));
+	assert_false(client_is_in_list(client, LIST_IDLE));
 	assert_int_equal(expired_ns[client->id], UINT64_MAX);
 	expired_ns[client->id] = now_ns;
 	expired_order[expired_count++] = (size_t)client->id;
@@ -112,7 +112,7 @@ static void no_timeout(void **state)
 	(void)state;
 	start(0, 1000);
 	touch(0);
-	assert_false(client_is_listed(clients[0], LIST_IDLE));
+	assert_false(client_is_in_list(clients[0], LIST_IDLE));
 	assert_int_equal(timers_next(&timers), UINT64_MAX);
 	idle_remove(&idle, clients[0]);
 }

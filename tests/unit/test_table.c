@@ -299,7 +299,7 @@ static void remove_in_flight(void *client)
 
 static void remove_listed(void *client)
 {
-	((struct client *)client)->listed = 1 << LIST_IDLE;
+	((struct client *)client)->lists = 1 << LIST_IDLE;
 	table_remove(&table, client);
 }
 

@@ -57,7 +57,7 @@ static void assert_goes_on(struct client *client)
 	assert_ptr_equal(hub_flush_next(&hub), client);
 	assert_int_equal(client->receive, RECEIVE_NONE);
 	assert_false(client_has_any(client, CLIENT_NO_MEMORY));
-	assert_false(client_is_listed(client, LIST_WAIT));
+	assert_false(client_is_in_list(client, LIST_WAIT));
 }
 
 /* With no buffer free nobody goes on; with two, the two that came first, and they are flushed. */
@@ -118,7 +118,7 @@ static void leaving(void **state)
 	wait_for_memory(&tcp, clients[1]);
 	for (int i = 0; i < 3; i++) {
 		wait_leave(&tcp, clients[i]);
-		assert_false(client_is_listed(clients[i], LIST_WAIT));
+		assert_false(client_is_in_list(clients[i], LIST_WAIT));
 		assert_int_equal(clients[i]->receive, RECEIVE_NONE);
 		assert_false(client_has_any(clients[i], CLIENT_NO_MEMORY));
 	}
