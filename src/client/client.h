@@ -12,7 +12,7 @@
 #include "rollcall.h"
 
 struct datagram;
-struct stream;
+struct rtp_stream;
 struct tcp_input;
 struct udp_peer;
 
@@ -139,9 +139,9 @@ struct client {
 		} tcp;
 		struct {
 			struct udp_peer *peer;
-			struct stream *stream;	 /* NULL: no RTP headers */
-			struct datagram *queued; /* the newest that is not in flight yet */
-			uint32_t sends;		 /* datagrams queued and in flight */
+			struct rtp_stream *stream; /* NULL: no RTP headers */
+			struct datagram *queued;   /* the newest that is not in flight yet */
+			uint32_t sends;		   /* datagrams queued and in flight */
 		} udp;
 	};
 	uint32_t active_ms; /* time of the last activity, for the list of LIST_IDLE */

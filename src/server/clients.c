@@ -117,7 +117,7 @@ int rollcall_client_get_info(struct rollcall_server *server, rollcall_client id,
 	else
 		found.has_sequence = client->udp.stream != NULL;
 	if (found.has_sequence)
-		stream_report(client->udp.stream, &found.sequence);
+		rtp_stream_report(client->udp.stream, &found.sequence);
 	if (info->size > INFO_BYTES_MIN) {
 		const struct address address = find_address(server, client);
 

@@ -84,7 +84,7 @@ static void receive(struct udp *udp, struct arrival *arrival)
 	if (client->state != CLIENT_OPEN)
 		return;
 	if (client->udp.stream &&
-	    !stream_take(client->udp.stream, &arrival->rtp, hub->now_ns, &hub->stats))
+	    !rtp_stream_take(client->udp.stream, &arrival->rtp, hub->now_ns, &hub->stats))
 		return;
 	hub_received(hub, client, arrival->data, arrival->bytes);
 }

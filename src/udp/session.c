@@ -52,7 +52,7 @@ int sessions_init(struct sessions *sessions, struct hub *hub)
 	error = init_idle(sessions);
 	if (error)
 		return error;
-	error = slab_init(&sessions->streams, sizeof(struct stream), limit);
+	error = slab_init(&sessions->streams, sizeof(struct rtp_stream), limit);
 	if (error)
 		return error;
 	ring_random(hub->ring, secret, sizeof(secret));
@@ -123,14 +123,14 @@ static enum udp_drop find_no_place(struct sessions *sessions, const struct arriv
 	return UDP_DROP_NONE;
 }
 
-static struct stream *make_stream(struct sessions *sessions, const struct rtp *first)
+static struct rtp_stream *make_stream(struct sessions *sessions, const struct rtp *first)
 {
-	struct stream *stream = slab_take(&sessions->streams);
+	struct rtp_stream *stream = slab_take(&sessions->streams);
 	uint64_t random;
 
 	CHECK(stream);
 	ring_random(sessions->hub->ring, &random, sizeof(random));
-	stream_init(stream, first, random);
+	rtp_stream_init(stream, first, random);
 	return stream;
 }
 
@@ -184,7 +184,7 @@ void sessions_forget(struct sessions *sessions, struct client *client, int reaso
 
 void sessions_free(struct sessions *sessions, struct client *client)
 {
-	struct stream *stream = client->udp.stream;
+	struct rtp_stream *stream = client->udp.stream;
 
 	CHECK(client->state == CLIENT_CLOSING && client->udp.sends == 0);
 	hub_disconnected(sessions->hub, client);

@@ -20,7 +20,7 @@
 #include "udp/arrival.h"
 #include "udp/drop.h"
 #include "udp/sources.h"
-#include "udp/stream.h"
+#include "udp/rtp_stream.h"
 
 /* Idle timeout of a new client, if udp_idle_timeout_ms is not shorter. */
 #define SESSION_NEW_TIMEOUT_MS 10000

@@ -122,7 +122,7 @@ static struct endpoint *endpoint_of(const struct client *client)
 
 int udp_send(struct udp *udp, struct client *client, const struct message *message)
 {
-	struct stream *stream = client->udp.stream;
+	struct rtp_stream *stream = client->udp.stream;
 	uint8_t header[RTP_HEADER_BYTES];
 	struct datagram_target target;
 
@@ -133,7 +133,7 @@ int udp_send(struct udp *udp, struct client *client, const struct message *messa
 	if (is_too_long(target.endpoint, message->bytes + (stream ? sizeof(header) : 0)))
 		return -EMSGSIZE;
 	if (stream)
-		stream_number(stream, header);
+		rtp_stream_number(stream, header);
 	if (send_behind(udp, &target, stream ? header : NULL, message))
 		hub_count_sent(udp->hub, client, message->bytes);
 	return 0;

@@ -10,7 +10,7 @@
  *	session.h	clients: added, forgotten
  *	datagram.h	sends		arrival.h	a received buffer, parsed
  *	endpoint.h	a socket and its receive
- *	peers.h, sources.h, rate.h, stream.h, own.h	tables and counts
+ *	peers.h, sources.h, rate.h, rtp_stream.h, own.h	tables and counts
  */
 #ifndef UDP_UDP_H
 #define UDP_UDP_H

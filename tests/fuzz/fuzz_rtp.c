@@ -12,10 +12,10 @@
 #include <string.h>
 
 #include "base/base.h"
-#include "udp/stream.h"
+#include "udp/rtp_stream.h"
 
 struct fuzz {
-	struct stream stream;
+	struct rtp_stream stream;
 	struct rollcall_stats totals;
 	uint64_t now_ns, taken;
 	uint8_t delivered[SEQUENCE_MODULUS / 8];
@@ -41,7 +41,7 @@ static void check_totals(const struct fuzz *fuzz)
 	const struct rollcall_stats *totals = &fuzz->totals;
 	struct rollcall_sequence report;
 
-	stream_report(&fuzz->stream, &report);
+	rtp_stream_report(&fuzz->stream, &report);
 	CHECK(totals->sequence_received == report.received);
 	CHECK(totals->sequence_expected == report.expected);
 	CHECK(totals->sequence_lost == report.lost);
@@ -64,7 +64,7 @@ static void take(struct fuzz *fuzz, const struct rtp *rtp)
 	const uint64_t duplicates = fuzz->stream.sequence.duplicates;
 
 	fuzz->taken++;
-	if (stream_take(&fuzz->stream, rtp, fuzz->now_ns, &fuzz->totals)) {
+	if (rtp_stream_take(&fuzz->stream, rtp, fuzz->now_ns, &fuzz->totals)) {
 		*byte |= bit;
 		return;
 	}
@@ -79,7 +79,7 @@ static void check_answer(struct fuzz *fuzz, const struct rtp *rtp)
 	size_t payload, payload_bytes;
 	struct rtp answer;
 
-	stream_number(&fuzz->stream, header);
+	rtp_stream_number(&fuzz->stream, header);
 	CHECK(rtp_parse(header, sizeof(header), &answer, &payload, &payload_bytes) == 0);
 	CHECK(answer.type == rtp->type && answer.timestamp == rtp->timestamp);
 	CHECK(answer.number == number && fuzz->stream.next.number == (uint16_t)(number + 1));
@@ -108,7 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
 	struct fuzz fuzz = { .now_ns = 1 };
 
-	stream_init(&fuzz.stream, &(struct rtp){ .ssrc = 1 }, 0xffff00000002);
+	rtp_stream_init(&fuzz.stream, &(struct rtp){ .ssrc = 1 }, 0xffff00000002);
 	while (bytes > 0) {
 		const size_t length = min_size(data[0], bytes - 1);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "udp/stream.h"
+#include "udp/rtp_stream.h"
 
 #include <string.h>
 
@@ -20,16 +20,16 @@ static uint32_t clock_of(uint8_t type)
 	return assigned[type];
 }
 
-void stream_init(struct stream *stream, const struct rtp *first, uint64_t random)
+void rtp_stream_init(struct rtp_stream *stream, const struct rtp *first, uint64_t random)
 {
-	*stream = (struct stream){
+	*stream = (struct rtp_stream){
 		.ssrc = first->ssrc,
 		.next.ssrc = rtp_other_ssrc(first, (uint32_t)random),
 		.next.number = (uint16_t)(random >> 32),
 	};
 }
 
-void stream_report(const struct stream *stream, struct rollcall_sequence *report)
+void rtp_stream_report(const struct rtp_stream *stream, struct rollcall_sequence *report)
 {
 	const struct sequence *sequence = &stream->sequence;
 
@@ -59,8 +59,8 @@ static void add_change(struct rollcall_stats *totals, const struct rollcall_sequ
 	totals->sequence_restarts += after->restarts - before->restarts;
 }
 
-bool stream_take(struct stream *stream, const struct rtp *rtp, uint64_t now_ns,
-		 struct rollcall_stats *totals)
+bool rtp_stream_take(struct rtp_stream *stream, const struct rtp *rtp, uint64_t now_ns,
+		     struct rollcall_stats *totals)
 {
 	const struct sequence_datagram datagram = {
 		.number = rtp->number,
@@ -71,9 +71,9 @@ bool stream_take(struct stream *stream, const struct rtp *rtp, uint64_t now_ns,
 	struct rollcall_sequence before, after;
 	enum sequence_verdict verdict;
 
-	stream_report(stream, &before);
+	rtp_stream_report(stream, &before);
 	verdict = sequence_update(&stream->sequence, &datagram);
-	stream_report(stream, &after);
+	rtp_stream_report(stream, &after);
 	add_change(totals, &before, &after);
 	stream->next.marker = rtp->marker;
 	stream->next.type = rtp->type;
@@ -81,7 +81,7 @@ bool stream_take(struct stream *stream, const struct rtp *rtp, uint64_t now_ns,
 	return sequence_delivers(verdict);
 }
 
-void stream_number(struct stream *stream, uint8_t to[static RTP_HEADER_BYTES])
+void rtp_stream_number(struct rtp_stream *stream, uint8_t to[static RTP_HEADER_BYTES])
 {
 	rtp_write(to, &stream->next);
 	stream->next.number++;

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "lib/random.h"
-#include "udp/stream.h"
+#include "udp/rtp_stream.h"
 
 #define MILLISECOND_NS 1000000ull
 
@@ -29,15 +29,15 @@ static void numbers_of_answers(void **state)
 	static const uint8_t after[] = "\x80\xe0\x00\x00\x12\x34\x56\x78\x89\xab\xcd\xef";
 	const struct rtp rtp = { .marker = true, .type = 96, .number = 9, .timestamp = 0x12345678 };
 	uint8_t header[RTP_HEADER_BYTES];
-	struct stream stream;
+	struct rtp_stream stream;
 
 	(void)state;
-	stream_init(&stream, &rtp, 0x1234ffff89abcdef);
-	stream_number(&stream, header);
+	rtp_stream_init(&stream, &rtp, 0x1234ffff89abcdef);
+	rtp_stream_number(&stream, header);
 	assert_memory_equal(header, before, sizeof(header));
 	/* The marker, the type and the time are those of what came last. */
-	assert_true(stream_take(&stream, &rtp, 0, &totals));
-	stream_number(&stream, header);
+	assert_true(rtp_stream_take(&stream, &rtp, 0, &totals));
+	rtp_stream_number(&stream, header);
 	assert_memory_equal(header, after, sizeof(header));
 }
 
@@ -46,14 +46,14 @@ static void markers(void **state)
 {
 	struct rtp rtp = { .type = 96 };
 	uint8_t header[RTP_HEADER_BYTES];
-	struct stream stream;
+	struct rtp_stream stream;
 
 	(void)state;
-	stream_init(&stream, &rtp, 0);
+	rtp_stream_init(&stream, &rtp, 0);
 	for (; rtp.number < 10; rtp.number++) {
 		rtp.marker = rtp.number % 3 == 2;
-		assert_true(stream_take(&stream, &rtp, 0, &totals));
-		stream_number(&stream, header);
+		assert_true(rtp_stream_take(&stream, &rtp, 0, &totals));
+		rtp_stream_number(&stream, header);
 		assert_int_equal(header[1], rtp.marker ? 0xe0 : 0x60);
 	}
 }
@@ -63,15 +63,15 @@ static void another_source(void **state)
 {
 	static const uint32_t sources[] = { 0, 1, 0x12345678, UINT32_MAX };
 	uint8_t header[RTP_HEADER_BYTES];
-	struct stream stream;
+	struct rtp_stream stream;
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(sources); i++) {
 		const struct rtp rtp = { .ssrc = sources[i] };
 		uint32_t own;
 
-		stream_init(&stream, &rtp, sources[i]);
-		stream_number(&stream, header);
+		rtp_stream_init(&stream, &rtp, sources[i]);
+		rtp_stream_number(&stream, header);
 		memcpy(&own, header + 8, sizeof(own));
 		assert_int_not_equal(be32toh(own), sources[i]);
 	}
@@ -124,14 +124,14 @@ static void clocks(void **state)
 		const unsigned hz = expected_hz((uint8_t)type);
 		struct rtp rtp = { .type = (uint8_t)type, .number = 1, .timestamp = 0xfffffff0 };
 		struct rollcall_sequence report;
-		struct stream stream;
+		struct rtp_stream stream;
 
-		stream_init(&stream, &rtp, 0);
-		stream_take(&stream, &rtp, 5000 * MILLISECOND_NS, &totals);
+		rtp_stream_init(&stream, &rtp, 0);
+		rtp_stream_take(&stream, &rtp, 5000 * MILLISECOND_NS, &totals);
 		rtp.number++;
 		rtp.timestamp += hz / 50;
-		stream_take(&stream, &rtp, 5036 * MILLISECOND_NS, &totals);
-		stream_report(&stream, &report);
+		rtp_stream_take(&stream, &rtp, 5036 * MILLISECOND_NS, &totals);
+		rtp_stream_report(&stream, &report);
 		/* It is kept in whole ticks. */
 		if (report.jitter_us < 975 || report.jitter_us > 1000)
 			fail_msg("type %u: %u us", type, (unsigned)report.jitter_us);
@@ -147,21 +147,21 @@ static void other_type(void **state)
 		{ 101, 0, 0, 0, 9, 9, 9, 18 },
 	};
 	struct rollcall_sequence report;
-	struct stream stream;
+	struct rtp_stream stream;
 
 	(void)state;
 	for (size_t which = 0; which < COUNT(streams); which++) {
 		const uint8_t *types = streams[which];
 
-		stream_init(&stream, &(struct rtp){ .type = types[0] }, 0);
+		rtp_stream_init(&stream, &(struct rtp){ .type = types[0] }, 0);
 		for (uint16_t i = 0; i < COUNT(streams[0]); i++) {
 			const struct rtp rtp = { .type = types[i],
 						 .number = i,
 						 .timestamp = i * 160u };
 
-			stream_take(&stream, &rtp, (5000 + i * 20u) * MILLISECOND_NS, &totals);
+			rtp_stream_take(&stream, &rtp, (5000 + i * 20u) * MILLISECOND_NS, &totals);
 		}
-		stream_report(&stream, &report);
+		rtp_stream_report(&stream, &report);
 		assert_int_equal(report.jitter_us, 0);
 		assert_int_equal(report.received, COUNT(streams[0]) - 1);
 	}
@@ -171,11 +171,11 @@ static void other_type(void **state)
 static void long_time(void **state)
 {
 	struct rollcall_sequence report;
-	struct stream stream;
+	struct rtp_stream stream;
 	uint64_t now_ns = UINT64_MAX / 4;
 
 	(void)state;
-	stream_init(&stream, &(struct rtp){ .type = 33 }, 0);
+	rtp_stream_init(&stream, &(struct rtp){ .type = 33 }, 0);
 	for (uint16_t number = 1; number < 1000; number++) {
 		const struct rtp rtp = {
 			.type = 33,
@@ -183,10 +183,10 @@ static void long_time(void **state)
 			.timestamp = number * 90000u * 3600u,
 		};
 
-		stream_take(&stream, &rtp, now_ns, &totals);
+		rtp_stream_take(&stream, &rtp, now_ns, &totals);
 		now_ns += 3600000 * MILLISECOND_NS;
 	}
-	stream_report(&stream, &report);
+	rtp_stream_report(&stream, &report);
 	assert_int_equal(report.jitter_us, 0);
 	assert_int_equal(report.received, 998);
 }
@@ -197,16 +197,16 @@ static void reports(void **state)
 	static const uint16_t numbers[] = { 10, 11, 13, 13, 12, 16, 40000, 40001, 40001 };
 	static const bool delivered[] = { true, true, true, false, true, true, false, true, false };
 	struct rollcall_sequence report;
-	struct stream stream;
+	struct rtp_stream stream;
 
 	(void)state;
-	stream_init(&stream, &(struct rtp){ .ssrc = 0xdeadbeef }, 0);
+	rtp_stream_init(&stream, &(struct rtp){ .ssrc = 0xdeadbeef }, 0);
 	for (size_t i = 0; i < COUNT(numbers); i++) {
 		const struct rtp rtp = { .number = numbers[i] };
 
-		assert_int_equal(stream_take(&stream, &rtp, 0, &totals), delivered[i]);
+		assert_int_equal(rtp_stream_take(&stream, &rtp, 0, &totals), delivered[i]);
 	}
-	stream_report(&stream, &report);
+	rtp_stream_report(&stream, &report);
 	assert_int_equal(report.ssrc, 0xdeadbeef);
 	assert_int_equal(report.received, 7);
 	assert_int_equal(report.expected, 7);
@@ -228,12 +228,12 @@ static void add(struct rollcall_sequence *sum, const struct rollcall_sequence *o
 	sum->restarts += one->restarts;
 }
 
-static void assert_totals(const struct stream *streams, size_t count)
+static void assert_totals(const struct rtp_stream *streams, size_t count)
 {
 	struct rollcall_sequence sum = { 0 }, one;
 
 	for (size_t i = 0; i < count; i++) {
-		stream_report(&streams[i], &one);
+		rtp_stream_report(&streams[i], &one);
 		add(&sum, &one);
 	}
 	assert_int_equal(totals.sequence_received, sum.received);
@@ -248,13 +248,13 @@ static void assert_totals(const struct stream *streams, size_t count)
 /* Whatever comes, in whatever order: after each datagram the totals are the sum. */
 static void totals_are_the_sum(void **state)
 {
-	struct stream streams[3];
+	struct rtp_stream streams[3];
 	uint64_t seed = 1;
 	uint16_t at[COUNT(streams)] = { 0 };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(streams); i++)
-		stream_init(&streams[i], &(struct rtp){ .ssrc = (uint32_t)i }, 0);
+		rtp_stream_init(&streams[i], &(struct rtp){ .ssrc = (uint32_t)i }, 0);
 	for (unsigned i = 0; i < 20000; i++) {
 		const uint64_t which = random_below(&seed, COUNT(streams));
 		const uint64_t kind = random_below(&seed, 64);
@@ -262,7 +262,7 @@ static void totals_are_the_sum(void **state)
 
 		at[which] = (uint16_t)(at[which] + (kind < 60 ? 1 : random_below(&seed, 5000)));
 		rtp.number = (uint16_t)(at[which] - (kind % 4 ? 0 : random_below(&seed, 8)));
-		stream_take(&streams[which], &rtp, i, &totals);
+		rtp_stream_take(&streams[which], &rtp, i, &totals);
 		assert_totals(streams, COUNT(streams));
 	}
 	assert_in_range(totals.sequence_restarts, 1, 20000);
