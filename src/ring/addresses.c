@@ -39,7 +39,7 @@ static int leave_out_other_routes(int fd)
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) ? -errno : 0;
 }
 
-int addresses_watch(struct ring *ring)
+int addresses_open(struct ring *ring)
 {
 	const struct sockaddr_nl own = {
 		.nl_family = AF_NETLINK,
@@ -64,14 +64,14 @@ int addresses_watch(struct ring *ring)
 	return error;
 }
 
-bool addresses_changed(struct ring *ring, int watch)
+bool addresses_changed(struct ring *ring, int monitor)
 {
 	bool changed = false;
 	char byte;
 
 	(void)ring;
 	/* ENOBUFS: notifications were lost, as SO_RCVBUF was full. */
-	while (recv(watch, &byte, sizeof(byte), MSG_TRUNC) >= 0 || errno == ENOBUFS ||
+	while (recv(monitor, &byte, sizeof(byte), MSG_TRUNC) >= 0 || errno == ENOBUFS ||
 	       errno == EINTR)
 		changed = true;
 	return changed;
@@ -87,7 +87,7 @@ struct request {
 	};
 };
 
-static int ask(int watch, const struct request *what, uint16_t type)
+static int ask(int monitor, const struct request *what, uint16_t type)
 {
 	struct request request = *what;
 	const size_t bytes = type == RTM_GETROUTE ? sizeof(request.route) : sizeof(request.address);
@@ -97,7 +97,7 @@ static int ask(int watch, const struct request *what, uint16_t type)
 		.nlmsg_type = type,
 		.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
 	};
-	return send(watch, &request, request.header.nlmsg_len, 0) < 0 ? -errno : 0;
+	return send(monitor, &request, request.header.nlmsg_len, 0) < 0 ? -errno : 0;
 }
 
 /* The value of an attribute; NULL: it is missing, or shorter than `bytes`. */
@@ -199,7 +199,7 @@ static int take(struct nlmsghdr *header, struct ranges *to)
 }
 
 /* Takes all messages of an answer. */
-static int take_answer(int watch, struct ranges *to)
+static int take_answer(int monitor, struct ranges *to)
 {
 	union {
 		struct nlmsghdr header;
@@ -208,7 +208,7 @@ static int take_answer(int watch, struct ranges *to)
 	int result = 0;
 
 	while (result == 0) {
-		const ssize_t bytes = recv(watch, &message, sizeof(message), MSG_TRUNC);
+		const ssize_t bytes = recv(monitor, &message, sizeof(message), MSG_TRUNC);
 		struct nlmsghdr *header = &message.header;
 		size_t left = (size_t)bytes;
 
@@ -224,7 +224,7 @@ static int take_answer(int watch, struct ranges *to)
 	return result < 0 ? result : 0;
 }
 
-int addresses_read(struct ring *ring, int watch, struct ranges *to)
+int addresses_read(struct ring *ring, int monitor, struct ranges *to)
 {
 	static const struct {
 		uint16_t type;
@@ -242,11 +242,11 @@ int addresses_read(struct ring *ring, int watch, struct ranges *to)
 	 * Discards the rest of an earlier answer that was not read to its end, and old
 	 * notifications.
 	 */
-	addresses_changed(ring, watch);
+	addresses_changed(ring, monitor);
 	for (size_t i = 0; i < sizeof(requests) / sizeof(*requests) && !error; i++) {
-		error = ask(watch, &requests[i].what, requests[i].type);
+		error = ask(monitor, &requests[i].what, requests[i].type);
 		if (!error)
-			error = take_answer(watch, to);
+			error = take_answer(monitor, to);
 	}
 	return error;
 }
@@ -258,10 +258,10 @@ static bool network_of(int fd, uint64_t *cookie)
 	return getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, cookie, &bytes) == 0;
 }
 
-bool addresses_are_of(struct ring *ring, int watch, int fd)
+bool addresses_are_of(struct ring *ring, int monitor, int fd)
 {
 	uint64_t one, other;
 
 	(void)ring;
-	return network_of(watch, &one) && network_of(fd, &other) && one == other;
+	return network_of(monitor, &one) && network_of(fd, &other) && one == other;
 }

@@ -5,13 +5,13 @@
 
 void own_init(struct own *own)
 {
-	*own = (struct own){ .watch = -1 };
+	*own = (struct own){ .monitor = -1 };
 }
 
 void own_destroy(struct own *own, struct hub *hub)
 {
-	if (own->watch >= 0)
-		socket_close(hub->ring, own->watch);
+	if (own->monitor >= 0)
+		socket_close(hub->ring, own->monitor);
 	ranges_destroy(&own->addresses);
 }
 
@@ -31,7 +31,7 @@ static void read_again(struct own *own, struct hub *hub)
 	int error;
 
 	ranges_clear(&own->addresses);
-	error = addresses_read(hub->ring, own->watch, &own->addresses);
+	error = addresses_read(hub->ring, own->monitor, &own->addresses);
 	ranges_sort(&own->addresses);
 	own->known = !error;
 	/* -EAGAIN: the addresses changed during the read. The next check reads them again. */
@@ -42,33 +42,33 @@ static void read_again(struct own *own, struct hub *hub)
 static void check(struct own *own, struct hub *hub)
 {
 	own->checked_ns = hub->now_ns;
-	if (!own->known || addresses_changed(hub->ring, own->watch))
+	if (!own->known || addresses_changed(hub->ring, own->monitor))
 		read_again(own, hub);
 }
 
-void own_watch(struct own *own, struct hub *hub)
+void own_open(struct own *own, struct hub *hub)
 {
-	int watch;
+	int monitor;
 
-	if (own->watch >= 0)
+	if (own->monitor >= 0)
 		return;
-	watch = addresses_watch(hub->ring);
-	if (watch < 0) {
-		warn(own, hub, watch);
+	monitor = addresses_open(hub->ring);
+	if (monitor < 0) {
+		warn(own, hub, monitor);
 		return;
 	}
-	own->watch = watch;
+	own->monitor = monitor;
 	check(own, hub);
 }
 
 bool own_has(struct own *own, struct hub *hub, const struct address *address)
 {
-	if (own->watch >= 0 && hub->now_ns - own->checked_ns >= OWN_CHECK_NS)
+	if (own->monitor >= 0 && hub->now_ns - own->checked_ns >= OWN_CHECK_NS)
 		check(own, hub);
 	return !own->known || ranges_has(&own->addresses, address);
 }
 
 bool own_is_of(const struct own *own, struct hub *hub, int fd)
 {
-	return own->watch >= 0 && addresses_are_of(hub->ring, own->watch, fd);
+	return own->monitor >= 0 && addresses_are_of(hub->ring, own->monitor, fd);
 }

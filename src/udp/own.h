@@ -12,31 +12,33 @@
 #include "ring/addresses.h"
 
 struct own {
-	int watch;  /* rtnetlink socket that reports changes; -1: none */
-	bool known; /* `addresses` is the kernel's complete list */
+	int monitor; /* rtnetlink socket that reports changes; -1: none */
+	bool known;  /* `addresses` is the kernel's complete list */
 	bool warned;
-	uint64_t checked_ns; /* when the watch was last read */
+	uint64_t checked_ns; /* when the monitor was last read */
 	struct ranges addresses;
 };
 
 /*
- * The watch is read at most once in this time, and only in own_has(): an address added less than
+ * The monitor is read at most once in this time, and only in own_has(): an address added less than
  * this ago may still count as foreign. Reading the list takes about 2 us for each address.
  */
 #define OWN_CHECK_NS 100000000
 
-/* Initializes without a watch; see own_watch(). */
+/* Initializes without a monitor; see own_open(). */
 void own_init(struct own *own);
 void own_destroy(struct own *own, struct hub *hub);
 
-/* Opens the watch, if it is not open yet. On failure it logs a warning, and every address counts as
- * own. */
-void own_watch(struct own *own, struct hub *hub);
+/*
+ * Opens the monitor, if it is not open yet. On failure it logs a warning, and every address counts
+ * as own.
+ */
+void own_open(struct own *own, struct hub *hub);
 
 /* Whether the address belongs to this machine, or may. */
 bool own_has(struct own *own, struct hub *hub, const struct address *address);
 
-/* Whether a socket is in the network namespace of the watch. */
+/* Whether a socket is in the network namespace of the monitor. */
 bool own_is_of(const struct own *own, struct hub *hub, int fd);
 
 #endif

@@ -59,7 +59,7 @@ int udp_open(struct udp *udp, const struct origin *origin, int fd)
 	}
 	arrival_lay_out(&endpoint->layout);
 	if (endpoint->wildcard) {
-		own_watch(&udp->own, udp->hub);
+		own_open(&udp->own, udp->hub);
 		endpoint->elsewhere = !own_is_of(&udp->own, udp->hub, fd);
 	}
 	udp->endpoints[udp->endpoint_count++] = endpoint;

@@ -6,7 +6,7 @@
 #include "ring/addresses.h"
 
 static struct ranges ranges;
-static int watch;
+static int monitor;
 
 static void read_again(void)
 {
@@ -15,7 +15,7 @@ static void read_again(void)
 	/* Other programs of this machine may change them just now. */
 	for (int tries = 0; error == -EAGAIN && tries < 100; tries++) {
 		ranges_clear(&ranges);
-		error = addresses_read(ring, watch, &ranges);
+		error = addresses_read(ring, monitor, &ranges);
 	}
 	assert_int_equal(error, 0);
 	ranges_sort(&ranges);
@@ -34,15 +34,15 @@ static int addresses_begin(void **state)
 	int error = contract_begin(state);
 
 	ranges = (struct ranges){ 0 };
-	watch = addresses_watch(ring);
-	assert_in_range(watch, 0, INT32_MAX);
+	monitor = addresses_open(ring);
+	assert_in_range(monitor, 0, INT32_MAX);
 	return error;
 }
 
 static int addresses_end(void **state)
 {
-	if (watch >= 0)
-		socket_close(ring, watch);
+	if (monitor >= 0)
+		socket_close(ring, monitor);
 	ranges_destroy(&ranges);
 	return contract_end(state);
 }
@@ -66,7 +66,7 @@ static void same_network(void **state)
 	int listener = listen_on_loopback(&address);
 
 	(void)state;
-	assert_true(addresses_are_of(ring, watch, listener));
+	assert_true(addresses_are_of(ring, monitor, listener));
 	socket_close(ring, listener);
 }
 

@@ -93,7 +93,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	const size_t buffer_bytes = bytes > 0 ? bytes - 1 : 0;
 	uint8_t *buffer = malloc(buffer_bytes + !buffer_bytes);
 	struct hub hub = { .options.udp_low_ports = kind & 4 };
-	struct udp udp = { .hub = &hub, .own = { .watch = -1, .known = true } };
+	struct udp udp = { .hub = &hub, .own = { .monitor = -1, .known = true } };
 	struct arrival arrival;
 
 	CHECK(buffer);

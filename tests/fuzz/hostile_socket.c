@@ -95,34 +95,34 @@ uint32_t socket_drops(struct ring *ring, int fd)
 	return UINT32_MAX;
 }
 
-int addresses_watch(struct ring *ring)
+int addresses_open(struct ring *ring)
 {
 	(void)ring;
 	return hostile_open();
 }
 
-bool addresses_changed(struct ring *ring, int watch)
+bool addresses_changed(struct ring *ring, int monitor)
 {
 	(void)ring;
-	hostile_file(watch);
+	hostile_file(monitor);
 	return true;
 }
 
-int addresses_read(struct ring *ring, int watch, struct ranges *to)
+int addresses_read(struct ring *ring, int monitor, struct ranges *to)
 {
 	const struct address loopback = {
 		.v4 = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) },
 	};
 
 	(void)ring;
-	hostile_file(watch);
+	hostile_file(monitor);
 	return ranges_add(to, &loopback, 8);
 }
 
-bool addresses_are_of(struct ring *ring, int watch, int fd)
+bool addresses_are_of(struct ring *ring, int monitor, int fd)
 {
 	(void)ring;
-	hostile_file(watch);
+	hostile_file(monitor);
 	hostile_file(fd);
 	return true;
 }

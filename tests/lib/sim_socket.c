@@ -160,33 +160,33 @@ uint32_t socket_drops(struct ring *ring, int fd)
 	return sim_file(sim_current, fd)->drops;
 }
 
-int addresses_watch(struct ring *ring)
+int addresses_open(struct ring *ring)
 {
 	(void)ring;
 	return sim_open(sim_current, SIM_EVENT);
 }
 
-bool addresses_changed(struct ring *ring, int watch)
+bool addresses_changed(struct ring *ring, int monitor)
 {
 	(void)ring;
-	CHECK(sim_file(sim_current, watch)->kind == SIM_EVENT);
+	CHECK(sim_file(sim_current, monitor)->kind == SIM_EVENT);
 	return sim_chance(sim_current, SIM_ADDRESSES_CHANGED);
 }
 
-int addresses_read(struct ring *ring, int watch, struct ranges *to)
+int addresses_read(struct ring *ring, int monitor, struct ranges *to)
 {
 	const struct address loopback[] = { sim_loopback(AF_INET, 0), sim_loopback(AF_INET6, 0) };
 	int error = ranges_add(to, &loopback[0], 8);
 
 	(void)ring;
-	CHECK(sim_file(sim_current, watch)->kind == SIM_EVENT);
+	CHECK(sim_file(sim_current, monitor)->kind == SIM_EVENT);
 	return error ? error : ranges_add(to, &loopback[1], 128);
 }
 
-bool addresses_are_of(struct ring *ring, int watch, int fd)
+bool addresses_are_of(struct ring *ring, int monitor, int fd)
 {
 	(void)ring;
-	sim_file(sim_current, watch);
+	sim_file(sim_current, monitor);
 	sim_file(sim_current, fd);
 	return true;
 }

@@ -46,7 +46,7 @@ static struct {
 	} own[4];			     /* the machine's addresses; an empty one ends them */
 	bool own_changed;		     /* for the next addresses_changed() */
 	int own_error;			     /* of addresses_read() */
-	int watch_error;		     /* of addresses_watch() */
+	int open_error;			     /* of addresses_open() */
 	bool elsewhere;			     /* sockets are in another network namespace */
 	unsigned own_checks, own_reads;	     /* calls of them */
 	uint32_t drops[SCRIPTED_FILES_MAX];  /* by descriptor */
@@ -316,29 +316,29 @@ uint32_t socket_drops(struct ring *ring, int fd)
 	return kernel.drops[fd];
 }
 
-int addresses_watch(struct ring *ring)
+int addresses_open(struct ring *ring)
 {
 	(void)ring;
-	return kernel.watch_error ? kernel.watch_error : kernel_open();
+	return kernel.open_error ? kernel.open_error : kernel_open();
 }
 
-bool addresses_changed(struct ring *ring, int watch)
+bool addresses_changed(struct ring *ring, int monitor)
 {
 	const bool changed = kernel.own_changed;
 
 	(void)ring;
-	assert_true(kernel.is_open[watch]);
+	assert_true(kernel.is_open[monitor]);
 	kernel.own_checks++;
 	kernel.own_changed = false;
 	return changed;
 }
 
-int addresses_read(struct ring *ring, int watch, struct ranges *to)
+int addresses_read(struct ring *ring, int monitor, struct ranges *to)
 {
 	int error = kernel.own_error;
 
 	(void)ring;
-	assert_true(kernel.is_open[watch]);
+	assert_true(kernel.is_open[monitor]);
 	kernel.own_reads++;
 	for (unsigned i = 0; kernel.own[i].host && !error; i++) {
 		struct address address = make_address(kernel.own[i].host, 0);
@@ -350,10 +350,10 @@ int addresses_read(struct ring *ring, int watch, struct ranges *to)
 	return error;
 }
 
-bool addresses_are_of(struct ring *ring, int watch, int fd)
+bool addresses_are_of(struct ring *ring, int monitor, int fd)
 {
 	(void)ring;
-	assert_true(kernel.is_open[watch] && kernel.is_open[fd]);
+	assert_true(kernel.is_open[monitor] && kernel.is_open[fd]);
 	return !kernel.elsewhere;
 }
 

@@ -110,11 +110,11 @@ static void unknown(void **state)
 	assert_non_null(strstr(warnings, "No buffer space"));
 }
 
-/* Without a watch too: it says so at the start, and goes on without these datagrams. */
-static void no_watch(void **state)
+/* Without a monitor too: it says so at the start, and goes on without these datagrams. */
+static void no_monitor(void **state)
 {
 	(void)state;
-	kernel.watch_error = -EAFNOSUPPORT;
+	kernel.open_error = -EAFNOSUPPORT;
 	serve("udp://0.0.0.0:7070");
 	assert_int_equal(warnings_count, 1);
 	assert_non_null(strstr(warnings, "Address family not supported"));
@@ -137,16 +137,16 @@ static void elsewhere(void **state)
 	expect("+0 0:x ");
 }
 
-/* An endpoint on one address is not asked about; only others need a watch, and one is enough. */
-static void one_watch(void **state)
+/* An endpoint on one address is not asked about; only others need a monitor, and one is enough. */
+static void one_monitor(void **state)
 {
 	(void)state;
-	kernel.watch_error = -EACCES;
+	kernel.open_error = -EACCES;
 	serve("udp://192.0.2.9:7070");
 	assert_int_equal(warnings_count, 0);
 	assert_true(is_answered("192.0.2.1"));
 	assert_false(is_answered("192.0.2.9"));
-	kernel.watch_error = 0;
+	kernel.open_error = 0;
 	assert_int_equal(listen_on("udp://0.0.0.0:7071"), 0);
 	assert_int_equal(listen_on("udp://[::]:7071"), 0);
 	assert_int_equal(kernel.own_reads, 1);
@@ -175,7 +175,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		OWN_TEST(changes),    OWN_TEST(asked_rarely), OWN_TEST(unknown),
-		OWN_TEST(no_watch),   OWN_TEST(elsewhere),    OWN_TEST(one_watch),
+		OWN_TEST(no_monitor), OWN_TEST(elsewhere),    OWN_TEST(one_monitor),
 		OWN_TEST(link_local),
 	};
 
