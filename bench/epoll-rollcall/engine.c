@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <sys/epoll.h>
 
-#include "server/options.h"
+#include "server/validate.h"
 #include "tcp/connection.h"
 
 /* So many clients are served between two calls of epoll_wait(). */
@@ -57,7 +57,7 @@ int rollcall_create(struct rollcall_server **out, const struct rollcall_options 
 		return -ENOMEM;
 	hub = &server->hub;
 	hub->server = server;
-	error = options_take(&hub->options, options);
+	error = validate_options(&hub->options, options);
 	if (error)
 		return error;
 	hub->log = (struct log){ .write = hub->options.log,

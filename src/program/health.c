@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "program/address.h"
+#include "program/address_syntax.h"
 
 /*
  * A message that every service accepts in each mode: with a length prefix, for framing by length;

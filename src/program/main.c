@@ -14,7 +14,7 @@
 #include "program/diagnostics.h"
 #include "program/failures.h"
 #include "program/health.h"
-#include "program/listening.h"
+#include "program/sockets.h"
 #include "program/losses.h"
 #include "program/manager.h"
 #include "program/options.h"
@@ -98,9 +98,9 @@ static int start_listening(struct program *program)
 
 	settings_of_service(&program->options, &program->service);
 	announcer_init(&program->announcer, &program->service, NULL, &program->console);
-	if (listening_start(program->server, &program->options,
-			    quiet ? &program->service : &program->announcer.service,
-			    quiet ? NULL : &program->announcer, &program->diagnostics, &failure))
+	if (sockets_listen(program->server, &program->options,
+			   quiet ? &program->service : &program->announcer.service,
+			   quiet ? NULL : &program->announcer, &program->diagnostics, &failure))
 		return fail(program, &failure);
 	return 0;
 }
@@ -156,7 +156,7 @@ static int serve(struct program *program)
 		manager_init(&program->manager, &program->diagnostics);
 		code = take_signals(program);
 	}
-	if (!code && !listening_has_descriptor(program->server, &failure))
+	if (!code && !sockets_leave_descriptor(program->server, &failure))
 		code = fail(program, &failure);
 	if (!code)
 		code = run(program);

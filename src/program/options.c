@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "program/address.h"
+#include "program/address_syntax.h"
 #include "program/nearest.h"
 #include "program/number.h"
 #include "program/options.h"

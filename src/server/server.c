@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/options.h"
+#include "server/validate.h"
 #include "tcp/connection.h"
 
 /* The kernel frees the memory of a ring some time after its close. */
@@ -133,7 +133,7 @@ int rollcall_create(struct rollcall_server **out, const struct rollcall_options 
 		return -ENOMEM;
 	hub = &server->hub;
 	hub->server = server;
-	error = options_take(&hub->options, options);
+	error = validate_options(&hub->options, options);
 	if (error)
 		goto free_server;
 	hub->log = (struct log){ .write = hub->options.log,

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "program/address.h"
+#include "program/address_syntax.h"
 #include "program/nearest.h"
 #include "program/number.h"
 #include "program/options.h"

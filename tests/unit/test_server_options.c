@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/options.h"
+#include "server/validate.h"
 
 static struct rollcall_options options, taken;
 static char logged[256]; /* the last error */
@@ -56,9 +56,9 @@ static void defaults(void **state)
 {
 	(void)state;
 	assert_defaults(&options);
-	assert_int_equal(options_take(&taken, &options), 0);
+	assert_int_equal(validate_options(&taken, &options), 0);
 	assert_defaults(&taken);
-	assert_int_equal(options_take(&taken, NULL), 0);
+	assert_int_equal(validate_options(&taken, NULL), 0);
 	assert_defaults(&taken);
 }
 
@@ -120,7 +120,8 @@ static void limits(void **state)
 			options.log = log_error;
 			options.log_context = &options;
 			memcpy((char *)&options + cases[i].offset, &tries[j].value, cases[i].bytes);
-			assert_case(cases[i].name, options_take(&taken, &options), tries[j].result);
+			assert_case(cases[i].name, validate_options(&taken, &options),
+				    tries[j].result);
 			memcpy(&value, (char *)&taken + cases[i].offset, cases[i].bytes);
 			assert_logged(cases[i].name, value, tries[j].result);
 			if (tries[j].result == 0)
@@ -134,11 +135,11 @@ static void hard_limit_over_soft(void **state)
 {
 	(void)state;
 	options.send_queue_bytes = options.send_queue_bytes_max = 1 << 30;
-	assert_int_equal(options_take(&taken, &options), 0);
+	assert_int_equal(validate_options(&taken, &options), 0);
 	options.send_queue_bytes_max = 4096;
-	assert_int_equal(options_take(&taken, &options), -EINVAL);
+	assert_int_equal(validate_options(&taken, &options), -EINVAL);
 	options.send_queue_bytes = 4096;
-	assert_int_equal(options_take(&taken, &options), 0);
+	assert_int_equal(validate_options(&taken, &options), 0);
 }
 
 /* The limits are logged too; only a log that cannot be known is not written to. */
@@ -148,20 +149,20 @@ static void reasons(void **state)
 	options.log = log_error;
 	options.log_context = &options;
 	options.tcp_clients_max = 0;
-	assert_int_equal(options_take(&taken, &options), -EINVAL);
+	assert_int_equal(validate_options(&taken, &options), -EINVAL);
 	assert_string_equal(logged,
 			    "cannot create a server: tcp_clients_max is 0, and must be 1 to "
 			    "16777216");
 	options.tcp_clients_max = 1;
 	options.send_queue_bytes = 8192;
 	options.send_queue_bytes_max = 8191;
-	assert_int_equal(options_take(&taken, &options), -EINVAL);
+	assert_int_equal(validate_options(&taken, &options), -EINVAL);
 	assert_string_equal(logged,
 			    "cannot create a server: send_queue_bytes_max is 8191, and must "
 			    "be at least send_queue_bytes, which is 8192");
 	logged[0] = '\0';
 	options.size = 0;
-	assert_int_equal(options_take(&taken, &options), -EINVAL);
+	assert_int_equal(validate_options(&taken, &options), -EINVAL);
 	assert_string_equal(logged, "");
 }
 
@@ -184,7 +185,7 @@ static void newer_caller(void **state)
 		for (size_t i = sizeof(options); i < sizeof(newer); i++)
 			assert_int_equal(((uint8_t *)&newer)[i], i < size ? 0 : 0xee);
 		newer.known.udp_clients_max = 7;
-		assert_int_equal(options_take(&taken, &newer.known), 0);
+		assert_int_equal(validate_options(&taken, &newer.known), 0);
 		assert_int_equal(taken.udp_clients_max, 7);
 		taken.udp_clients_max = 65536;
 		assert_defaults(&taken);
@@ -204,12 +205,12 @@ static void unknown_setting(void **state)
 	newer.known.log = log_error;
 	newer.known.log_context = &options;
 	newer.unknown[7] = 1;
-	assert_int_equal(options_take(&taken, &newer.known), -E2BIG);
+	assert_int_equal(validate_options(&taken, &newer.known), -E2BIG);
 	assert_string_equal(logged, "cannot create a server: a setting is set that this version of "
 				    "the library does not have");
 	logged[0] = '\0';
 	newer.known.size = SIZE_MAX;
-	assert_int_equal(options_take(&taken, &newer.known), -E2BIG);
+	assert_int_equal(validate_options(&taken, &newer.known), -E2BIG);
 	assert_string_equal(logged, "");
 }
 
@@ -224,7 +225,7 @@ static void too_small(void **state)
 		rollcall_options_init(&options, sizes[i]);
 		assert_int_equal(options.size, sizes[i]);
 		assert_int_equal(options.tcp_clients_max, 0xeeeeeeee);
-		assert_int_equal(options_take(&taken, &options), -EINVAL);
+		assert_int_equal(validate_options(&taken, &options), -EINVAL);
 	}
 }
 

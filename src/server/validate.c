@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "server/options.h"
+#include "server/validate.h"
 
 #include <errno.h>
 #include <string.h>
@@ -122,7 +122,7 @@ static void log_unknown(const struct rollcall_options *options)
 			  "does not have");
 }
 
-int options_take(struct rollcall_options *to, const struct rollcall_options *from)
+int validate_options(struct rollcall_options *to, const struct rollcall_options *from)
 {
 	int error;
 

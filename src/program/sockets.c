@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "program/listening.h"
+#include "program/sockets.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -94,9 +94,9 @@ static int adopt_all(const struct listening *listening, int count)
 	return 0;
 }
 
-int listening_start(struct rollcall_server *server, const struct program_options *options,
-		    const struct rollcall_service *service, void *context,
-		    struct diagnostics *diagnostics, struct failure *failure)
+int sockets_listen(struct rollcall_server *server, const struct program_options *options,
+		   const struct rollcall_service *service, void *context,
+		   struct diagnostics *diagnostics, struct failure *failure)
 {
 	struct listening listening = { server, service, context, diagnostics, failure, 0 };
 	const int sockets = manager_sockets();
@@ -125,7 +125,7 @@ static bool has_tcp(struct rollcall_server *server)
 	       strncmp(text, "tcp", 3) == 0;
 }
 
-bool listening_has_descriptor(struct rollcall_server *server, struct failure *failure)
+bool sockets_leave_descriptor(struct rollcall_server *server, struct failure *failure)
 {
 	const int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
 	struct kernel_facts facts;

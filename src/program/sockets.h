@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * listening.h - starts listening on the sockets passed by a service manager, and on the addresses
+ * sockets.h - starts listening on the sockets passed by a service manager, and on the addresses
  * of the command line. Called by the server's thread.
  */
-#ifndef PROGRAM_LISTENING_H
-#define PROGRAM_LISTENING_H
+#ifndef PROGRAM_SOCKETS_H
+#define PROGRAM_SOCKETS_H
 
 #include "program/diagnostics.h"
 #include "program/failures.h"
@@ -16,14 +16,14 @@
  * a second for ports that are in use. Returns 0, or the exit code with *failure filled; then the
  * server may already listen on some addresses.
  */
-int listening_start(struct rollcall_server *server, const struct program_options *options,
-		    const struct rollcall_service *service, void *context,
-		    struct diagnostics *diagnostics, struct failure *failure);
+int sockets_listen(struct rollcall_server *server, const struct program_options *options,
+		   const struct rollcall_service *service, void *context,
+		   struct diagnostics *diagnostics, struct failure *failure);
 
 /*
  * Whether a file descriptor is left for a TCP client, if the server listens for TCP; if not,
  * *failure is filled. Call it when everything else is open.
  */
-bool listening_has_descriptor(struct rollcall_server *server, struct failure *failure);
+bool sockets_leave_descriptor(struct rollcall_server *server, struct failure *failure);
 
 #endif

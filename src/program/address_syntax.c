@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "program/address.h"
+#include "program/address_syntax.h"
 #include "program/number.h"
 
 static const char port_missing[] = "has no port: write HOST:PORT, like localhost:8080";

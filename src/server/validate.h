@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * options.h - the settings of a server: defaults and limits.
+ * validate.h - the settings of a server: defaults and limits.
  */
-#ifndef SERVER_OPTIONS_H
-#define SERVER_OPTIONS_H
+#ifndef SERVER_VALIDATE_H
+#define SERVER_VALIDATE_H
 
 #include "rollcall.h"
 
@@ -12,6 +12,6 @@
  * NULL: the defaults. -E2BIG: as sized_read(); -EINVAL: too, or a setting is out of range, and the
  * log says which.
  */
-int options_take(struct rollcall_options *to, const struct rollcall_options *from);
+int validate_options(struct rollcall_options *to, const struct rollcall_options *from);
 
 #endif

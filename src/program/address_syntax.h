@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * address.h - checks an ADDRESS of the command line for common mistakes, to say how to correct
+ * address_syntax.h - checks an ADDRESS of the command line for common mistakes, to say how to correct
  * them. The library decides what a valid address is. Pure functions; any thread.
  */
-#ifndef PROGRAM_ADDRESS_H
-#define PROGRAM_ADDRESS_H
+#ifndef PROGRAM_ADDRESS_SYNTAX_H
+#define PROGRAM_ADDRESS_SYNTAX_H
 
 /* The longest host name (RFC 1035, section 2.3.4) and its NUL. */
 #define ADDRESS_HOST_BYTES 256
