@@ -9,6 +9,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "program/command_line.h"
+#include "program/help.h"
 #include "program/diagnostics.h"
 #include "program/options.h"
 #include "program/settings.h"
@@ -55,24 +57,28 @@ static int listen_on(struct program *program, const char *transport,
 int main(int argc, char **argv)
 {
 	static struct program program;
-	char message[OPTIONS_MESSAGE_BYTES];
+	char message[COMMAND_LINE_MESSAGE_BYTES];
 	struct rollcall_options library;
 	int error;
 
-	error = options_parse(&program.options, argc, argv, message);
+	error = command_line_parse(&program.options, argc, argv, message);
 	if (error) {
 		fprintf(stderr, "epoll-rollcall: %s\n", message);
 		return error;
 	}
-	if (program.options.action != OPTIONS_SERVE)
-		return fputs(options_help(), stdout) < 0;
+	if (program.options.action != OPTIONS_SERVE) {
+		char text[HELP_BYTES];
+
+		help_write(text);
+		return fputs(text, stdout) < 0;
+	}
 	if (program.options.tcp.count + program.options.udp.count == 0) {
 		fputs("epoll-rollcall: it needs --tcp or --udp\n", stderr);
 		return EX_USAGE;
 	}
 	signal(SIGTERM, on_signal);
 	signal(SIGINT, on_signal);
-	diagnostics_init(&program.diagnostics, program.options.log_level);
+	diagnostics_init(&program.diagnostics, program.options.library.log_level);
 	settings_of_server(&program.options, &program.diagnostics, &library);
 	settings_of_service(&program.options, &program.service);
 	error = rollcall_create(&program.server, &library);

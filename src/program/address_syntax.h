@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * address_syntax.h - checks an ADDRESS of the command line for common mistakes, to say how to correct
- * them. The library decides what a valid address is. Pure functions; any thread.
+ * address_syntax.h - checks an ADDRESS of the command line for common mistakes, to say how to
+ * correct them. The library decides what a valid address is. Pure functions; any thread.
  */
 #ifndef PROGRAM_ADDRESS_SYNTAX_H
 #define PROGRAM_ADDRESS_SYNTAX_H

@@ -10,6 +10,7 @@
 #include "program/check.h"
 #include "program/failures.h"
 #include "program/kernel.h"
+#include "program/option_table.h"
 
 /*
  * Wait for the kernel to uncharge a ring's locked memory after it was closed (Linux 6.18: 11 ms).
@@ -95,6 +96,19 @@ static void print_limits(const struct kernel_facts *facts)
 	printf("%-38s %s\n", "seccomp filter", facts->seccomp ? "yes" : "no");
 }
 
+static void print_options(const struct program_options *options)
+{
+	char value[OPTION_VALUE_BYTES];
+
+	printf("\n%-38s %s\n", "OPTION", "VALUE");
+	for (const struct option_row *row = option_rows; row->name; row++) {
+		const char *text = option_value(row, options, value);
+
+		if (*text)
+			printf("--%-36s %s\n", row->name, text);
+	}
+}
+
 /* The library logs here what it reduced to the limits. */
 static void print_log(enum rollcall_log_level level, const char *text, void *context)
 {
@@ -103,9 +117,9 @@ static void print_log(enum rollcall_log_level level, const char *text, void *con
 		printf("note: %s\n", text);
 }
 
-int check_run(const struct rollcall_options *options)
+int check_run(const struct program_options *options, const struct rollcall_options *library)
 {
-	struct rollcall_options quiet = *options;
+	struct rollcall_options quiet = *library;
 	struct rollcall_server *server;
 	struct kernel_facts facts;
 	struct failure failure;
@@ -114,6 +128,7 @@ int check_run(const struct rollcall_options *options)
 	kernel_facts_read(&facts);
 	print_features();
 	print_limits(&facts);
+	print_options(options);
 	printf("\n");
 
 	usleep(RING_EXIT_US);

@@ -6,12 +6,13 @@
 #ifndef PROGRAM_CHECK_H
 #define PROGRAM_CHECK_H
 
-#include "rollcall.h"
+#include "program/options.h"
 
 /*
- * Prints the tables on standard output; the last line is the verdict, found by creating a server
- * with these options. Returns 0, or EX_UNAVAILABLE if the server cannot run.
+ * Prints the tables on standard output: kernel features, limits, and the options in force. The last
+ * line is the verdict, found by creating a server with the library's options. Returns 0, or
+ * EX_UNAVAILABLE if the server cannot run.
  */
-int check_run(const struct rollcall_options *options);
+int check_run(const struct program_options *options, const struct rollcall_options *library);
 
 #endif

@@ -1,52 +1,97 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "program/help.h"
+#include "program/option_table.h"
 #include "program/options.h"
 
-static const char help[] =
-	"Usage: rollcall [OPTIONS]\n"
-	"A TCP and UDP server for many clients at once, on one io_uring.\n"
-	"\n"
-	"  --tcp ADDRESS          listen for TCP (default localhost:8080); may repeat, or none\n"
-	"  --udp ADDRESS          listen for UDP (default localhost:7070); may repeat, or none\n"
-	"                         ADDRESS is HOST:PORT, [IPv6]:PORT or *:PORT; port 0: a free one\n"
-	"  --service NAME         reply (default), echo or discard\n"
-	"  --framing NAME         raw, lines or length, instead of the service's own framing\n"
-	"                         (reply: lines; echo and discard: raw)\n"
-	"  --line-bytes-max N     longest TCP message in bytes (default 64K)\n"
-	"  --max-clients N        TCP clients at once (default 65536)\n"
-	"  --udp-max-clients N    UDP clients at once (default 65536)\n"
-	"  --send-queue-bytes N   soft limit of a TCP client's output queue in bytes (default 1M)\n"
-	"  --idle-timeout SECONDS       idle timeout of TCP clients (default 0: none)\n"
-	"  --udp-idle-timeout SECONDS   idle timeout of UDP clients (default 120)\n"
-	"  --send-timeout SECONDS       reset TCP clients that take no output for this long\n"
-	"                               (default 120; 0: never)\n"
-	"  --keepalive SECONDS          idle time before keepalive probes (default 60; 0: none)\n"
-	"  --drain-timeout SECONDS      longest wait for clients when stopping (default 5)\n"
-	"  --udp-sequence MODE    off (default), rtp: datagrams have an RTP header, or auto:\n"
-	"                         those whose first byte says so. Reports losses at the end\n"
-	"  --udp-max-clients-per-source N   UDP clients of one address, or /64 (default 32768)\n"
-	"  --udp-rate N           datagrams a second from one address, or /64 (default 0: any)\n"
-	"  --udp-receive-buffer N, --udp-send-buffer N\n"
-	"                         SO_RCVBUF and SO_SNDBUF of UDP sockets in bytes (default\n"
-	"                         0: the kernel's)\n"
-	"  --spin[=MICROSECONDS]  poll this long before sleeping (default 0; 1000 without a\n"
-	"                         number): lower latency, uses a full core\n"
-	"  --udp-low-ports        answer UDP clients with a source port below 1024\n"
-	"  -q, --quiet            no console lines on standard output\n"
-	"  --verbose              undo an earlier --quiet, such as that of the image and the unit\n"
-	"  --log-level LEVEL      error, warning, info (default) or debug\n"
-	"  --check                show kernel features, limits and what is used, and exit\n"
-	"  --health ADDRESS       query a running rollcall at tcp://HOST:PORT or udp://HOST:PORT,\n"
-	"                         and exit with 0 if it answers within a second; may repeat\n"
-	"  -h, --help             show this and exit\n"
-	"  -V, --version          show the version and exit\n"
-	"\n"
-	"Sizes in bytes take K, M or G (1024-based); SECONDS take decimals, except --keepalive.\n"
-	"SIGTERM or SIGINT: answer all received input, then exit. A second one at least 0.1 s\n"
-	"later: exit at once. SIGHUP, SIGUSR1 and SIGUSR2 are ignored.\n"
-	"\n"
-	"Try it:  nc localhost 8080   or   nc -u localhost 7070   in another terminal.\n";
+/* Columns of the text, and where the explanations begin. */
+#define COLUMNS 80
+#define INDENT 26
 
-const char *options_help(void)
+struct help {
+	char *text;
+	size_t used;
+	int column;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct help *help, const char *format, ...)
 {
-	return help;
+	char *end = help->text + help->used;
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(end, HELP_BYTES - help->used, format, arguments);
+	va_end(arguments);
+	help->used += strlen(end);
+	help->column += (int)strlen(end);
+}
+
+static void start_line(struct help *help, int indent)
+{
+	add(help, "\n%*s", indent, "");
+	help->column = indent;
+}
+
+/* Adds words, on further lines where they reach the last column. */
+static void add_words(struct help *help, const char *words)
+{
+	while (*words) {
+		const int length = (int)strcspn(words, " ");
+
+		if (help->column + 1 + length > COLUMNS)
+			start_line(help, INDENT);
+		add(help, "%s%.*s", help->column > INDENT ? " " : "", length, words);
+		words += length + (words[length] == ' ');
+	}
+}
+
+static void add_default(struct help *help, const struct option_row *row,
+			const struct program_options *defaults)
+{
+	char value[OPTION_VALUE_BYTES], text[64];
+	const char *usual = row->usual ? row->usual : option_value(row, defaults, value);
+
+	if (!*usual || row->kind == OPTION_SET || row->kind == OPTION_CLEAR)
+		return;
+	snprintf(text, sizeof(text), "(default %s)", usual);
+	add_words(help, text);
+}
+
+static void add_row(struct help *help, const struct option_row *row,
+		    const struct program_options *defaults)
+{
+	start_line(help, 2);
+	if (row->letter)
+		add(help, "-%c, ", row->letter);
+	add(help, "--%s", row->name);
+	if (row->value)
+		add(help, row->without_value ? "[=%s]" : " %s", row->value);
+	if (help->column + 2 > INDENT)
+		start_line(help, INDENT);
+	add(help, "%*s", INDENT - help->column, "");
+	add_words(help, row->help);
+	add_default(help, row, defaults);
+}
+
+void help_write(char text[static HELP_BYTES])
+{
+	struct help help = { .text = text };
+	struct program_options defaults;
+
+	options_defaults(&defaults);
+	add(&help, "Usage: rollcall [OPTIONS]\n"
+		   "A TCP and UDP server for many clients at once, on one io_uring.\n");
+	for (const struct option_row *row = option_rows; row->name; row++)
+		add_row(&help, row, &defaults);
+	add(&help,
+	    "\n\n"
+	    "Sizes in bytes take K, M or G (1024-based); SECONDS take decimals.\n"
+	    "SIGTERM or SIGINT: answer all received input, then exit. A second one at least "
+	    "0.1 s\n"
+	    "later: exit at once. SIGHUP, SIGUSR1 and SIGUSR2 are ignored.\n"
+	    "\n"
+	    "Try it:  nc localhost 8080   or   nc -u localhost 7070   in another terminal.\n");
 }

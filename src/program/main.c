@@ -8,6 +8,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "program/command_line.h"
+#include "program/help.h"
 #include "program/announcer.h"
 #include "program/check.h"
 #include "program/console.h"
@@ -85,7 +87,7 @@ static int create(struct program *program)
 static int take_signals(struct program *program)
 {
 	int result = signals_start(&program->signals, program->server, &program->diagnostics,
-				   &program->manager, program->options.drain_timeout_ms);
+				   &program->manager, program->options.library.drain_timeout_ms);
 
 	return result ? fail_to_create(program, result) : 0;
 }
@@ -171,6 +173,14 @@ static int print(const char *text)
 	return fputs(text, stdout) < 0 || fflush(stdout) ? EX_IOERR : 0;
 }
 
+static int print_help(void)
+{
+	char text[HELP_BYTES];
+
+	help_write(text);
+	return print(text);
+}
+
 static int print_version(void)
 {
 	char text[64];
@@ -182,7 +192,7 @@ static int print_version(void)
 int main(int argc, char **argv)
 {
 	static struct program program;
-	char message[OPTIONS_MESSAGE_BYTES];
+	char message[COMMAND_LINE_MESSAGE_BYTES];
 	struct rollcall_options library;
 	int code;
 
@@ -191,8 +201,8 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 
-	code = options_parse(&program.options, argc, argv, message);
-	diagnostics_init(&program.diagnostics, program.options.log_level);
+	code = command_line_parse(&program.options, argc, argv, message);
+	diagnostics_init(&program.diagnostics, program.options.library.log_level);
 	console_init(&program.console, STDOUT_FILENO, console_failed, &program.diagnostics);
 	diagnostics_join(&program.diagnostics, &program.console);
 	if (code) {
@@ -202,12 +212,12 @@ int main(int argc, char **argv)
 
 	switch (program.options.action) {
 	case OPTIONS_HELP:
-		return print(options_help());
+		return print_help();
 	case OPTIONS_VERSION:
 		return print_version();
 	case OPTIONS_CHECK:
 		settings_of_server(&program.options, &program.diagnostics, &library);
-		return check_run(&library);
+		return check_run(&program.options, &library);
 	case OPTIONS_HEALTH:
 		return health_check(&program.options.health, &program.diagnostics);
 	default:

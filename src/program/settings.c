@@ -19,34 +19,18 @@ static void log_library(enum rollcall_log_level level, const char *text, void *d
 void settings_of_server(const struct program_options *options, struct diagnostics *diagnostics,
 			struct rollcall_options *library)
 {
-	const size_t lines = MEMORY_LINES * (size_t)options->line_bytes_max;
+	const size_t lines = MEMORY_LINES * options->line_bytes_max;
 	size_t hard = SEND_QUEUE_HARD_BYTES_MAX;
 
-	if (options->send_queue_bytes < hard / SEND_QUEUE_HARD_FACTOR)
-		hard = (size_t)options->send_queue_bytes * SEND_QUEUE_HARD_FACTOR;
-	rollcall_options_defaults(library);
-	library->tcp_clients_max = (unsigned)options->tcp_clients_max;
-	library->udp_clients_max = (unsigned)options->udp_clients_max;
-	library->udp_clients_per_source_max = (unsigned)options->udp_clients_per_source_max;
-	library->udp_rate = (unsigned)options->udp_rate;
-	library->udp_sequence = options->udp_sequence;
-	library->udp_receive_buffer_bytes = (size_t)options->udp_receive_buffer_bytes;
-	library->udp_send_buffer_bytes = (size_t)options->udp_send_buffer_bytes;
-	library->send_queue_bytes = (size_t)options->send_queue_bytes;
+	*library = options->library;
+	if (library->send_queue_bytes < hard / SEND_QUEUE_HARD_FACTOR)
+		hard = library->send_queue_bytes * SEND_QUEUE_HARD_FACTOR;
 	if (library->send_queue_bytes_max < hard)
 		library->send_queue_bytes_max = hard;
 	if (library->memory_bytes_max < hard)
 		library->memory_bytes_max = hard;
 	if (library->memory_bytes_max < lines)
 		library->memory_bytes_max = lines;
-	library->tcp_idle_timeout_ms = options->tcp_idle_timeout_ms;
-	library->udp_idle_timeout_ms = options->udp_idle_timeout_ms;
-	library->send_timeout_ms = options->send_timeout_ms;
-	library->keepalive_ms = options->keepalive_s * 1000;
-	library->drain_timeout_ms = options->drain_timeout_ms;
-	library->spin_us = options->spin_us;
-	library->udp_low_ports = options->udp_low_ports;
-	library->log_level = options->log_level;
 	library->log = log_library;
 	library->log_context = diagnostics;
 }
@@ -65,7 +49,7 @@ void settings_of_service(const struct program_options *options, struct rollcall_
 	};
 
 	*service = *services[options->service];
-	service->message_bytes_max = (size_t)options->line_bytes_max;
+	service->message_bytes_max = options->line_bytes_max;
 	if (options->framing != OPTIONS_FRAMING_OF_SERVICE)
 		service->framing = framings[options->framing];
 }

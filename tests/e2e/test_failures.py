@@ -72,7 +72,7 @@ def as_user(program, number):
     (["--idle-timeout", "1.2.3"], ["'1.2.3'"]),
     (["--udp-idle-timeout", "0"], ["'0'"]),
     (["--send-timeout", "-1"], ["'-1'", "--send-timeout"]),
-    (["--keepalive", "0.5"], ["'0.5'", "whole"]),
+    (["--keepalive", "0.0005"], ["'0.0005'", "decimals"]),
     (["--drain-timeout", "nan"], ["'nan'"]),
     (["--tcp", "localhost"], ["'localhost'", "port"]),
     (["--tcp", "localhost:"], ["'localhost:'", "port"]),

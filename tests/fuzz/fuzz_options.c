@@ -12,6 +12,8 @@
 #include <sysexits.h>
 
 #include "base/base.h"
+#include "program/command_line.h"
+#include "program/option_table.h"
 #include "program/options.h"
 
 /* One more than the addresses that fit, in two words each, and some. */
@@ -36,28 +38,27 @@ static void check_options(const struct program_options *options)
 	CHECK(options->action <= OPTIONS_VERSION);
 	CHECK(options->service <= OPTIONS_DISCARD);
 	CHECK(options->framing <= OPTIONS_FRAMING_OF_SERVICE);
-	CHECK(options->log_level <= ROLLCALL_LOG_DEBUG);
-	CHECK(options->line_bytes_max >= 1 && options->line_bytes_max <= 1 << 30);
-	CHECK(options->tcp_clients_max >= 1 && options->tcp_clients_max <= 1 << 24);
-	CHECK(options->udp_clients_max >= 1 && options->udp_clients_max <= 1 << 24);
-	CHECK(options->send_queue_bytes >= 4096 && options->send_queue_bytes <= 1 << 30);
-	CHECK(options->tcp_idle_timeout_ms <= INT32_MAX);
-	CHECK(options->udp_idle_timeout_ms >= 1 && options->udp_idle_timeout_ms <= INT32_MAX);
-	CHECK(options->keepalive_s <= 32767);
-	CHECK(options->drain_timeout_ms <= INT32_MAX);
+	CHECK(options->library.log_level <= ROLLCALL_LOG_DEBUG);
+	CHECK(options->line_bytes_max <= 1 << 30);
+	for (const struct option_row *row = option_rows; row->name; row++) {
+		const uint64_t number = row->most > 0 ? option_number(row, options) : 0;
+
+		CHECK(row->most == 0 || number <= row->most);
+		CHECK(number >= row->least || row->most == 0 || row->usual);
+	}
 }
 
 static void parse(int count, char **words)
 {
 	struct program_options options;
 	/* Of just its size, for the sanitizer's sake. */
-	char *message = malloc(OPTIONS_MESSAGE_BYTES);
+	char *message = malloc(COMMAND_LINE_MESSAGE_BYTES);
 	int result;
 
 	CHECK(message);
-	memset(message, 'x', OPTIONS_MESSAGE_BYTES);
-	result = options_parse(&options, count, words, message);
-	CHECK(memchr(message, '\0', OPTIONS_MESSAGE_BYTES));
+	memset(message, 'x', COMMAND_LINE_MESSAGE_BYTES);
+	result = command_line_parse(&options, count, words, message);
+	CHECK(memchr(message, '\0', COMMAND_LINE_MESSAGE_BYTES));
 	CHECK(result == 0 || result == EX_USAGE);
 	CHECK((result == EX_USAGE) == (message[0] != '\0'));
 	if (result == 0) {

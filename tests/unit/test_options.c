@@ -1,23 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /* The command line: what is taken, what is refused, and with which words. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
 #include <cmocka.h>
 
+#include "program/command_line.h"
+#include "program/help.h"
 #include "program/address_syntax.h"
 #include "program/nearest.h"
 #include "program/number.h"
+#include "program/option_table.h"
 #include "program/options.h"
+#include "server/validate.h"
 
 #define ARGUMENTS_MAX 80
 
 static struct program_options options;
-static char message[OPTIONS_MESSAGE_BYTES];
+static char message[COMMAND_LINE_MESSAGE_BYTES];
 
 /* Parses a command line given as words with single spaces between them; "" stands for no words. */
 static int parse(const char *words)
@@ -30,7 +36,7 @@ static int parse(const char *words)
 	while (*words && (word = strsep(&rest, " ")))
 		argv[argc++] = word;
 	assert_true(argc < ARGUMENTS_MAX);
-	return options_parse(&options, argc, argv, message);
+	return command_line_parse(&options, argc, argv, message);
 }
 
 static void assert_refused(const char *words, const char *expected)
@@ -59,23 +65,23 @@ static void defaults(void **state)
 	assert_false(options.tcp.none || options.udp.none);
 	assert_int_equal(options.service, OPTIONS_REPLY);
 	assert_int_equal(options.framing, OPTIONS_FRAMING_OF_SERVICE);
-	assert_int_equal(options.log_level, ROLLCALL_LOG_INFO);
-	assert_int_equal(options.line_bytes_max, 65536);
-	assert_int_equal(options.tcp_clients_max, 65536);
-	assert_int_equal(options.udp_clients_max, 65536);
-	assert_int_equal(options.udp_clients_per_source_max, 32768);
-	assert_int_equal(options.udp_rate, 0);
-	assert_int_equal(options.udp_sequence, ROLLCALL_SEQUENCE_OFF);
-	assert_int_equal(options.udp_receive_buffer_bytes, 0);
-	assert_int_equal(options.udp_send_buffer_bytes, 0);
-	assert_int_equal(options.send_queue_bytes, 1048576);
-	assert_int_equal(options.tcp_idle_timeout_ms, 0);
-	assert_int_equal(options.udp_idle_timeout_ms, 120000);
-	assert_int_equal(options.send_timeout_ms, 120000);
-	assert_int_equal(options.keepalive_s, 60);
-	assert_int_equal(options.drain_timeout_ms, 5000);
-	assert_int_equal(options.spin_us, 0);
-	assert_false(options.udp_low_ports || options.quiet);
+	assert_int_equal(options.library.log_level, ROLLCALL_LOG_INFO);
+	assert_int_equal(options.line_bytes_max, 0);
+	assert_int_equal(options.library.tcp_clients_max, 65536);
+	assert_int_equal(options.library.udp_clients_max, 65536);
+	assert_int_equal(options.library.udp_clients_per_source_max, 32768);
+	assert_int_equal(options.library.udp_rate, 0);
+	assert_int_equal(options.library.udp_sequence, ROLLCALL_SEQUENCE_OFF);
+	assert_int_equal(options.library.udp_receive_buffer_bytes, 0);
+	assert_int_equal(options.library.udp_send_buffer_bytes, 0);
+	assert_int_equal(options.library.send_queue_bytes, 1048576);
+	assert_int_equal(options.library.tcp_idle_timeout_ms, 0);
+	assert_int_equal(options.library.udp_idle_timeout_ms, 120000);
+	assert_int_equal(options.library.send_timeout_ms, 120000);
+	assert_int_equal(options.library.keepalive_ms, 60000);
+	assert_int_equal(options.library.drain_timeout_ms, 5000);
+	assert_int_equal(options.library.spin_us, 0);
+	assert_false(options.library.udp_low_ports || options.quiet);
 }
 
 /* Each option sets its own field; all at once, in both ways to write a value. */
@@ -99,22 +105,22 @@ static void every_option(void **state)
 	assert_int_equal(options.service, OPTIONS_ECHO);
 	assert_int_equal(options.framing, OPTIONS_LENGTH);
 	assert_int_equal(options.line_bytes_max, 8192);
-	assert_int_equal(options.tcp_clients_max, 7);
-	assert_int_equal(options.udp_clients_max, 9);
-	assert_int_equal(options.udp_clients_per_source_max, 3);
-	assert_int_equal(options.udp_rate, 500);
-	assert_int_equal(options.udp_sequence, ROLLCALL_SEQUENCE_AUTO);
-	assert_int_equal(options.udp_receive_buffer_bytes, 4 << 20);
-	assert_int_equal(options.udp_send_buffer_bytes, 1 << 20);
-	assert_int_equal(options.send_queue_bytes, 2 << 20);
-	assert_int_equal(options.tcp_idle_timeout_ms, 500);
-	assert_int_equal(options.udp_idle_timeout_ms, 1250);
-	assert_int_equal(options.send_timeout_ms, 2500);
-	assert_int_equal(options.keepalive_s, 0);
-	assert_int_equal(options.drain_timeout_ms, 10000);
-	assert_int_equal(options.spin_us, 50);
-	assert_true(options.udp_low_ports && options.quiet);
-	assert_int_equal(options.log_level, ROLLCALL_LOG_DEBUG);
+	assert_int_equal(options.library.tcp_clients_max, 7);
+	assert_int_equal(options.library.udp_clients_max, 9);
+	assert_int_equal(options.library.udp_clients_per_source_max, 3);
+	assert_int_equal(options.library.udp_rate, 500);
+	assert_int_equal(options.library.udp_sequence, ROLLCALL_SEQUENCE_AUTO);
+	assert_int_equal(options.library.udp_receive_buffer_bytes, 4 << 20);
+	assert_int_equal(options.library.udp_send_buffer_bytes, 1 << 20);
+	assert_int_equal(options.library.send_queue_bytes, 2 << 20);
+	assert_int_equal(options.library.tcp_idle_timeout_ms, 500);
+	assert_int_equal(options.library.udp_idle_timeout_ms, 1250);
+	assert_int_equal(options.library.send_timeout_ms, 2500);
+	assert_int_equal(options.library.keepalive_ms, 0);
+	assert_int_equal(options.library.drain_timeout_ms, 10000);
+	assert_int_equal(options.library.spin_us, 50);
+	assert_true(options.library.udp_low_ports && options.quiet);
+	assert_int_equal(options.library.log_level, ROLLCALL_LOG_DEBUG);
 }
 
 /* Without a number it is a millisecond; a word behind it is not its number. */
@@ -122,9 +128,9 @@ static void spin(void **state)
 {
 	(void)state;
 	assert_int_equal(parse("--spin"), 0);
-	assert_int_equal(options.spin_us, 1000);
+	assert_int_equal(options.library.spin_us, 1000);
 	assert_int_equal(parse("--spin=0"), 0);
-	assert_int_equal(options.spin_us, 0);
+	assert_int_equal(options.library.spin_us, 0);
 	assert_refused_with("--spin 5", "'5'");
 	assert_refused_with("--spin=1000001", "--spin '1000001' is too large");
 	assert_refused_with("--spin=", "--spin ''");
@@ -136,17 +142,17 @@ static void names(void **state)
 	(void)state;
 	assert_int_equal(
 		parse("--service reply --framing raw --udp-sequence rtp --log-level error"), 0);
-	assert_int_equal(options.udp_sequence, ROLLCALL_SEQUENCE_RTP);
+	assert_int_equal(options.library.udp_sequence, ROLLCALL_SEQUENCE_RTP);
 	assert_int_equal(options.service, OPTIONS_REPLY);
 	assert_int_equal(options.framing, OPTIONS_RAW);
-	assert_int_equal(options.log_level, ROLLCALL_LOG_ERROR);
+	assert_int_equal(options.library.log_level, ROLLCALL_LOG_ERROR);
 	assert_int_equal(parse("--service discard --framing lines --udp-sequence off "
 			       "--log-level warning"),
 			 0);
-	assert_int_equal(options.udp_sequence, ROLLCALL_SEQUENCE_OFF);
+	assert_int_equal(options.library.udp_sequence, ROLLCALL_SEQUENCE_OFF);
 	assert_int_equal(options.service, OPTIONS_DISCARD);
 	assert_int_equal(options.framing, OPTIONS_LINES);
-	assert_int_equal(options.log_level, ROLLCALL_LOG_WARNING);
+	assert_int_equal(options.library.log_level, ROLLCALL_LOG_WARNING);
 }
 
 /* -h and -V end the parsing, so that a mistake behind them does not matter; --check does not. */
@@ -161,7 +167,7 @@ static void actions(void **state)
 	assert_int_equal(options.action, OPTIONS_VERSION);
 	assert_int_equal(parse("--check --max-clients 5"), 0);
 	assert_int_equal(options.action, OPTIONS_CHECK);
-	assert_int_equal(options.tcp_clients_max, 5);
+	assert_int_equal(options.library.tcp_clients_max, 5);
 	assert_int_equal(parse("--check --max-clients x"), EX_USAGE);
 	assert_int_equal(parse("--health tcp://[::1]:1 --health=udp://h:2"), 0);
 	assert_int_equal(options.action, OPTIONS_HEALTH);
@@ -170,41 +176,93 @@ static void actions(void **state)
 	assert_string_equal(options.health.list[1], "udp://h:2");
 }
 
-/* The help names every option that a mistyped one is compared with: none is forgotten. */
-static void help_is_complete(void **state)
+/* The help is made from the table: every option with its value and default, in 80 columns. */
+static void help(void **state)
 {
-	static const char *const options_named[] = {
-		"--tcp",
-		"--udp",
-		"--service",
-		"--framing",
-		"--line-bytes-max",
-		"--max-clients",
-		"--udp-max-clients",
-		"--send-queue-bytes",
-		"--idle-timeout",
-		"--udp-idle-timeout",
-		"--send-timeout",
-		"--udp-max-clients-per-source",
-		"--udp-rate",
-		"--udp-sequence",
-		"--udp-receive-buffer",
-		"--udp-send-buffer",
-		"--keepalive",
-		"--drain-timeout",
-		"--udp-low-ports",
-		"--quiet",
-		"--verbose",
-		"--log-level",
-		"--check",
-		"--health",
-		"--help",
-		"--version",
-	};
+	char text[HELP_BYTES];
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(options_named) / sizeof(options_named[0]); i++)
-		assert_non_null(strstr(options_help(), options_named[i]));
+	help_write(text);
+	assert_in_range(strlen(text), 1000, HELP_BYTES - 500);
+	for (const struct option_row *row = option_rows; row->name; row++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), " --%s%s%s", row->name,
+			 row->without_value ? "[="
+			 : row->value	    ? " "
+					    : "\0",
+			 row->value ? row->value : "");
+		assert_non_null(strstr(text, name));
+	}
+	assert_non_null(
+		strstr(text, "--max-clients N         TCP clients at once (default 65536)\n"));
+	assert_non_null(strstr(text, "  -q, --quiet             no console"));
+	assert_non_null(
+		strstr(text, "output queue in bytes\n                          (default 1M)\n"));
+	for (const char *line = text; (line = strchr(line, '\n')); line++)
+		assert_in_range(strcspn(line + 1, "\n"), 0, 86);
+}
+
+/* Each value is shown as the command line takes it. */
+static void values(void **state)
+{
+	static const struct {
+		const char *option, *value;
+	} cases[] = {
+		{ "max-clients", "7" },	      { "service", "echo" },
+		{ "framing", "lines" },	      { "send-queue-bytes", "3M" },
+		{ "udp-rate", "0" },	      { "idle-timeout", "0.25" },
+		{ "line-bytes-max", "1025" }, { "quiet", "yes" },
+		{ "udp-low-ports", "no" },    { "check", "" },
+		{ "udp-send-buffer", "1G" },
+	};
+	char text[OPTION_VALUE_BYTES];
+
+	(void)state;
+	assert_int_equal(parse("--max-clients 7 --service echo --framing lines "
+			       "--send-queue-bytes 3072K --idle-timeout 0.25 -q "
+			       "--line-bytes-max 1025"),
+			 0);
+	options.library.udp_send_buffer_bytes = 1 << 30;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct option_row *row = option_rows;
+
+		while (strcmp(row->name, cases[i].option) != 0)
+			row++;
+		assert_string_equal(option_value(row, &options, text), cases[i].value);
+	}
+	assert_int_equal(parse(""), 0);
+	for (const struct option_row *row = option_rows; row->name; row++)
+		if (strcmp(row->name, "line-bytes-max") == 0)
+			assert_string_equal(option_value(row, &options, text), "64K");
+}
+
+/* The limits of each number that goes to the library are the library's own. */
+static void limits_of_the_library(void **state)
+{
+	const size_t first = offsetof(struct program_options, library);
+	struct rollcall_options taken;
+	unsigned count = 0;
+
+	(void)state;
+	for (const struct option_row *row = option_rows; row->name; row++) {
+		if (row->offset < first || row->most == 0)
+			continue;
+		assert_int_equal(parse(""), 0);
+		options.library.send_queue_bytes_max = 1 << 30;
+		option_set_number(row, &options, row->least);
+		assert_int_equal(validate_options(&taken, &options.library), 0);
+		option_set_number(row, &options, row->most);
+		assert_int_equal(validate_options(&taken, &options.library), 0);
+		option_set_number(row, &options, row->most + 1);
+		assert_int_equal(validate_options(&taken, &options.library), -EINVAL);
+		if (row->least > 0) {
+			option_set_number(row, &options, row->least - 1);
+			assert_int_equal(validate_options(&taken, &options.library), -EINVAL);
+		}
+		count++;
+	}
+	assert_int_equal(count, 13);
 }
 
 /* The last of --quiet and --verbose counts: the image and the unit say --quiet first. */
@@ -260,15 +318,15 @@ static void values_missing(void **state)
 static void unknown_names(void **state)
 {
 	(void)state;
-	assert_refused("--service ehco", "unknown service 'ehco': did you mean echo? "
+	assert_refused("--service ehco", "--service 'ehco' is unknown: did you mean echo? "
 					 "Allowed are reply, echo, discard");
-	assert_refused("--framing line", "unknown framing 'line': did you mean lines? "
+	assert_refused("--framing line", "--framing 'line' is unknown: did you mean lines? "
 					 "Allowed are raw, lines, length");
-	assert_refused("--udp-sequence rpt", "unknown UDP sequence 'rpt': did you mean rtp? "
+	assert_refused("--udp-sequence rpt", "--udp-sequence 'rpt' is unknown: did you mean rtp? "
 					     "Allowed are off, rtp, auto");
-	assert_refused("--log-level warn", "unknown log level 'warn': did you mean warning? "
+	assert_refused("--log-level warn", "--log-level 'warn' is unknown: did you mean warning? "
 					   "Allowed are error, warning, info, debug");
-	assert_refused_with("--service=", "unknown service ''");
+	assert_refused_with("--service=", "--service '' is unknown");
 	assert_refused_with("--service Echo", "did you mean echo?");
 }
 
@@ -291,8 +349,8 @@ static void bad_numbers(void **state)
 		       "1073741824 (K, M or G may follow)");
 	assert_refused_with("--line-bytes-max 1KB", "'1KB' is not a number of bytes");
 	assert_refused_with("--send-queue-bytes 4095", "is too small: allowed are 4096 to");
-	assert_refused_with("--keepalive 0.5", "'0.5' is not a whole number");
-	assert_refused_with("--keepalive 32768", "is too large: allowed are 0 to 32767");
+	assert_refused_with("--max-clients 0.5", "'0.5' is not a whole number");
+	assert_refused_with("--keepalive 32767.001", "is too large: allowed are 0 to 32767.000");
 	assert_refused("--udp-idle-timeout 0", "--udp-idle-timeout '0' is too small: allowed are "
 					       "0.001 to 2147483.647 seconds");
 	assert_refused_with("--send-timeout 2147483.648", "is too large: allowed are 0 to");
@@ -313,14 +371,14 @@ static void numbers_at_the_limits(void **state)
 			       "--idle-timeout 2147483.647 --udp-idle-timeout 0.001 "
 			       "--keepalive 32767"),
 			 0);
-	assert_int_equal(options.tcp_clients_max, 1);
+	assert_int_equal(options.library.tcp_clients_max, 1);
 	assert_int_equal(options.line_bytes_max, 1 << 30);
-	assert_int_equal(options.send_queue_bytes, 4096);
-	assert_int_equal(options.tcp_idle_timeout_ms, INT32_MAX);
-	assert_int_equal(options.udp_idle_timeout_ms, 1);
+	assert_int_equal(options.library.send_queue_bytes, 4096);
+	assert_int_equal(options.library.tcp_idle_timeout_ms, INT32_MAX);
+	assert_int_equal(options.library.udp_idle_timeout_ms, 1);
 	assert_int_equal(parse("--max-clients 16777216 --udp-idle-timeout 2147483.647"), 0);
-	assert_int_equal(options.tcp_clients_max, 1 << 24);
-	assert_int_equal(options.udp_idle_timeout_ms, INT32_MAX);
+	assert_int_equal(options.library.tcp_clients_max, 1 << 24);
+	assert_int_equal(options.library.udp_idle_timeout_ms, INT32_MAX);
 }
 
 /* Numbers by themselves: the edges of 64 bits, every suffix, and decimals of each length. */
@@ -468,7 +526,7 @@ static void long_values(void **state)
 		words[sizeof(words) - 1] = '\0';
 		memcpy(words, names[i], strlen(names[i]));
 		assert_int_equal(parse(words), EX_USAGE);
-		assert_in_range(strlen(message), 20, OPTIONS_MESSAGE_BYTES - 1);
+		assert_in_range(strlen(message), 20, COMMAND_LINE_MESSAGE_BYTES - 1);
 	}
 }
 
@@ -495,7 +553,9 @@ int main(void)
 		cmocka_unit_test(spin),
 		cmocka_unit_test(names),
 		cmocka_unit_test(actions),
-		cmocka_unit_test(help_is_complete),
+		cmocka_unit_test(help),
+		cmocka_unit_test(values),
+		cmocka_unit_test(limits_of_the_library),
 		cmocka_unit_test(quiet_or_verbose),
 		cmocka_unit_test(parsing_again),
 		cmocka_unit_test(unknown_options),

@@ -17,7 +17,7 @@ static int set_up(void **state)
 
 static void queue_of(size_t bytes)
 {
-	options.send_queue_bytes = bytes;
+	options.library.send_queue_bytes = bytes;
 	settings_of_server(&options, NULL, &library);
 	assert_int_equal(library.send_queue_bytes, bytes);
 	/* What the library allows, and what one client may queue fits into the memory of all. */
@@ -53,36 +53,13 @@ static void line_limits(void **state)
 
 	(void)state;
 	rollcall_options_defaults(&defaults);
-	options.send_queue_bytes = 4096;
+	options.library.send_queue_bytes = 4096;
 	options.line_bytes_max = defaults.memory_bytes_max / 2;
 	settings_of_server(&options, NULL, &library);
 	assert_int_equal(library.memory_bytes_max, defaults.memory_bytes_max);
 	options.line_bytes_max = 1 << 30;
 	settings_of_server(&options, NULL, &library);
 	assert_int_equal(library.memory_bytes_max, (uint64_t)2 << 30);
-}
-
-/* What is set for UDP reaches the library, each setting its own field. */
-static void udp(void **state)
-{
-	(void)state;
-	options.udp_clients_max = 1;
-	options.udp_clients_per_source_max = 2;
-	options.udp_rate = 3;
-	options.udp_sequence = ROLLCALL_SEQUENCE_AUTO;
-	options.udp_receive_buffer_bytes = 4;
-	options.udp_send_buffer_bytes = 5;
-	options.udp_idle_timeout_ms = 6;
-	options.udp_low_ports = true;
-	settings_of_server(&options, NULL, &library);
-	assert_int_equal(library.udp_clients_max, 1);
-	assert_int_equal(library.udp_clients_per_source_max, 2);
-	assert_int_equal(library.udp_rate, 3);
-	assert_int_equal(library.udp_sequence, ROLLCALL_SEQUENCE_AUTO);
-	assert_int_equal(library.udp_receive_buffer_bytes, 4);
-	assert_int_equal(library.udp_send_buffer_bytes, 5);
-	assert_int_equal(library.udp_idle_timeout_ms, 6);
-	assert_true(library.udp_low_ports);
 }
 
 /* The framing is the service's own, unless another one is asked for. */
@@ -112,7 +89,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(queue_limits, set_up),
 		cmocka_unit_test_setup(line_limits, set_up),
-		cmocka_unit_test_setup(udp, set_up),
 		cmocka_unit_test_setup(services, set_up),
 	};
 
