@@ -31,7 +31,7 @@ int ring_create(struct ring **out, unsigned sq_entries, unsigned cq_entries, uin
 {
 	/*
 	 * DEFER_TASKRUN (6.1): completions are posted only while we wait for them, so none arrives
-	 * between the end of a batch and the next submission. SUBMIT_ALL: an SQE that the kernel
+	 * between the end of a turn and the next submission. SUBMIT_ALL: an SQE that the kernel
 	 * refuses does not hold back those behind it.
 	 */
 	struct io_uring_params params = {
