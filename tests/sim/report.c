@@ -1,31 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "sim/report.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <linux/io_uring.h>
 #include <stdio.h>
 
 #include "lib/describe.h"
+#include "sim/results.h"
 #include "sim/stats_field.h"
-
-/*
- * What each operation must have ended with in many runs: each is a branch of the server's error
- * handling.
- */
-static const struct {
-	int opcode;
-	int errors[12];
-} operations[] = {
-	{ IORING_OP_ACCEPT, { EMFILE, ENFILE, ENOBUFS, ENOMEM, ECONNABORTED, ECANCELED } },
-	{ IORING_OP_RECV, { ENOBUFS, ENOMEM, ECONNRESET, EAGAIN, ECANCELED } },
-	{ IORING_OP_SEND, { EPIPE, ECONNRESET, ENOMEM, ENOBUFS, EAGAIN, ECANCELED } },
-	{ IORING_OP_SENDMSG, { EPIPE, ECONNRESET, ENOMEM, ENOBUFS, EAGAIN, ECANCELED } },
-	{ IORING_OP_RECVMSG, { ENOBUFS, ENOMEM, EAGAIN, ECANCELED } },
-	{ IORING_OP_READ, { 0 } },
-	{ IORING_OP_ASYNC_CANCEL, { ENOENT, EALREADY } },
-	{ IORING_OP_CLOSE, { 0 } },
-};
 
 /* Counters of the server that must have moved. */
 static const struct stats_field counters[] = {
@@ -77,10 +58,10 @@ static bool print_count(const char *name, uint64_t count)
 
 static bool print_operation(size_t index, const uint64_t ended[SIM_ERRORS])
 {
-	const int *errors = operations[index].errors;
+	const int *errors = results[index].expected;
 	bool complete = ended[0] > 0;
 
-	printf("  %-8s %" PRIu64 " good", describe_opcode(operations[index].opcode), ended[0]);
+	printf("  %-8s %" PRIu64 " good", describe_opcode(results[index].opcode), ended[0]);
 	for (int error = 1; error < SIM_ERRORS; error++)
 		if (ended[error])
 			printf(", %s %" PRIu64, describe_error(error), ended[error]);
@@ -101,8 +82,9 @@ bool report_print(const struct run_totals *totals)
 	for (int fault = 0; fault < SIM_FAULTS; fault++)
 		complete &= print_count(sim_fault_names[fault], totals->fired[fault]);
 	printf("operations ended:\n");
-	for (size_t i = 0; i < sizeof(operations) / sizeof(*operations); i++)
-		complete &= print_operation(i, totals->ended[operations[i].opcode]);
+	for (size_t i = 0; i < RESULTS_COUNT; i++)
+		if (results[i].opcode != SIM_ALLOCATION)
+			complete &= print_operation(i, totals->ended[results[i].opcode]);
 	printf("clients ended:\n");
 	for (int reason = 0; reason < SIM_ERRORS; reason++)
 		if (totals->reasons[reason])

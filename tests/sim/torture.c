@@ -1,34 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "sim/torture.h"
 
-#include <errno.h>
-#include <linux/io_uring.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/describe.h"
-
-#define ERRORS_MAX 12
-
-/* What each operation can end with, as its manual page and the kernel say. */
-static const struct {
-	int opcode;
-	int errors[ERRORS_MAX];
-} kinds[] = {
-	{ IORING_OP_ACCEPT,
-	  { EMFILE, ENFILE, ENOBUFS, ENOMEM, ECONNABORTED, EINTR, EAGAIN, EPERM, EPROTO, EINVAL } },
-	{ IORING_OP_RECV,
-	  { ENOBUFS, ENOMEM, EINTR, ECONNRESET, ETIMEDOUT, ENOTCONN, EHOSTUNREACH, EFAULT } },
-	{ IORING_OP_SEND,
-	  { EPIPE, ECONNRESET, ENOMEM, ENOBUFS, EINTR, EAGAIN, ETIMEDOUT, EHOSTUNREACH } },
-	{ IORING_OP_SENDMSG,
-	  { EPIPE, ECONNRESET, ENOMEM, ENOBUFS, EINTR, EAGAIN, EPERM, EMSGSIZE, ENETUNREACH } },
-	{ IORING_OP_RECVMSG, { ENOBUFS, ENOMEM, EINTR, EAGAIN, ECONNREFUSED, EFAULT, ENETDOWN } },
-	{ IORING_OP_READ, { ENOMEM, EINTR, EAGAIN, EIO } },
-	{ IORING_OP_ASYNC_CANCEL, { ENOENT, EALREADY } },
-	{ IORING_OP_CLOSE, { EINTR, EIO, ENOSPC } },
-	{ SIM_ALLOCATION, { ENOMEM } },
-};
+#include "sim/results.h"
 
 static struct sim_failure now;
 
@@ -56,8 +33,8 @@ bool torture_parse(const char *text, struct sim_failure *failure)
 
 	if (sscanf(text, "%15[a-z],%u,%23[A-Z0-9]%c", name, &failure->nth, error, &rest) != 3)
 		return false;
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds) && !found; i++) {
-		failure->opcode = kinds[i].opcode;
+	for (size_t i = 0; i < RESULTS_COUNT && !found; i++) {
+		failure->opcode = results[i].opcode;
 		found = strcmp(name, name_of(failure->opcode)) == 0;
 	}
 	failure->error = SIM_ERRORS - 1;
@@ -70,15 +47,16 @@ unsigned torture(struct run_totals *totals)
 {
 	unsigned all = 0;
 
-	for (size_t kind = 0; kind < sizeof(kinds) / sizeof(*kinds); kind++) {
+	for (size_t kind = 0; kind < RESULTS_COUNT; kind++) {
 		unsigned count = 0;
 
-		for (int i = 0; i < ERRORS_MAX && kinds[kind].errors[i]; i++) {
-			now = (struct sim_failure){ kinds[kind].opcode, 1, kinds[kind].errors[i] };
+		for (int i = 0; i < RESULTS_ERRORS_MAX && results[kind].possible[i]; i++) {
+			now = (struct sim_failure){ results[kind].opcode, 1,
+						    results[kind].possible[i] };
 			for (; run_with_failure(&now, false, totals); now.nth++)
 				count++;
 		}
-		printf("  %-12s %6u failures\n", name_of(kinds[kind].opcode), count);
+		printf("  %-12s %6u failures\n", name_of(results[kind].opcode), count);
 		/* Without a single failure of a kind the runs would prove nothing. */
 		if (count == 0)
 			return 0;
