@@ -90,8 +90,8 @@ install: all
 	install -m 644 $(BUILD)/librollcall.a $(BUILD)/librollcall.so.$(VERSION) $(DESTDIR)$(LIBDIR)/
 	ln -sf librollcall.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/librollcall.so
-	sed 's|@PREFIX@|$(PREFIX)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@LIBDIR@|$(LIBDIR)|; \
-		s|@VERSION@|$(VERSION)|' \
+	sed -e 's|@PREFIX@|$(PREFIX)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@LIBDIR@|$(LIBDIR)|' \
+		-e 's|@VERSION@|$(VERSION)|' \
 		src/rollcall.pc.in >$(DESTDIR)$(PKGCONFIGDIR)/rollcall.pc
 	sed 's|@BINDIR@|$(BINDIR)|' src/program/rollcall.service.in >$(DESTDIR)$(UNITDIR)/rollcall.service
 	install -m 644 src/program/rollcall.socket src/program/rollcall-udp.socket $(DESTDIR)$(UNITDIR)/
