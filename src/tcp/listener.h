@@ -18,9 +18,9 @@ struct listener {
 	bool closed;
 	struct operation accept;
 
-	/* Set while it backs off for lack of descriptors or memory; also ended by a close. */
+	/* Set while it backs off for lack of descriptors or memory. */
 	struct timer retry;
-	uint64_t closes_at_error;
+	uint64_t closes_at_error; /* tcp->closes then: a later close ends the wait early */
 	struct tcp *tcp;
 
 	/* Descriptors accepted while the table was full; a ring buffer. */
