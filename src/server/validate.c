@@ -110,16 +110,15 @@ static int check(const struct rollcall_options *options)
 	return -EINVAL;
 }
 
-/* A size that was never set says nothing of what the caller's log callback is. */
+/* If `size` was never set, log() is not set either. */
 static void log_unknown(const struct rollcall_options *options)
 {
 	struct log log = { .write = options->log, .context = options->log_context };
 
 	if (options->size <= SIZED_BYTES_MAX)
 		log_write(&log, ROLLCALL_LOG_ERROR,
-			  "cannot create a server: a setting is set that this version of the "
-			  "library "
-			  "does not have");
+			  "cannot create a server: the options set a field that library "
+			  "version " ROLLCALL_VERSION " does not have");
 }
 
 int validate_options(struct rollcall_options *to, const struct rollcall_options *from)

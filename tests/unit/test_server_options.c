@@ -206,8 +206,8 @@ static void unknown_setting(void **state)
 	newer.known.log_context = &options;
 	newer.unknown[7] = 1;
 	assert_int_equal(validate_options(&taken, &newer.known), -E2BIG);
-	assert_string_equal(logged, "cannot create a server: a setting is set that this version of "
-				    "the library does not have");
+	assert_string_equal(logged, "cannot create a server: the options set a field that library "
+				    "version " ROLLCALL_VERSION " does not have");
 	logged[0] = '\0';
 	newer.known.size = SIZE_MAX;
 	assert_int_equal(validate_options(&taken, &newer.known), -E2BIG);
