@@ -28,7 +28,7 @@
 
 static struct {
 	uint64_t corrupt_every, lose_every, duplicate_every; /* 0: never */
-	double burn; /* of the CPU time that the answers took: so much more is used up */
+	double burn; /* of the CPU time that the answers took: this much more is used up */
 } faults;
 
 static int epoll, listener = -1, udp = -1;
@@ -49,7 +49,7 @@ static const char help[] =
 	"Echoes what TCP and UDP clients send, but not quite.\n"
 	"  --corrupt-every N, --lose-every N, --duplicate-every N\n"
 	"                  does that to each Nth byte of TCP, or datagram of UDP\n"
-	"  --burn PERCENT  uses so much more CPU time than it takes\n";
+	"  --burn PERCENT  uses this much more CPU time than it takes\n";
 
 static bool is_hit(uint64_t every, uint64_t number)
 {
@@ -101,7 +101,7 @@ static size_t spoil(const char *data, size_t bytes, char *answer)
 	return used;
 }
 
-/* The socket blocks: answers wait for room. */
+/* The socket blocks: answers wait for space. */
 static bool send_all(int fd, const char *data, size_t bytes)
 {
 	while (bytes) {

@@ -23,7 +23,7 @@ def one_slice(cpu_ns, waited=0.0, messages=1000, idle=0.0):
 
 
 def rounds(costs, count=ROUNDS, spread=SPREAD, seed=1):
-    """The servers with so many nanoseconds for a message each, on a machine whose speed swings to
+    """The servers with this number of nanoseconds for a message each, on a machine whose speed swings to
     half and back."""
     source = random.Random(seed)
     found = []

@@ -81,7 +81,7 @@ def test_clients_that_reset(server):
 
 
 def test_more_clients_than_files():
-    """Who waits in the backlog is accepted when another client has gone."""
+    """A client in the backlog is accepted when another client has gone."""
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(Servers(BUILD).start("epoll-bare", SERVER_CORE))
         server.wait_until_it_listens()

@@ -46,7 +46,7 @@ def test_asking_for_the_policy_changes_nothing():
 
 @pytest.mark.skipif(cores.policy() != "fifo", reason="SCHED_FIFO is not allowed here")
 def test_who_hogs_a_core_is_killed():
-    """And who waits now and then is not."""
+    """And one that waits now and then is not."""
     cpu = min(os.sched_getaffinity(0))
     with python(HOG, cpu) as hog, python(WAITER, cpu) as waiter:
         cores.set_process(hog.pid, "fifo")

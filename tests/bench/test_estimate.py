@@ -56,15 +56,15 @@ def test_interval_is_the_same_in_every_run():
     assert low < statistics.median(values) < high
 
 
-@pytest.mark.parametrize("who", ["server", "load"])
-def test_slice_that_waited_is_discarded(who):
+@pytest.mark.parametrize("side", ["server", "load"])
+def test_slice_that_waited_is_discarded(side):
     one = made_up.one_slice(5000)
     assert estimate.discard_reason(one) is None
     slice_ns = one["seconds"] * 1e9
-    one[who] = {**one[who], "wait_ns": round(0.0499 * slice_ns)}
+    one[side] = {**one[side], "wait_ns": round(0.0499 * slice_ns)}
     assert estimate.discard_reason(one) is None
-    one[who]["wait_ns"] = round(0.0501 * slice_ns)
-    assert estimate.discard_reason(one) == f"the {who} waited for its core"
+    one[side]["wait_ns"] = round(0.0501 * slice_ns)
+    assert estimate.discard_reason(one) == f"the {side} waited for its core"
 
 
 def test_slice_without_an_answer_is_discarded():

@@ -91,7 +91,7 @@ def test_rise_of_memory():
 
 
 def busy(ratio):
-    """Rounds in which the server with the idle clients takes so many times what the other does."""
+    """Rounds in which the server with the idle clients takes this many times what the other does."""
     rounds = made_up.rounds({"with": 6000 * ratio, "without": 6000}, spread=0)
     return {"rounds": rounds, "ratio": estimate.compare(rounds, "without", "with", "cpu"),
             "figures": {name: estimate.figures(rounds, name) for name in ("with", "without")}}

@@ -30,7 +30,7 @@
 /* user_data of the operations here; tests take small numbers. */
 enum { CONTRACT_ACCEPT = 1000000, CONTRACT_CLOSE, CONTRACT_CANCEL };
 
-/* The one under test, made anew for each test, and its buffers, of group 0. */
+/* The one under test, created for each test, and its buffers, of group 0. */
 static struct ring *ring;
 static struct buffers buffers;
 
@@ -241,7 +241,7 @@ static inline ssize_t peer_await(struct peer *peer, void *to, size_t bytes)
 	}
 }
 
-/* So many bytes, or all to the end: how many. */
+/* Receives `bytes` bytes, or all to the end; returns how many. */
 static inline size_t peer_receive_all(struct peer *peer, void *to, size_t bytes)
 {
 	size_t done = 0;

@@ -12,7 +12,7 @@
 #define SEND 2
 
 #define NAME_BYTES 32
-/* The address asked, and the size of datagrams that came together. */
+/* The destination address, and the segment size of a GRO batch. */
 #define CONTROL_BYTES (CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int)))
 
 /* What the kernel lays each datagram out by; it has to stay while the receive goes on. */

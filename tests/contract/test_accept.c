@@ -115,7 +115,7 @@ static void gone_before_accepted(void **state)
 	end_accept();
 }
 
-/* A cancel ends it with ECANCELED and without F_MORE; who comes then waits for the next accept. */
+/* A cancel ends it with ECANCELED and without F_MORE; a later client waits for the next accept. */
 static void cancelled(void **state)
 {
 	struct completion last;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Cancelling: whom it meets, what it says, and how the cancelled operation ends. */
+/* Cancelling: which operation it finds, its result, and how the cancelled operation ends. */
 #include "contract/contract.h"
 
 static struct peer peer;

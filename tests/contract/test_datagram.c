@@ -119,7 +119,7 @@ static void truncated(void **state)
 	peer_close(&peer);
 }
 
-/* A buffer that has no room for the header is refused with EFAULT. */
+/* A buffer smaller than the header is refused with EFAULT. */
 static void buffer_too_small(void **state)
 {
 	struct buffers small;

@@ -163,7 +163,7 @@ static void sizes(void **state)
 	peer_close(&peer);
 }
 
-/* A datagram to nobody is an error, not a datagram to whoever was last. */
+/* A datagram without an address is an error: it does not go to the last one. */
 static void to_nobody(void **state)
 {
 	struct peer peer;

@@ -29,7 +29,7 @@ static void sizes_granted(void **state)
 	fd = -1;
 }
 
-/* Sends so many, one byte each, that tell the first from the later. */
+/* Sends `count` datagrams of one byte; the first differs from the later. */
 static void send_many(struct peer *peer, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
@@ -59,7 +59,7 @@ static unsigned take_all(void)
 	return count;
 }
 
-/* A socket drops what it has no room for, and counts it at once. */
+/* A socket drops what does not fit into its buffer, and counts it at once. */
 static void drops_are_counted(void **state)
 {
 	const struct socket_buffers little = { .receive_bytes = 8192 };
@@ -84,7 +84,7 @@ static void drops_are_counted(void **state)
 	peer_close(&peer);
 }
 
-/* As long as it has room, nothing is dropped. */
+/* While its buffer has space, nothing is dropped. */
 static void no_drops(void **state)
 {
 	struct peer peer;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Datagrams that leave together in one sendmsg (UDP_SEGMENT), and such that come in one completion
+/* GSO batches, sent with one sendmsg (UDP_SEGMENT), and GRO batches, received in one completion
  * (UDP_GRO). */
 #include "contract/datagrams.h"
 
@@ -112,7 +112,7 @@ static void gso_batch_refused(void **state)
 	peer_close(&peer);
 }
 
-/* What has left together comes in one completion, with the size of all but the last. */
+/* A GSO batch arrives as a GRO batch: one completion, with the size of all but the last. */
 static void gro_batch(void **state)
 {
 	static const struct {

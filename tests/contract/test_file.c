@@ -108,7 +108,7 @@ static void write_waits(void **state)
 
 /*
  * A pipe that nobody reads: EPIPE. The ring raises SIGPIPE then as write(2) does (Linux 6.18; other
- * than for sockets), so who writes to pipes has to ignore it.
+ * than for sockets), so a program that writes to pipes has to ignore it.
  */
 static void write_to_nobody(void **state)
 {
@@ -150,7 +150,7 @@ static void event(void **state)
 	assert_false(completion_now(1, &none));
 	assert_int_equal(cancel(1), 0);
 	assert_int_equal(completion_of(1).res, -ECANCELED);
-	/* Raised while nobody reads: it is kept for who reads next. */
+	/* Raised while nothing reads it: it is kept for the next read. */
 	socket_event_raise(fd);
 	start_read(fd, &count, sizeof(count));
 	assert_event(&count, 1);

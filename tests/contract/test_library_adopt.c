@@ -89,7 +89,7 @@ static void talk(void)
 	close(early);
 	close(late);
 	close(udp);
-	/* To wait for who does not come takes no turns. */
+	/* Waiting for a client that does not come takes no turns. */
 	wait_for_server();
 	usleep(50000);
 	expect(wait_for_server()->turns < 100);
@@ -123,7 +123,7 @@ static void leave(void)
 {
 }
 
-/* The server closes its descriptor alone: who has another one finds the clients that wait there. */
+/* The server closes its own descriptor only: through another one, the waiting clients are found. */
 static void others_keep_it(void **state)
 {
 	int mine, listener, client, accepted;
@@ -346,7 +346,7 @@ static void refuse(int fd, int error)
 	assert_true(fd < 0 || fcntl(fd, F_GETFD) >= 0);
 }
 
-/* Some kernels have no UDP-Lite any more, and who is not root may have no raw sockets. */
+/* Some kernels have no UDP-Lite any more, and only root may have raw sockets. */
 static int other_protocol(void)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE);

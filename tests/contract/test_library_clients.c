@@ -87,7 +87,7 @@ static void look(struct rollcall_server *of, void *expected_transport)
 	assert_int_equal(info.bytes_sent, 10);
 	assert_int_equal(info.queued_bytes, 0);
 
-	/* A caller who sets no size is told so; one who knows less gets less. */
+	/* A caller that sets no size gets an error; one with a smaller struct gets less. */
 	assert_int_equal(rollcall_client_get_info(of, client, &older), -EINVAL);
 	older.size = offsetof(struct rollcall_client_info, messages_sent);
 	assert_int_equal(rollcall_client_get_info(of, client, &older), 0);

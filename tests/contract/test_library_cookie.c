@@ -2,7 +2,7 @@
 /* The library's cookies: only a round trip to a client's own address brings one that is good. */
 #include "contract/library.h"
 
-/* Sends a cookie to who has none, and tells others whether theirs is good. */
+/* Sends a cookie to a client without one, and tells others whether theirs is good. */
 static void ask_for_cookie(struct rollcall_server *of, rollcall_client client, const void *data,
 			   size_t bytes, void *context)
 {

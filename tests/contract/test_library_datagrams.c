@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Datagrams of the library, on the real kernel's ways: many together, more than the kernel has room
+ * Datagrams of the library, on the real kernel's paths: batches, more than a socket has space
  * for, empty ones, and answers that nobody takes.
  */
 #include <fcntl.h>
@@ -175,7 +175,7 @@ static void narrow_way(void **state)
 	assert_int_equal(stats_now().udp_sends_dropped, 0);
 }
 
-/* ---- No room --------------------------------------------------------------------------------- */
+/* ---- No space ------------------------------------------------------------------------------- */
 
 enum { FLOOD = 500, FLOOD_BYTES = 1000, ROOM_BYTES = 32 << 10 };
 
@@ -214,7 +214,7 @@ static void flood(void)
 	close(fd);
 }
 
-/* What the kernel has no room for is lost, but counted to the last one, though none follows. */
+/* What does not fit into SO_RCVBUF is lost, but all of it is counted, though none follows. */
 static void kernel_drops(void **state)
 {
 	(void)state;

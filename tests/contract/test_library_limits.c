@@ -56,7 +56,7 @@ static void ask_for_much(void)
 	close(fd);
 }
 
-/* At the hard limit a send is refused as a whole; drained() tells when there is room. */
+/* At the hard limit a send is refused as a whole; drained() tells when there is space. */
 static void hard_limit(void **state)
 {
 	(void)state;

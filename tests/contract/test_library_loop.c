@@ -163,7 +163,7 @@ static void timer_stopped_in_expired(void **state)
 	assert_string_equal(trace, "both\nstop\n");
 }
 
-/* Timers far away, and those that go on for ever, keep nothing from ending, and are freed. */
+/* Timers far away, and those that repeat without end, keep nothing from ending, and are freed. */
 static void timers_left(void **state)
 {
 	(void)state;

@@ -68,7 +68,7 @@ static void come_numbered(void)
 	ask(fd, 7, 2, "c");
 	ask(fd, 7, 0, "d");
 	say_numbered(fd, 7, 0, "e");
-	/* Begins anew; the first of the new numbers is not yet believed. */
+	/* Restarts; the first of the new numbers is not yet believed. */
 	ask(fd, 8, 1, "f");
 	ask(fd, 8, 2, "g");
 	say_numbered(fd, 8, 40000, "h");

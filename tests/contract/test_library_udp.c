@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who is a UDP client of the library, and who is not: datagrams that must not be answered, and
+ * Which peers are UDP clients of the library: datagrams that must not be answered, and
  * limits that are reached. Each has a counter of its own, and nothing else changes. Most are sent
  * with a raw socket, from addresses that are nobody's, in a network where nobody else is.
  */
@@ -226,7 +226,7 @@ static void come_in_crowds(void)
 	wait_for_server();
 }
 
-/* Strangers take places from each other, in a crowd of any size, and none from who was active. */
+/* Strangers take places from each other, in a crowd of any size, and none from active clients. */
 static void crowds(void **state)
 {
 	struct rollcall_stats stats;
@@ -239,7 +239,7 @@ static void crowds(void **state)
 	stats = passed_stats;
 	assert_int_equal(stats.udp_dropped_kernel, 0);
 	assert_int_equal(stats.udp_clients_now, PLACES);
-	/* Those who came when nobody could make room: answers to all were under way. */
+	/* Those that came when no client could be evicted: answers to all were in flight. */
 	assert_int_equal(stats.udp_clients, REGULARS + STRANGERS - stats.udp_dropped_full);
 	assert_in_range(stats.udp_dropped_full, 0, STRANGERS / 2);
 	assert_int_equal(stats.udp_evictions, stats.udp_clients - PLACES);
@@ -291,7 +291,7 @@ static void come_from_two_sources(void)
 	close(other);
 }
 
-/* One address has so many places, and others still have theirs. */
+/* One address has a limited number of clients, and others still have theirs. */
 static void full_source(void **state)
 {
 	(void)state;
@@ -339,7 +339,7 @@ static void hurry(void)
 	close(other);
 }
 
-/* Of a burst so many pass as the limit is a second; the rest is counted. Later it goes on. */
+/* Of a burst, as many pass as the limit allows a second; the rest is counted. Later it goes on. */
 static void limited_rate(void **state)
 {
 	(void)state;

@@ -59,7 +59,7 @@ static void several_arrivals(void **state)
 	end_receive();
 }
 
-/* Far more bytes than buffers come in order, though the buffers run dry again and again. */
+/* Far more bytes than buffers come in order, though the buffers are exhausted again and again. */
 static void order_of_bytes(void **state)
 {
 	enum { BYTES = 20 * BUFFERS * BUFFER_BYTES };

@@ -113,7 +113,7 @@ static void spinning(void **state)
 	peer_close(&peer);
 }
 
-/* An SQE carries any user_data, and a full submission queue is submitted to make room. */
+/* An SQE carries any user_data, and a full submission queue is submitted to get space. */
 static void submission_queue_full(void **state)
 {
 	enum { NOPS = 200 };
@@ -158,7 +158,7 @@ static void sqes_are_blank(void **state)
 }
 
 /*
- * More completions than the queue has room for: none is lost, and their order stays (Linux keeps
+ * More completions than fit into the queue: none is lost, and their order stays (Linux keeps
  * those that overflow, and an enter with GETEVENTS brings them).
  */
 static void completion_queue_overflows(void **state)

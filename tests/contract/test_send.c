@@ -105,7 +105,7 @@ static void short_send(void **state)
 	assert_peer_receives(sent);
 }
 
-/* Without it a send waits until there is room, and may then be short too. */
+/* Without it a send waits until there is space, and may then be short too. */
 static void waiting_send(void **state)
 {
 	size_t sent = fill(), received = 0;

@@ -161,7 +161,7 @@ static void foreign_address(void **state)
 	}
 }
 
-/* What was made here is what it was made as, also to who takes it over; a number is nothing. */
+/* A socket has the transport that it was made with; a number is no socket. */
 static void transport(void **state)
 {
 	struct address address;
@@ -213,7 +213,7 @@ static int option(int fd, int level, int name)
 	return value;
 }
 
-/* Probes begin after the time that was asked for, in whole seconds; with 0 there are none. */
+/* Probes begin after the time that was asked for, in whole seconds; with 0 no probe is sent. */
 static void keepalive(void **state)
 {
 	static const struct {
@@ -244,7 +244,7 @@ static void keepalive(void **state)
 	}
 }
 
-/* What else has been set by who made it: no probes where none are wanted, and no timestamps. */
+/* Other options of its creator: no probes where none are wanted, and no timestamps. */
 static void adopt_settings(void **state)
 {
 	struct address address;

@@ -41,7 +41,7 @@ def datagrams(address, bind=None):
 
 
 def receive_exactly(sock, count):
-    """The next so many bytes; fewer only if the connection ends before."""
+    """The next `count` bytes; fewer only if the connection ends before."""
     parts = []
     while count > 0 and (part := sock.recv(min(count, 1 << 20))):
         parts.append(part)
@@ -80,7 +80,7 @@ def send_until_stalled(socks, data):
 
 
 def is_silent(sock, seconds):
-    """Whether nothing comes, not even the end, for so long."""
+    """Whether nothing comes, not even the end, for this long."""
     return not select.select([sock], [], [], seconds)[0]
 
 

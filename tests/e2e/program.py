@@ -133,7 +133,7 @@ class Server:
         return self.addresses("udp")[0]
 
     def wait_for(self, text, count=1, stream="stdout", deadline_s=DEADLINE_S):
-        """Waits until so many lines of the stream are the text."""
+        """Waits until `count` lines of the stream are the text."""
         lines = getattr(self, stream)
         try:
             wait_until(lambda: list(lines).count(text) >= count or self._has_ended(), text,
@@ -144,13 +144,13 @@ class Server:
             raise AssertionError(f"{failure}\n{self.output()}") from None
 
     def wait_for_lines(self, pattern, count):
-        """Waits until so many lines of standard output match the pattern; more must not come before
+        """Waits until `count` lines of standard output match the pattern; more must not come before
         the last of them."""
         wait_until(lambda: len(self.stdout.matching(pattern)) >= count, f"{count} times {pattern}")
         assert len(self.stdout.matching(pattern)) == count, self.output()
 
     def wait_for_log(self, pattern, count=1, deadline_s=DEADLINE_S):
-        """Waits until so many lines of the diagnostics match the pattern; returns them."""
+        """Waits until `count` lines of the diagnostics match the pattern; returns them."""
         wait_until(lambda: len(self.stderr.matching(pattern)) >= count or self._has_ended(),
                    pattern, deadline_s)
         found = self.stderr.matching(pattern)

@@ -26,7 +26,7 @@ def stuck_pipe():
 
 
 def flood(address, count):
-    """Sends so many lines and reads all answers; returns the lines that the console owes."""
+    """Sends this number of lines and reads all answers; returns the lines that the console owes."""
     lines = [b"line %d\n" % number for number in range(count)]
     with connect(address) as sock:
         sender = Background(sock.sendall, b"".join(lines))
@@ -153,7 +153,7 @@ def test_standard_output_fails(server, kind):
 
 
 def test_file_size_limit(server, own_network, tmp_path):
-    """Both outputs are files, and RLIMIT_FSIZE leaves no room for a byte: SIGXFSZ does not matter."""
+    """Both outputs are files, and RLIMIT_FSIZE leaves no byte: SIGXFSZ does not matter."""
     files = [os.open(tmp_path / name, os.O_WRONLY | os.O_CREAT) for name in ("out", "err")]
     rollcall = server("--tcp", "127.0.0.1:8080", "--udp", "none", stdout=files[0], stderr=files[1],
                       preexec=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)))
@@ -208,7 +208,7 @@ def test_reader_leaves_in_between(server):
 
 def test_standard_output_that_does_not_block(server):
     """A pipe in non-blocking mode gives EAGAIN when it is full: nothing is lost that fits into the
-    buffer, the wait does not spin, and the lines come when there is room."""
+    buffer, the wait does not spin, and the lines come when there is space."""
     reader, writer = stuck_pipe()
     os.set_blocking(writer, False)
     rollcall = server(stdout=writer)

@@ -368,7 +368,7 @@ def test_no_descriptor_for_a_client(run, server):
 
 @needs_bare_program
 def test_no_descriptors(run):
-    """RLIMIT_NOFILE with no room for the ring and the sockets."""
+    """RLIMIT_NOFILE too small for the ring and the sockets."""
     def limit():
         resource.setrlimit(resource.RLIMIT_NOFILE, (6, 6))
 

@@ -22,8 +22,8 @@ def answered(sock):
 
 
 def test_table_full(server):
-    """With room for four clients the fifth and sixth wait in the backlog, which costs nothing; each
-    that leaves makes room for one, who is served at once with what it had sent."""
+    """With four slots the fifth and sixth wait in the backlog, which costs nothing; each
+    that leaves admits one, which is served at once with what it had sent."""
     rollcall = server("--max-clients", "4")
     socks = [connect(rollcall.tcp) for _ in range(6)]
     for sock in socks:
@@ -47,7 +47,7 @@ def test_table_full(server):
 
 
 def test_one_slot(server):
-    """With room for one client a hundred are served one after the other, in any case all of
+    """With one slot a hundred clients are served one after the other, in any case all of
     them."""
     rollcall = server("--max-clients", "1")
     socks = [connect(rollcall.tcp) for _ in range(100)]
@@ -85,7 +85,7 @@ def limit_files(soft, hard):
 
 @needs_bare_program
 def test_few_descriptors(server):
-    """RLIMIT_NOFILE of 32: --max-clients is lowered, the diagnostics say to what, so many are
+    """RLIMIT_NOFILE of 32: --max-clients is lowered, the diagnostics say to what, that many are
     served and the others wait for them to leave."""
     rollcall = server(preexec=limit_files(32, 32))
     (line,) = rollcall.wait_for_log("rollcall: (?:info|warning): .*(RLIMIT_NOFILE|descriptor|open files)")
@@ -153,7 +153,7 @@ def test_longest_line(server):
 
 
 def test_idle_timeout(server):
-    """--idle-timeout ends a client that has sent nothing for so long, in good order, and no
+    """--idle-timeout ends a client that has sent nothing for this long, in good order, and no
     other."""
     rollcall = server("--idle-timeout", "1", "--log-level", "debug")
     idle, active = connect(rollcall.tcp), connect(rollcall.tcp)

@@ -77,7 +77,7 @@ def many_files():
 
 def test_ten_thousand(server, many_files):
     """All connect, and only then does the first one speak; each exchanges 20 lines; then the server
-    says on SIGTERM that so many are there, and each sees the end of its stream."""
+    says on SIGTERM that all are there, and each sees the end of its stream."""
     count = 500 if is_slow() else min(10000, many_files - 200)
     rollcall = server("--quiet")
     # Two addresses of the client's, so that its ephemeral ports are plenty.
@@ -93,7 +93,7 @@ def test_ten_thousand(server, many_files):
 
 
 def test_many_leave_and_come_again(server, many_files):
-    """Several waves of clients that all come, speak and leave together: the places of the first are
+    """Several waves of clients that all come, speak and leave at once: the places of the first are
     free for the next."""
     count = 100 if is_slow() else 1000
     rollcall = server("--quiet", "--max-clients", str(count))

@@ -181,8 +181,8 @@ def test_both_families_listened_on(server):
 
 
 def test_ids_count_up(server):
-    """IDs count up by one whoever has left: 0 to 299, with never more than 3 clients at a time, and
-    each of them says goodbye exactly once."""
+    """IDs count up by one, whichever clients leave: 0 to 299, with never more than 3 at a time,
+    and each of them says goodbye exactly once."""
     rollcall = server(recipe=True)
     present = []
     for _ in range(300):

@@ -18,7 +18,7 @@ CONNECTIONS = 2000 if is_slow() else 20000
 PAUSE_NS_MAX = 8000
 RESET = struct.pack("ii", 1, 0)
 
-# A dead connection is gone after so long, whatever the kernel forgets.
+# A dead connection is gone after this time, whatever the kernel forgets.
 GONE_S = 5
 
 

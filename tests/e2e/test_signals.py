@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """SIGTERM and SIGINT: what has arrived is answered, then the program exits with 0; a client that
-takes nothing is waited for so long and no longer; a second signal ends it at once, unless it belongs
+takes nothing is waited for until the drain timeout; a second signal ends it at once, unless it belongs
 to the first. SIGHUP, SIGUSR1 and SIGUSR2 are logged and ignored."""
 
 import contextlib
@@ -64,7 +64,7 @@ class Pipeliner:
 
 def traffic(clients, stop):
     """Keeps all clients going until the server has ended every connection. After `stop` they send
-    no more: a client that is faster than the server could otherwise hold it up for ever."""
+    no more: a client that is faster than the server could otherwise hold it up without end."""
     going = {client.sock: client for client in clients}
     end = time.monotonic() + DEADLINE_S
     while going:

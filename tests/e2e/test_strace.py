@@ -14,7 +14,7 @@ from program import DEADLINE_S, needs_bare_program, wait_until
 
 CLIENTS = 50
 
-# After so long each silent client was checked, and nothing is due any more.
+# After this time each silent client was checked, and nothing is due any more.
 SILENT_S = 4
 
 

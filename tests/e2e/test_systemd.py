@@ -93,7 +93,7 @@ def test_ready(server, manager):
 
 
 def test_many_addresses(server, manager):
-    """More than a status has room for: it ends with a whole address."""
+    """More than fits into a status: it ends with a whole address."""
     count = 60
     server(*count * ("--tcp", "127.0.0.1:0"), environment=manager.environment())
     status = manager.next()["STATUS"]
@@ -236,7 +236,7 @@ def names(kind, *socks):
 
 
 def test_sockets(server, manager):
-    """TCP and UDP, IPv4 and IPv6: they are listened on, and nothing else is; who came before is
+    """TCP and UDP, IPv4 and IPv6: they are listened on, and nothing else is; an early client is
     served."""
     tcp = [bound(), bound(family=socket.AF_INET6, host="::1")]
     udp = [bound(socket.SOCK_DGRAM), bound(socket.SOCK_DGRAM, socket.AF_INET6, "::1")]
@@ -276,7 +276,7 @@ def test_sockets_and_addresses(server, manager):
 
 
 def test_clients_wait_for_the_next_server(server):
-    """The manager still has the socket: who comes while no server runs waits for the next one."""
+    """The manager still has the socket: clients wait for the next server."""
     with bound() as tcp, bound(socket.SOCK_DGRAM) as udp:
         first = server("--log-level", "error", **activation([tcp, udp]))
         with connect(tcp.getsockname()) as client:
@@ -302,7 +302,7 @@ def one_request_each(address, stop, lost):
 
 def test_no_answer_is_lost_at_a_restart(server):
     """While clients ask one question for each connection, servers that share the listening socket
-    take over from one another: who is accepted is answered, the others wait for the next one."""
+    take over from one another: what is accepted is answered, the others wait for the next one."""
     stop, lost = threading.Event(), []
     with bound() as listener:
         current = server("--quiet", "--log-level", "warning", **activation([listener]))

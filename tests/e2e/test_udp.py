@@ -63,7 +63,7 @@ def test_datagrams_of_all_sizes(server, address):
 
 
 def test_reply_to_all_sizes(server):
-    """The prefix is put before payloads of every size that leaves room for it; where the answer
+    """The prefix is put before payloads of every size that leaves space for it; where the answer
     would be larger than a datagram can be, it says so instead, and nothing else happens."""
     rollcall = server("--quiet")
     with datagrams(rollcall.udp) as sock:
@@ -114,8 +114,8 @@ def test_idle_timeout(server):
 
 
 def test_bounded_table(server):
-    """With room for four clients, four that have exchanged several datagrams are served whatever
-    strangers send, no fifth ID is given, and there is room again when they have been forgotten."""
+    """With four slots, four clients that have exchanged several datagrams are served whatever
+    strangers send, no fifth ID is given, and slots are free again when they have been forgotten."""
     rollcall = server("--udp-max-clients", "4", "--udp-idle-timeout", "1.5")
     regulars = [datagrams(rollcall.udp) for _ in range(4)]
     for turn in range(4):
@@ -132,7 +132,7 @@ def test_bounded_table(server):
     assert rollcall.stdout.matching(" connected") == [connected(number) for number in range(4)]
     late = datagrams(rollcall.udp)
     late.settimeout(0.3)
-    wait_until(lambda: is_answered(late), "room for another client")
+    wait_until(lambda: is_answered(late), "a slot for another client")
     for sock in (*regulars, *strangers, late):
         sock.close()
 
@@ -163,7 +163,7 @@ def test_low_ports(server, own_network):
 
 
 def test_prefix_twice(server):
-    """A datagram that carries the prefix twice has been round: no answer. Once, it may be a
+    """A datagram that carries the prefix twice has bounced: no answer. Once, it may be a
     person's text; and over TCP, and with echo, there is no such rule."""
     rollcall = server()
     twice = b"Received: Received: loop\n"
@@ -189,7 +189,7 @@ def spoof(source, target, payload):
 
 def test_own_endpoint_as_source(server, own_network):
     """A datagram that claims to come from an endpoint of the server's own, the same or another one,
-    would go round for ever: it is dropped, and makes no client."""
+    would bounce without end: it is dropped, and makes no client."""
     rollcall = server("--service", "echo", "--udp", "127.0.0.1:0", "--udp", "*:0",
                       "--udp-low-ports")
     one = rollcall.udp
@@ -233,8 +233,8 @@ def test_answers_come_from_the_address_asked(server, wildcard):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.settimeout(10)
         for address in (("127.0.0.2", port), ("127.0.0.1", port)):
-            sock.sendto(b"who?", address)
-            assert sock.recvfrom(100) == (b"Received: who?", address)
+            sock.sendto(b"asks", address)
+            assert sock.recvfrom(100) == (b"Received: asks", address)
     rollcall.wait_for_lines("Received", 8)
     assert len(rollcall.stdout.matching(" connected")) == 5
 

@@ -55,7 +55,7 @@ def check_answers(answers, numbers, delivered, ssrc):
 
 @pytest.mark.parametrize("mode", ["rtp", "auto"])
 def test_reports(server, mode):
-    """Numbers that wrap, lack, come twice, in another order or anew: answered as far as delivered,
+    """Numbers that wrap, lack, come twice, out of order or restart: answered as far as delivered,
     and told in the report of each client when the server ends."""
     rollcall = server("--udp-sequence", mode)
     own_sources = set()

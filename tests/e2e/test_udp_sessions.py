@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Who keeps a place among the UDP clients: floods of strangers, new clients and active ones, and
+"""Which UDP clients keep their slots: floods of strangers, new clients and active ones, and
 limits for each source."""
 
 import pathlib
@@ -58,7 +58,7 @@ class Regular:
 
 
 def kernel_drops(rollcall):
-    """What the kernel had no room for; it is the last word of the socket's line."""
+    """What the kernel has dropped; it is the last word of the socket's line."""
     lines = pathlib.Path(f"/proc/{rollcall.pid}/net/udp").read_text().splitlines()
     (line,) = [line for line in lines if f":{rollcall.udp[1]:04X} 00000000:0000 " in line]
     return int(line.split()[-1])
@@ -68,7 +68,7 @@ def test_flood(server, own_network):
     """A million datagrams from a million sources take no more memory than some thousands, push out
     no client that was there before, and leave it its answers: every batch is followed by a
     question, whose answer comes after all of the batch is served. Then a hundred thousand come at
-    once. The kernel drops what the server cannot take, but who asks again is answered, and still
+    once. The kernel drops what the server cannot take, but retries are answered, and still
     known."""
     rollcall = server("--quiet", "--service", "echo", "--udp-sequence", "auto", "--max-clients", 1,
                       "--udp-max-clients", PLACES, "--udp-receive-buffer", "4M")
@@ -138,7 +138,7 @@ def sockets_of_network(rollcall):
 
 
 def test_places_of_ipv6_network(server, own_network):
-    """All addresses of a network of 64 bits are one source and share its places. Who gets none is
+    """All addresses of a network of 64 bits are one source and share its slots. A peer without one is
     answered all the same, without an ID, since the reply service needs none."""
     rollcall = server("--udp", "[::]:0", "--udp-max-clients-per-source", 2)
     socks = sockets_of_network(rollcall)

@@ -202,7 +202,7 @@ def is_stopped(rollcall):
 
 
 def test_answers_larger_than_the_wire(server, wire):
-    """Answers to one client leave together, but not those larger than a packet of the wire: all
+    """Answers to one client leave in batches, but not those larger than a packet of the wire: all
     arrive, whole and in order, and so do smaller ones."""
     rollcall = server("--udp", "10.9.0.1:0", "--service", "echo")
     with client_at(wire, rollcall.udp, ("10.9.0.2", 0)) as sock:

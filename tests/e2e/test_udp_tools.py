@@ -143,7 +143,7 @@ def stream_to(port):
 def test_ffmpeg_and_tshark(server, own_network, tmp_path):
     """Packets, losses, duplicates and jitter of a real stream are those that an analyser of network
     traffic finds; and it finds the answers to be a stream in which nothing is missing."""
-    # Answers that leave together must be parted before tshark sees them.
+    # GSO batches must be split before tshark sees them.
     ip("link", "set", "lo", "gso_max_segs", "1")
     rollcall = server("--udp-sequence", "rtp", "--service", "echo")
     port = rollcall.udp[1]

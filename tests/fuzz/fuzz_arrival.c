@@ -2,7 +2,7 @@
 /*
  * A received buffer, whatever is in it, is refused or taken apart within its bounds; what may be
  * answered has an address that can be answered. Two things a kernel always keeps to, as the code
- * relies on them: control data is within the room for it, and each piece within the control data.
+ * relies on them: control data is within its buffer, and each piece within the control data.
  *
  * Input: what the endpoint is, then the buffer.
  */

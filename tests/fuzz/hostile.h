@@ -6,7 +6,7 @@
  *
  * Where the script ends, there is no memory for a while: a server that asks again and again without
  * waiting is caught. Then it turns kind: what can complete does, and time passes. A server that was
- * stopped has to come to its end; one that waits for ever, or turns on and on, is caught. So are
+ * stopped has to come to its end; one that waits without end, or turns on and on, is caught. So are
  * descriptors closed twice, with an operation in flight, or never; buffers given twice, or used
  * while the kernel has them (where there is AddressSanitizer); and memory changed while it is sent.
  */

@@ -43,7 +43,7 @@ struct hostile_file {
 struct ring {
 	struct io_uring_sqe *sqes;
 	unsigned sq_entries, sq_count;
-	unsigned sqes_left; /* so many more SQEs are given out in this turn */
+	unsigned sqes_left; /* number of SQEs still given out in this turn */
 	struct io_uring_cqe cqes[HOSTILE_CQES_MAX];
 	unsigned cq_head, cq_count;
 	struct hostile_group groups[RING_GROUPS_MAX];

@@ -37,7 +37,7 @@ class Container:
         return done.stdout + done.stderr
 
     def wait_until_ready(self, addresses=IMAGE_ADDRESSES):
-        """Waits until it listens on so many addresses."""
+        """Waits until it listens on this number of addresses."""
         wait_until(lambda: self.log().count("listening on ") == addresses or
                    not self.state(".State.Running"), f"it listens on {addresses} addresses")
         assert self.state(".State.Running"), self.log()

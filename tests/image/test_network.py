@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Who reaches the server in a container, over TCP and UDP: the machine that the container runs on,
-and another container; over IPv4 and IPv6."""
+"""From where the server in a container is reached, over TCP and UDP: the machine that the container
+runs on, and another container; over IPv4 and IPv6."""
 
 import uuid
 

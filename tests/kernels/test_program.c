@@ -54,7 +54,7 @@ static void start_program(const char *service, const char *quiet)
 	program_output = ends[0];
 }
 
-/* What it prints next, so many bytes at most; 0: no more. */
+/* What it prints next, at most `bytes` bytes; 0: no more. */
 static size_t read_output(char *to, size_t bytes)
 {
 	struct pollfd output = { .fd = program_output, .events = POLLIN };
@@ -283,7 +283,7 @@ static void drain(void **state)
 
 /*
  * A signal that comes when the program listens, but is not in its loop yet: it waits for a moment
- * to say so, since nobody reads its diagnostics. It is kept, and who has come is answered.
+ * to say so, since nobody reads its diagnostics. It is kept, and waiting clients are answered.
  */
 static void signal_before_the_loop(void **state)
 {

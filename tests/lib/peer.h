@@ -43,7 +43,7 @@ int peer_address(const struct peer *peer, struct address *address);
 /* Sends what can be sent now: how many bytes; -EAGAIN: none; or what ended the connection. */
 ssize_t peer_send(struct peer *peer, const void *data, size_t bytes);
 
-/* Sends datagrams of this size, the last shorter, that leave together: how many bytes. */
+/* Sends a GSO batch of datagrams of this size, the last shorter; returns how many bytes. */
 ssize_t peer_send_segments(struct peer *peer, const void *data, size_t bytes, size_t segment_bytes);
 
 /* Receives what is there: how many bytes; 0: the end; -EAGAIN: nothing; -ECONNRESET. */

@@ -22,7 +22,7 @@
 #define SCRIPTED_STARTED_MAX 8192
 #define SCRIPTED_COMPLETIONS_MAX 20000
 
-/* The first port that is given to who asks for any. */
+/* The first port that is given for port 0. */
 #define SCRIPTED_PORT 10000
 
 static struct {
@@ -30,7 +30,7 @@ static struct {
 	unsigned started_count;
 	struct io_uring_cqe completions[SCRIPTED_COMPLETIONS_MAX]; /* not taken yet */
 	unsigned first, count;
-	unsigned sqes_left; /* so many more SQEs are given out */
+	unsigned sqes_left; /* number of SQEs still given out */
 	int wait_error;	    /* what waiting ends with */
 	bool kind;	    /* waiting ends what is in flight, and cancels last */
 	uint64_t now_ns;
@@ -99,7 +99,7 @@ static inline unsigned count_open_files(void)
 
 /* ---- Operations ---- */
 
-/* The oldest operation of a kind in flight, on a descriptor or on any (-1); NULL: there is none. */
+/* The oldest operation of a kind in flight, on a descriptor or on any (-1); NULL: none. */
 static inline struct io_uring_sqe *find_started(uint8_t opcode, int fd)
 {
 	for (unsigned i = 0; i < kernel.started_count; i++)

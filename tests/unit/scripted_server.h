@@ -92,7 +92,7 @@ static inline uint8_t *next_buffer(uint16_t group)
 			    fake_groups[group].ids[fake_groups[group].first]);
 }
 
-/* Completes a receive with so many bytes in that buffer. */
+/* Completes a receive with `bytes` bytes in that buffer. */
 static inline void complete_with_buffer_flags(struct io_uring_sqe *sqe, uint16_t group,
 					      size_t bytes, uint32_t flags)
 {

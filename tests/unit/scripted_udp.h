@@ -141,7 +141,7 @@ static inline void receive_batch(const struct datagram_in *in, int segment_bytes
 
 /* ---- Datagrams that go ---- */
 
-/* The send of datagrams in flight for the longest time; NULL: there is none. */
+/* The send of datagrams that is in flight longest; NULL: none. */
 static inline struct io_uring_sqe *find_sending(void)
 {
 	for (unsigned i = 0; i < kernel.started_count; i++) {
@@ -199,7 +199,7 @@ static inline void copy_sending(void *to, size_t bytes)
 	}
 }
 
-/* A piece of their control data; NULL: there is none. */
+/* A piece of their control data; NULL: it has no such piece. */
 static inline const void *sending_control(int level, int type)
 {
 	struct msghdr *message = (struct msghdr *)(uintptr_t)sending();
@@ -211,7 +211,7 @@ static inline const void *sending_control(int level, int type)
 	return NULL;
 }
 
-/* The size of those that leave together; 0: it is a single one. */
+/* The segment size of a GSO batch; 0: it is a single datagram. */
 static inline unsigned sending_segment(void)
 {
 	const uint16_t *bytes = sending_control(SOL_UDP, UDP_SEGMENT);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Receive buffers as counted leases: who has each one, and when it goes back. */
+/* Receive buffers as counted leases: which are held, and when they go back. */
 #include <errno.h>
 
 #include "lib/aborts.h"

@@ -173,7 +173,7 @@ static void cut_between_characters(void **state)
 	}
 }
 
-/* A text is shown whole, its line ending escaped, as far as there is room for dots behind it. */
+/* A text is shown whole, its line ending escaped, as far as the dots behind it fit. */
 static void texts(void **state)
 {
 	static const struct {

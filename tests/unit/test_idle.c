@@ -78,13 +78,13 @@ static void pass_until_ns(uint64_t ns)
 	timers_run(&timers, now_ns);
 }
 
-/* Until so long after the start. */
+/* Until this time after the start. */
 static void pass_until(uint64_t ms)
 {
 	pass_until_ns(start_ns + ms * MS);
 }
 
-/* When a client was found, so long after the start. */
+/* When a client was found, after the start. */
 static uint64_t expired_ms(size_t index)
 {
 	assert_int_not_equal(expired_ns[index], UINT64_MAX);
@@ -240,7 +240,7 @@ static void check(struct model *model)
 
 /*
  * Random activity, at any nanosecond, against the time of each client's last one. It begins shortly
- * before the 32 bits of milliseconds go round.
+ * before the 32 bits of milliseconds wrap.
  */
 static void random_model(void **state)
 {

@@ -19,7 +19,7 @@ static struct client *client;
 static char trace[65536];
 static size_t trace_bytes;
 static const void *last_data;
-static unsigned pause_after, close_after; /* so many messages; 0: never */
+static unsigned pause_after, close_after; /* number of messages; 0: never */
 
 static void note(const void *data, size_t bytes)
 {

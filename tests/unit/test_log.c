@@ -187,7 +187,7 @@ static void kinds(void **state)
 	assert_int_equal(last_level, ROLLCALL_LOG_ERROR);
 }
 
-/* More kinds than there is room for share the last place. */
+/* More kinds than fit share the last entry. */
 static void too_many_kinds(void **state)
 {
 	static const char formats[LOG_KINDS_MAX + 10][2];

@@ -132,7 +132,7 @@ static void secret_counts(void **state)
 	assert_in_range(same, 0, 8);
 }
 
-/* The first so many keys whose own place is within `width` of the given one. */
+/* The first `count` keys whose own place is within `width` of the given one. */
 static void find_colliding(uint32_t place, uint32_t width, struct udp_key *keys, size_t count)
 {
 	uint32_t number = 0;
@@ -147,7 +147,7 @@ static void find_colliding(uint32_t place, uint32_t width, struct udp_key *keys,
 }
 
 /*
- * Keys that crowd round one place, the last of the map, where it goes round to the first: each
+ * Keys that crowd at one place, the last of the map, where it wraps to the first: each
  * is removed from the crowd, and all the others must still be found.
  */
 static void clusters(void **state)
@@ -232,7 +232,7 @@ static void same_hash(void **state)
 	peers_destroy(&peers);
 }
 
-/* Random coming and going of many keys in a crowded map against an array of who is there. */
+/* Random coming and going of many keys in a crowded map against an array of those present. */
 static void random_model(void **state)
 {
 	enum { LIMIT = 128, KEYS = 300, STEPS = 50000 };

@@ -161,7 +161,7 @@ static void parts(void **state)
 	buffers_release(&buffers[1], id);
 }
 
-/* A gather describes as many pieces as there is room for, the first ones. */
+/* A gather describes as many pieces as fit, the first ones. */
 static void gather_limits(void **state)
 {
 	struct iovec pieces[4] = { 0 };

@@ -166,7 +166,7 @@ static void against_a_search(void **state)
 	}
 }
 
-/* It takes so many, and says when it is full. */
+/* It takes RANGES_MAX, and says when it is full. */
 static void full(void **state)
 {
 	struct address address = address_of("10.0.0.0", 0);

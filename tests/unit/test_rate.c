@@ -55,7 +55,7 @@ static void burst_and_refill(void **state)
 	rate_destroy(&rate);
 }
 
-/* Datagrams that are refused cost nothing: who sends too much gets the limit, not less. */
+/* Datagrams that are refused cost nothing: a source that exceeds the limit gets it, not less. */
 static void too_much(void **state)
 {
 	uint32_t within = 0;

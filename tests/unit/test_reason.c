@@ -31,7 +31,7 @@ static void named_reasons(void **state)
 		assert_string_equal(rollcall_reason_text(cases[i].reason), cases[i].text);
 }
 
-/* Every other number has a text too: the system's, or one that says that there is none. */
+/* Every other number has a text too: the system's, or one that says that it is unknown. */
 static void other_reasons(void **state)
 {
 	(void)state;

@@ -61,7 +61,7 @@ static void first_bytes(void **state)
 	uint8_t packet[RTP_HEADER_BYTES + 15 * 4 + 4 + 1] = { 0 };
 
 	(void)state;
-	/* With room for all CSRCs, an extension of no words, and a padding of one byte. */
+	/* With all CSRCs, an extension of no words, and a padding of one byte. */
 	packet[sizeof(packet) - 1] = 1;
 	for (unsigned first = 0; first < 256; first++) {
 		bool is = first >= 128 && first <= 191;

@@ -22,7 +22,7 @@ static int begin(void **state)
 	return 0;
 }
 
-/* The answers are numbered from a random number on, by a random source, and go round at 2^16. */
+/* The answers are numbered from a random number on, by a random source, and wrap at 2^16. */
 static void numbers_of_answers(void **state)
 {
 	static const uint8_t before[] = "\x80\x00\xff\xff\0\0\0\0\x89\xab\xcd\xef";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The lines of the console about clients: who has come and gone, and what of theirs was lost. */
+/* The lines of the console about clients: which came and went, and what of theirs was lost. */
 #include "unit/scripted_udp.h"
 
 #include "program/announcer.h"

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What comes in one buffer: who is not answered, where datagrams that came together are split, and
+ * What comes in one buffer: which sources are not answered, where GRO batches are split, and
  * what the kernel tells besides.
  */
 #include "unit/scripted_udp.h"
 
-/* Each reason not to answer has a counter of its own, also for datagrams that came together. */
+/* Each reason not to answer has a counter of its own, also for those of a GRO batch. */
 static void refused(void **state)
 {
 #define COUNTER(name) #name, offsetof(struct rollcall_stats, name)
@@ -146,7 +146,7 @@ static void close_client(rollcall_client client, const void *data, size_t size)
 	assert_int_equal(rollcall_close(server, client), 0);
 }
 
-/* Who is closed at the first of those that came together is a new client with the second. */
+/* A client that is closed at the first datagram of a batch is a new one with the second. */
 static void closed_between(void **state)
 {
 	const struct datagram_in in = datagram_from("192.0.2.1", 2001, "ab");
@@ -158,7 +158,7 @@ static void closed_between(void **state)
 	expect("+0 0:a +1 1:b -0(-125) -1(-125) ");
 }
 
-/* Each of those that came together counts against the rate. */
+/* Each datagram of a batch counts against the rate. */
 static void rate_of_a_batch(void **state)
 {
 	const struct datagram_in in = datagram_from("192.0.2.1", 2001, "abcde");
@@ -243,7 +243,7 @@ static void at_the_end(void **state)
 	assert_int_equal(stats_now().udp_clients, 1);
 }
 
-/* Nothing can leave from the address of a group: who asked it is answered from another. */
+/* Nothing can leave from the address of a group: its datagrams are answered from another. */
 static void asked_at_a_group(void **state)
 {
 	const struct in6_pktinfo asked = { .ipi6_addr = make_address("ff02::1", 0).v6.sin6_addr };

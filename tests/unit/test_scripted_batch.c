@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Answers to one client that leave together: which do, and what is then told to the kernel (udp(7),
+ * GSO batches of answers to one client: which join, and what is then told to the kernel (udp(7),
  * UDP_SEGMENT).
  */
 #include "unit/scripted_udp.h"
@@ -32,7 +32,7 @@ static void assert_leaves(const char *name, size_t sent_bytes, unsigned segment_
 	complete_send((int)sent_bytes);
 }
 
-/* Equal ones join, a shorter one is the last, and a longer one begins anew; so do empty ones. */
+/* Equal ones join, a shorter one is the last, and a longer one begins another; so do empty ones. */
 static void which_join(void **state)
 {
 	static const struct {
@@ -78,7 +78,7 @@ static void which_join(void **state)
 	assert_int_equal(stats_now().udp_send_errors, 0);
 }
 
-/* So many leave together and no more; the next one begins anew. */
+/* A batch has at most DATAGRAM_SEGMENTS_MAX; the next one begins another. */
 static void most_segments(void **state)
 {
 	(void)state;
@@ -98,7 +98,7 @@ static void send_pieces(rollcall_client client, const void *data, size_t size)
 		assert_int_equal(rollcall_send(server, client, data, size), 0);
 }
 
-/* One message has so many pieces; what may need more begins anew, and nothing is lost. */
+/* One send has DATAGRAM_PIECES; what may need more begins another, and nothing is lost. */
 static void most_pieces(void **state)
 {
 	size_t left = DATAGRAM_PIECES;

@@ -44,7 +44,7 @@ static void line(const char *text)
 	turn();
 }
 
-/* Ends the write in flight: so many of its bytes are in the file, or an error. */
+/* Ends the write in flight: with the number of bytes that are in the file, or an error. */
 static void complete_write(int result)
 {
 	struct io_uring_sqe *sqe = started(IORING_OP_WRITE, console.fd);
@@ -69,7 +69,7 @@ static void in_parts(void **state)
 	assert_int_equal(console.dropped, 0);
 }
 
-/* A write that finds the submission queue full is started when there is room in it. */
+/* A write that finds the submission queue full is started when it has space. */
 static void full_submission_queue(void **state)
 {
 	(void)state;
@@ -83,7 +83,7 @@ static void full_submission_queue(void **state)
 	assert_string_equal(written, "one\n");
 }
 
-/* An interrupted write is started again at once; one that found no room, after a while. */
+/* An interrupted write is started again at once; one that would block, after a while. */
 static void would_block(void **state)
 {
 	static const int results[] = { -EAGAIN, 0 };
@@ -121,7 +121,7 @@ static void refused(void **state)
 	assert_int_equal(failed_count, 1);
 }
 
-/* A console that is taken from its server while it waits for room keeps its lines, and no timer. */
+/* A console that is taken from its server while it waits keeps its lines, and no timer. */
 static void detached_while_waiting(void **state)
 {
 	(void)state;
@@ -137,7 +137,7 @@ static void detached_while_waiting(void **state)
 	assert_string_equal(written, "one\n");
 }
 
-/* A write that found no room when the console was taken away needs no timer either. */
+/* A write that would block when the console is taken away needs no timer either. */
 static void detached_while_writing(void **state)
 {
 	(void)state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Cookies of clients: whose they are, for how long, and who has none. */
+/* Cookies of clients: whose they are, for how long, and which clients have none. */
 #include "unit/scripted_udp.h"
 
 #include "base/cookie.h"

@@ -278,7 +278,7 @@ static void reset_while_it_is_looked_at(void **state)
 	assert_ended(fd, -ECONNRESET);
 }
 
-/* Whoever takes output is not idle, though it sends nothing; when it has all, its time begins. */
+/* A client that takes output is not idle, though it sends nothing, until it has taken all. */
 static void not_idle_while_it_takes_output(void **state)
 {
 	(void)state;
@@ -488,7 +488,7 @@ static void input_before_timeout(void **state)
 	assert_int_equal(kernel.shutdowns, 2);
 }
 
-/* But a client that never stops sending does not put off timers for ever. */
+/* But a client that never stops sending does not put off timers without end. */
 static void timeout_on_a_busy_server(void **state)
 {
 	unsigned turns = 0;

@@ -16,7 +16,7 @@ static void stop_twice(rollcall_client client, const void *data, size_t size)
 	rollcall_stop(server);
 }
 
-/* What came together with what ended the server is not delivered, and makes no client. */
+/* What came in one batch with what ended the server is not delivered, and makes no client. */
 static void ended_in_a_batch(void **state)
 {
 	const struct datagram_in in = datagram_from("192.0.2.1", 2001, "abc");
@@ -59,7 +59,7 @@ static void all_that_has_arrived(void **state)
 	assert_null(find_started(IORING_OP_RECVMSG, -1));
 }
 
-/* Who never stops sending is heard for half of the time; the other half is for answers. */
+/* A client that never stops sending is heard for half of the time; the rest is for answers. */
 static void half_of_the_time(void **state)
 {
 	(void)state;

@@ -123,7 +123,7 @@ static int create_server(void)
 	return rollcall_create(&server, &options);
 }
 
-/* More of one thing than fit into the first room for timers, and one of each other. */
+/* More of one thing than fit into the first heap of timers, and one of each other. */
 static void sweep(int (*many)(void))
 {
 	for (unsigned nth = 1, left = 0; left == 0; nth++) {
@@ -165,7 +165,7 @@ static void timers(void **state)
 	sweep(start_timer);
 }
 
-/* ---- Timers of the parts, where the room for them is nearly used up ---- */
+/* ---- Timers of the parts, where the heap of timers is nearly full ---- */
 
 static struct rollcall_server parts;
 

@@ -25,7 +25,7 @@ static int begin(void **state)
 	return error;
 }
 
-/* Whether two answers of so many bytes leave together. */
+/* Whether two answers of this size leave as one batch. */
 static bool send_batch(size_t each)
 {
 	unsigned segment_bytes;
@@ -78,7 +78,7 @@ static void only_that_client(void **state)
 	complete_send(4);
 }
 
-/* So many slots are left for three that were refused: the others are lost and counted. */
+/* Fewer slots are left than for three that were refused: the others are lost and counted. */
 static void send_with_slots(unsigned slots)
 {
 	static const uint8_t others[DATAGRAM_SLOTS];
@@ -109,7 +109,7 @@ static void no_slots(void **state)
 	send_with_slots(0);
 }
 
-/* A socket without room loses what was to be sent, and nothing waits. */
+/* A full send buffer loses what was to be sent, and nothing waits. */
 static void send_buffer_full(void **state)
 {
 	(void)state;
@@ -122,7 +122,7 @@ static void send_buffer_full(void **state)
 	assert_true(send_batch(5));
 }
 
-/* Other errors lose all that left together, and each counts; nothing is tried again. */
+/* Other errors lose the whole batch, and each datagram counts; nothing is tried again. */
 static void other_errors(void **state)
 {
 	(void)state;
@@ -267,7 +267,7 @@ static void cancelled_at_the_end(void **state)
 	assert_false(is_sending());
 }
 
-/* What is refused together at the very end is still sent, if there is room for it at once. */
+/* A batch that is refused at the very end is still sent, if slots are free at once. */
 static void refused_at_the_end(void **state)
 {
 	(void)state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Clients that number their datagrams: who they are, what is delivered, and what is said of them.
+ * Clients that number their datagrams: which they are, what is delivered, and what is said of them.
  */
 #include "unit/scripted_udp.h"
 
@@ -185,7 +185,7 @@ static void numbered_answers(void **state)
 	assert_int_equal(info_of(0).messages_sent, 3);
 }
 
-/* Numbered answers that leave together have each its own header. */
+/* Each numbered answer of a batch has its own header. */
 static void numbered_batch(void **state)
 {
 	uint8_t sent[2 * (RTP_HEADER_BYTES + 3)];

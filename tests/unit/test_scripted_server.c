@@ -225,7 +225,7 @@ static void post_at_the_end(void **state)
 	assert_int_equal(calls, 1);
 }
 
-/* A caller who asks for nothing behind the transport gets just that, without a system call. */
+/* A caller that asks for nothing behind the transport gets just that, without a system call. */
 static void info_without_address(void **state)
 {
 	struct rollcall_client_info info = {

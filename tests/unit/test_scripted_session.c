@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who is a UDP client, and for how long: new and active ones, their time, who makes room for whom,
+ * Which peers are UDP clients, and for how long: new and active ones, their time, evictions,
  * and how many one source may have. Told by what the service is told.
  */
 #include "unit/scripted_udp.h"
@@ -52,7 +52,7 @@ static void new_and_active(void **state)
 	expect("+5 5:back ");
 }
 
-/* Who sends now and then stays, new or active. */
+/* A client that sends now and then stays, new or active. */
 static void activity(void **state)
 {
 	(void)state;
@@ -82,7 +82,7 @@ static void short_timeout(void **state)
 	expect("-0(-62) ");
 }
 
-/* In a full table the new client that was silent for longest makes room; active ones never do. */
+/* In a full table the new client that was silent longest is evicted; active ones never are. */
 static void evicted_in_order(void **state)
 {
 	(void)state;
@@ -112,7 +112,7 @@ static void evicted_in_order(void **state)
 	assert_int_equal(stats_now().udp_clients_now, 3);
 }
 
-/* A client whose answer is in flight keeps its slot; once that is sent, it makes room. */
+/* A client whose answer is in flight keeps its slot; once that is sent, it can be evicted. */
 static void not_evicted_in_flight(void **state)
 {
 	(void)state;
@@ -166,7 +166,7 @@ static void closed_when_connected(void **state)
 	assert_int_equal(stats_now().messages_received, 0);
 }
 
-/* A source has so many clients at a time, whatever their ports; others have their own. */
+/* A source has a limited number of clients, whatever their ports; others have their own. */
 static void clients_of_a_source(void **state)
 {
 	(void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * TCP clients where something is used up: the places for those who wait, and the memory that all
- * queues share. Who uses it up is held up or ended; the others are not.
+ * TCP clients where something is used up: the places for those that wait, and the memory that all
+ * queues share. A client that uses it up is held up or ended; the others are not.
  */
 #include "unit/scripted_server.h"
 
@@ -69,7 +69,7 @@ static void assert_ended(int fd, rollcall_client client, int reason)
 	assert_int_equal(disconnected_reason, reason);
 }
 
-/* However many a kernel accepts while the table is full: so many wait, the rest is closed. */
+/* However many a kernel accepts while the table is full: some wait, the rest is closed. */
 static void too_many_waiting(void **state)
 {
 	unsigned files;
@@ -89,7 +89,7 @@ static void too_many_waiting(void **state)
 	assert_int_equal(count_open_files(), files + LISTENER_WAITING_MAX);
 	assert_int_equal(stats_now().tcp_clients, 1);
 
-	/* They were not forgotten: the next one is served when there is room. */
+	/* They were not forgotten: the next one is served when a slot is free. */
 	complete(started(IORING_OP_RECV, first), -ECONNRESET, 0);
 	turn();
 	complete(started(IORING_OP_CLOSE, first), 0, 0);
@@ -166,7 +166,7 @@ static void full_or_scarce(void **state)
 	assert_int_equal(rollcall_send(server, 1, many, 900001), -EMSGSIZE);
 	assert_int_equal(stats_now().sends_refused, 3);
 	turn();
-	/* Each is told when there is room for it: once. */
+	/* Each is told once when it has space. */
 	kernel.now_ns += TCP_RETRY_NS;
 	turn();
 	assert_int_equal(drained_count, 1);
@@ -179,7 +179,7 @@ static void full_or_scarce(void **state)
 }
 
 /*
- * Who was refused and has nothing in flight that could end is told after a while that it may try
+ * A client that was refused and has nothing in flight is told after a while that it may try
  * again, not at once: whatever else is done for it.
  */
 static void refused_with_nothing_queued(void **state)
@@ -288,7 +288,7 @@ static void cancelled_one_by_one(void **state)
 	assert_ended(fd, 0, -ECONNABORTED);
 }
 
-/* The pool of buffers is dry for a client, at the end of a turn. */
+/* The pool of buffers is exhausted for a client, at the end of a turn. */
 static void exhaust_buffers(int fd)
 {
 	complete(started(IORING_OP_RECV, fd), -ENOBUFS, 0);

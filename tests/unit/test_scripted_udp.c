@@ -133,7 +133,7 @@ static void no_buffers(void **state)
 }
 
 /*
- * So many answers are in flight; more are dropped and counted, and none waits. Each is longer than
+ * All slots are in flight; more answers are dropped and counted; none waits. Each is longer than
  * the one before, so that none leaves with others.
  */
 static void too_many_answers(void **state)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A stateless service answers also those for whom there is no place as a client; nobody is
+ * A stateless service answers also senders that cannot be clients; nobody is
  * remembered, and nothing else can be done about them.
  */
 #include "unit/scripted_udp.h"
@@ -59,7 +59,7 @@ static void answered(void **state)
 	assert_int_equal(stats_now().udp_clients, 2);
 }
 
-/* Other services need to know who asks: for them it is dropped and counted. */
+/* Other services need the client: for them it is dropped and counted. */
 static void not_stateless(void **state)
 {
 	(void)state;

@@ -196,7 +196,7 @@ static void empty(void **state)
 	assert_int_equal(sequence_jitter_us(&sequence), 0);
 }
 
-/* The extended number counts the cycles, also beyond 32 bits, and begins anew at a restart. */
+/* The extended number counts the cycles, also beyond 32 bits, and starts again at a restart. */
 static void extended_number(void **state)
 {
 	(void)state;
@@ -241,7 +241,7 @@ static int by_arrival(const void *a, const void *b)
 	return one->number < other->number ? -1 : 1;
 }
 
-/* Sends SENT numbers from `first` on; of a thousand so many are lost, sent twice, and delayed by up
+/* Sends SENT numbers from `first` on; of a thousand, some are lost, sent twice, and delayed by up
  * to `delay` datagrams. Returns how many arrive. */
 static size_t send_all(uint64_t *seed, uint64_t first, unsigned lost, unsigned twice, unsigned late,
 		       unsigned delay, struct packet *packets)
@@ -467,7 +467,7 @@ static void not_twice(void **state)
 
 /* ---- Jitter ---- */
 
-/* Feeds the next number, which was under way for so long. */
+/* Feeds the next number, with its transit time. */
 static void arrive(uint16_t number, uint64_t sent_us, uint64_t transit_us)
 {
 	const struct sequence_datagram datagram = {

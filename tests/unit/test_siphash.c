@@ -97,7 +97,7 @@ static void every_bit_of_the_message(void **state)
 	}
 }
 
-/* Zeros of another length hash otherwise, also where the length's one byte has gone round. */
+/* Zeros of another length hash otherwise, also where the length's one byte has wrapped. */
 static void length_counts(void **state)
 {
 	static const uint8_t zeros[520];

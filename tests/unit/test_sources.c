@@ -110,7 +110,7 @@ static void full(void **state)
 	}
 }
 
-/* The first so many sources whose own place is within `width` of the given one. */
+/* The first `count` sources whose own place is within `width` of the given one. */
 static void find_colliding(uint32_t place, uint32_t width, uint64_t *prefixes_found, size_t count)
 {
 	uint64_t prefix = 0;
@@ -124,7 +124,7 @@ static void find_colliding(uint32_t place, uint32_t width, uint64_t *prefixes_fo
 }
 
 /*
- * Sources that crowd round one place, the last of the map, where it goes round to the first: each
+ * Sources that crowd at one place, the last of the map, where it wraps to the first: each
  * is removed from the crowd, and all the others must keep their counts.
  */
 static void clusters(void **state)

@@ -240,7 +240,7 @@ static void unreserve_one_in_use(void *unused)
 	timers_unreserve(&timers);
 }
 
-/* Room is reserved for each timer, and only what is not in use can be given back. */
+/* A place is reserved for each timer, and only what is not in use can be given back. */
 static void reservations(void **state)
 {
 	(void)state;

@@ -81,7 +81,7 @@ static void buffers_in_order(void **state)
 	assert_int_equal(tcp.no_buffer.count, 0);
 }
 
-/* Who lacks memory is not helped by a free buffer, only by time. */
+/* A client that lacks memory is not helped by a free buffer, only by time. */
 static void memory_takes_time(void **state)
 {
 	(void)state;
@@ -94,7 +94,7 @@ static void memory_takes_time(void **state)
 	assert_goes_on(clients[0]);
 }
 
-/* Who lacks a buffer and then memory too waits for the memory, and then for nothing more. */
+/* A client that lacks a buffer and then memory too waits for the memory alone. */
 static void both(void **state)
 {
 	(void)state;
@@ -110,7 +110,7 @@ static void both(void **state)
 	assert_goes_on(clients[0]);
 }
 
-/* Who leaves is in no list any more, whatever it waited for. */
+/* A client that leaves is no longer in a list, whatever it waited for. */
 static void leaving(void **state)
 {
 	(void)state;
