@@ -134,16 +134,17 @@ static uint64_t wait_ns(const struct rollcall_server *server)
  * The number of turns for which due timers may wait for input. Each turn takes what
  * RING_PASS_PIECES operations have ready, of which a client has at most two, or serves the same
  * number of clients that wait for a buffer. It also takes 32 datagrams of each UDP socket (Linux
- * 6.8), each of which occupies HOLD_DATAGRAM_BYTES or more of SO_RCVBUF.
+ * 6.8), each of which occupies HOLD_DATAGRAM_BYTES or more of the SO_RCVBUF that was granted.
  */
 #define HOLD_TURNS_MIN 256
 #define HOLD_CLIENTS_A_TURN (RING_PASS_PIECES / 4)
 #define HOLD_DATAGRAM_BYTES 512
 
-static uint64_t hold_turns_max(const struct hub *hub)
+static uint64_t hold_turns_max(const struct rollcall_server *server)
 {
-	return HOLD_TURNS_MIN + table_count(&hub->table, ROLLCALL_TCP) / HOLD_CLIENTS_A_TURN +
-	       hub->options.udp_receive_buffer_bytes / (32 * HOLD_DATAGRAM_BYTES);
+	return HOLD_TURNS_MIN +
+	       table_count(&server->hub.table, ROLLCALL_TCP) / HOLD_CLIENTS_A_TURN +
+	       udp_receive_bytes_max(&server->udp) / (32 * HOLD_DATAGRAM_BYTES);
 }
 
 /*
@@ -160,7 +161,7 @@ static void run_timers(struct rollcall_server *server, bool found_nothing)
 		server->held_turns = 0;
 		return;
 	}
-	if (!found_nothing && server->held_turns++ < hold_turns_max(hub))
+	if (!found_nothing && server->held_turns++ < hold_turns_max(server))
 		return;
 	server->held_turns = 0;
 	timers_run(&hub->timers, hub->now_ns);

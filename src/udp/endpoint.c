@@ -12,21 +12,20 @@ static void log_less(struct hub *hub, const char *what, size_t bytes, size_t ask
 			  asked, setting);
 }
 
-static void log_buffer_sizes(struct hub *hub, int fd)
+static void log_buffer_sizes(struct hub *hub, const struct socket_buffers *granted)
 {
 	const struct rollcall_options *asked = &hub->options;
-	struct socket_buffers buffers;
 
-	socket_buffer_sizes(hub->ring, fd, &buffers);
-	log_less(hub, "receive", buffers.receive_bytes, asked->udp_receive_buffer_bytes,
+	log_less(hub, "receive", granted->receive_bytes, asked->udp_receive_buffer_bytes,
 		 "net.core.rmem_max");
-	log_less(hub, "send", buffers.send_bytes, asked->udp_send_buffer_bytes,
+	log_less(hub, "send", granted->send_bytes, asked->udp_send_buffer_bytes,
 		 "net.core.wmem_max");
 }
 
 int endpoint_open(struct endpoint *endpoint, struct hub *hub, int fd)
 {
 	int error = socket_local_address(hub->ring, fd, &endpoint->address);
+	struct socket_buffers granted;
 
 	if (error)
 		return error;
@@ -37,7 +36,9 @@ int endpoint_open(struct endpoint *endpoint, struct hub *hub, int fd)
 	endpoint->fd = fd;
 	endpoint->wildcard = address_is_wildcard(&endpoint->address);
 	endpoint->drops = socket_drops(hub->ring, fd);
-	log_buffer_sizes(hub, fd);
+	socket_buffer_sizes(hub->ring, fd, &granted);
+	log_buffer_sizes(hub, &granted);
+	endpoint->receive_bytes = granted.receive_bytes;
 	return 0;
 }
 

@@ -31,6 +31,7 @@ struct endpoint {
 	struct address address;
 	struct hub *hub;
 	int fd;
+	size_t receive_bytes; /* SO_RCVBUF as granted */
 	enum endpoint_state state;
 	bool wildcard;	/* control data gives the destination address of each datagram */
 	bool elsewhere; /* in a network namespace whose addresses are not known */

@@ -74,6 +74,16 @@ void udp_close_newest(struct udp *udp)
 	free(endpoint);
 }
 
+size_t udp_receive_bytes_max(const struct udp *udp)
+{
+	size_t most = 0;
+
+	for (unsigned i = 0; i < udp->endpoint_count; i++)
+		if (udp->endpoints[i]->receive_bytes > most)
+			most = udp->endpoints[i]->receive_bytes;
+	return most;
+}
+
 void udp_report(struct udp *udp, struct rollcall_stats *stats)
 {
 	stats->udp_dropped_full = udp->dropped[UDP_DROP_FULL];

@@ -51,6 +51,9 @@ int udp_open(struct udp *udp, const struct origin *origin, int fd);
 /* Closes the newest endpoint. No operation may be in flight. */
 void udp_close_newest(struct udp *udp);
 
+/* The largest SO_RCVBUF of an endpoint, as granted; 0: no endpoint. */
+size_t udp_receive_bytes_max(const struct udp *udp);
+
 /* Fills in what is counted here. One system call for each endpoint. */
 void udp_report(struct udp *udp, struct rollcall_stats *stats);
 

@@ -249,6 +249,39 @@ static void socket_buffer_sizes_logged(void **state)
 	}
 }
 
+/* Returns the number of turns that a due timer waits while a datagram arrives in each. */
+static unsigned count_held_turns(void)
+{
+	unsigned turns = 0;
+
+	come("192.0.2.1", 2001, "silent");
+	come("192.0.2.2", 2002, "busy");
+	kernel.now_ns += 2 * options.udp_idle_timeout_ms * MILLISECOND_NS;
+	for (; stats_now().udp_clients_now == 2; turns++) {
+		come("192.0.2.2", 2002, "busy");
+		assert_in_range(turns, 0, 10000);
+	}
+	return turns;
+}
+
+/* Timers wait for the datagrams that fit into SO_RCVBUF as granted, not as asked for. */
+static void timers_wait_for_what_is_granted(void **state)
+{
+	const size_t granted_bytes = 1 << 24;
+	unsigned turns;
+
+	(void)state;
+	options.udp_receive_buffer_bytes = (size_t)1 << 29;
+	serve(ADDRESS);
+	turns = count_held_turns();
+	assert_in_range(turns, 256, 300);
+	kernel.buffers.receive_bytes = granted_bytes;
+	assert_int_equal(listen_on("udp://192.0.2.9:7071"), 0);
+	turn();
+	/* 32 datagrams a turn, of 512 bytes each. */
+	assert_int_equal(count_held_turns(), turns + granted_bytes / (32 * 512));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -262,6 +295,7 @@ int main(void)
 		UDP_TEST(ended_by_an_empty_one),
 		UDP_TEST(failing_receive),
 		UDP_TEST(socket_buffer_sizes_logged),
+		UDP_TEST(timers_wait_for_what_is_granted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
