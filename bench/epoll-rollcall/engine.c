@@ -9,6 +9,7 @@
 
 #include "server/validate.h"
 #include "tcp/connection.h"
+#include "tcp/wait.h"
 
 /* So many clients are served between two calls of epoll_wait(). */
 #define EVENTS_MAX 512
@@ -150,12 +151,14 @@ int rollcall_run(struct rollcall_server *server)
 		return error;
 	hub->now_ns = ring_clock_ns(hub->ring);
 	for (;;) {
-		int count = epoll_wait(hub->ring->epoll, events, EVENTS_MAX, wait_ms(hub));
+		int count = epoll_wait(hub->ring->epoll, events, EVENTS_MAX,
+				       server->tcp.left_over.count > 0 ? 0 : wait_ms(hub));
 
 		if (count < 0 && errno != EINTR)
 			return -errno;
 		hub->now_ns = ring_clock_ns(hub->ring);
 		hub->turns++;
+		wait_end_for_turn(&server->tcp);
 		for (int i = 0; i < count; i++) {
 			hub->stats.completions++;
 			if (i + 1 < count)

@@ -88,7 +88,7 @@ static void accept_again(struct rollcall_server *server)
 
 static bool can_receive(const struct client *client)
 {
-	if (client_has_any(client, CLIENT_INPUT_ENDED | CLIENT_NO_MEMORY))
+	if (client_has_any(client, CLIENT_INPUT_ENDED | CLIENT_NO_MEMORY) || input_is_held(client))
 		return false;
 	return client->state == CLIENT_FINISHING || client->state == CLIENT_LINGERING ||
 	       (client->state == CLIENT_OPEN && !client_has_any(client, CLIENT_PAUSED));

@@ -90,6 +90,8 @@ enum {
 	CLIENT_SLOW = 1 << 6,		/* a send was partial: what is queued is copied */
 	CLIENT_DRAINED_DUE = 1 << 7,	/* drained() is due when the queue has drained */
 	CLIENT_SEND_CANCELLED = 1 << 8, /* a cancel of the send in flight was submitted */
+	CLIENT_LEFT_OVER = 1 << 9,	/* its held input waits for the next turn */
+	CLIENT_LIMITED = 1 << 10,	/* its input exceeded a turn's share: receives are small */
 	CLIENT_NO_MEMORY = 1 << 11,	/* both its receive and its send wait for memory */
 	CLIENT_ACTIVE = 1 << 12,	/* UDP: it has sent a datagram after an answer, or three */
 	CLIENT_ALONE = 1 << 13,		/* UDP: its datagrams are not sent in GSO batches */

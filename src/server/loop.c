@@ -123,7 +123,7 @@ static uint64_t wait_ns(const struct rollcall_server *server)
 {
 	const uint64_t deadline_ns = timers_next(&server->hub.timers);
 
-	if (server->unflushed)
+	if (server->unflushed || server->tcp.left_over.count > 0)
 		return 0;
 	if (deadline_ns == UINT64_MAX)
 		return UINT64_MAX;
@@ -188,6 +188,7 @@ int server_turn(struct rollcall_server *server, uint64_t wait_max_ns)
 	hub->now_ns = ring_clock_ns(hub->ring);
 	count_stall(hub, due_ns);
 	hub->turns++;
+	wait_end_for_turn(&server->tcp);
 	while (ring_take(hub->ring, &cqe)) {
 		hub->stats.completions++;
 		dispatch(server, &cqe);

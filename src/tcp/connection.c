@@ -168,6 +168,16 @@ void connection_end_input(struct tcp *tcp, struct client *client)
 
 /* ---- Receiving ---- */
 
+/* After some input was handled: the rest of it waits for the next turn. */
+static void leave_rest(struct tcp *tcp, struct client *client)
+{
+	if (client->state != CLIENT_OPEN || client_has_any(client, CLIENT_PAUSED) ||
+	    !input_is_held(client))
+		return;
+	client_set(client, CLIENT_LIMITED);
+	wait_for_turn(tcp, client);
+}
+
 static void on_bytes(struct tcp *tcp, struct client *client, uint16_t buffer, size_t bytes)
 {
 	struct hub *hub = tcp->hub;
@@ -186,6 +196,13 @@ static void on_bytes(struct tcp *tcp, struct client *client, uint16_t buffer, si
 		connection_abort(tcp, client, error, true);
 	else if (hub->draining)
 		connection_drain(tcp, client);
+	if (!input_is_held(client)) {
+		client_clear(client, CLIENT_LIMITED);
+		return;
+	}
+	leave_rest(tcp, client);
+	/* Its receive may have to be cancelled. */
+	hub_flush_later(hub, client);
 }
 
 void connection_on_receive(struct tcp *tcp, struct client *client, const struct io_uring_cqe *cqe)
@@ -297,6 +314,7 @@ static void resume_input(struct tcp *tcp, struct client *client)
 		connection_close(tcp, client, error);
 	else if (error)
 		connection_abort(tcp, client, error, true);
+	leave_rest(tcp, client);
 }
 
 /*
@@ -339,7 +357,7 @@ static void advance(struct tcp *tcp, struct client *client)
 	    !client_has_any(client, CLIENT_NO_MEMORY))
 		output_call_drained(tcp, client);
 	if (client->state == CLIENT_OPEN && input_is_held(client) &&
-	    !client_has_any(client, CLIENT_PAUSED))
+	    !client_has_any(client, CLIENT_PAUSED | CLIENT_LEFT_OVER))
 		resume_input(tcp, client);
 	if (client->state == CLIENT_OPEN && client_has_any(client, CLIENT_PEER_ENDED) &&
 	    !input_is_held(client))
@@ -396,6 +414,7 @@ int connections_init(struct tcp *tcp, struct hub *hub)
 	*tcp = (struct tcp){ .hub = hub, .memory_timer = { .expired = wait_on_timer } };
 	client_list_init(&tcp->no_buffer, LIST_WAIT);
 	client_list_init(&tcp->no_memory, LIST_WAIT);
+	client_list_init(&tcp->left_over, LIST_WAIT);
 	error = idle_init(&tcp->idle, table, timers, hub->options.tcp_idle_timeout_ms, on_idle);
 	if (error)
 		return error;

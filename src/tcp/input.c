@@ -112,12 +112,28 @@ static ssize_t take_one(struct tcp *tcp, struct client *client, const uint8_t *d
 }
 
 /*
- * Takes bytes until they are used up, or the client is closed or its receiving suspended. Returns
- * how many are left, or a negative errno value.
+ * Takes one message from the client's share of the turn. false: it is used up. When memory is
+ * scarce, input is handled rather than held.
+ */
+static bool take_from_share(struct tcp *tcp, const struct client *client)
+{
+	struct tcp_share *share = &tcp->share;
+
+	if (share->client != client->id || share->turn != tcp->hub->turns)
+		*share = (struct tcp_share){ client->id, tcp->hub->turns, 0 };
+	if (share->messages == TCP_SHARE_MESSAGES)
+		return hub_is_memory_scarce(tcp->hub);
+	share->messages++;
+	return true;
+}
+
+/*
+ * Takes bytes until they or the client's share are used up, or the client is closed or its
+ * receiving suspended. Returns how many are left, or a negative errno value.
  */
 static ssize_t take_all(struct tcp *tcp, struct client *client, const uint8_t *data, size_t bytes)
 {
-	while (bytes > 0 && is_ready(client)) {
+	while (bytes > 0 && is_ready(client) && take_from_share(tcp, client)) {
 		ssize_t taken = take_one(tcp, client, data, bytes);
 
 		if (taken < 0)

@@ -13,7 +13,8 @@ bool receive_is_due(const struct client *client)
 	    client_has_any(client, CLIENT_INPUT_ENDED | CLIENT_NO_MEMORY))
 		return false;
 	return client->state == CLIENT_LINGERING ||
-	       (client->state == CLIENT_OPEN && !client_has_any(client, CLIENT_PAUSED));
+	       (client->state == CLIENT_OPEN && !client_has_any(client, CLIENT_PAUSED) &&
+		!input_is_held(client));
 }
 
 bool receive_start(struct tcp *tcp, struct client *client)
@@ -24,7 +25,10 @@ bool receive_start(struct tcp *tcp, struct client *client)
 
 	if (!sqe)
 		return false;
-	io_uring_prep_recv_multishot(sqe, client->fd, NULL, 0, last ? MSG_DONTWAIT : 0);
+	if (client->state == CLIENT_OPEN && client_has_any(client, CLIENT_LIMITED) && !last)
+		io_uring_prep_recv(sqe, client->fd, NULL, TCP_LIMITED_BYTES, 0);
+	else
+		io_uring_prep_recv_multishot(sqe, client->fd, NULL, 0, last ? MSG_DONTWAIT : 0);
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = BUFFERS_TCP;
 	sqe->user_data = op_pack(OP_TCP_RECEIVE, client->id);
@@ -42,7 +46,7 @@ bool receive_is_to_cancel(const struct client *client)
 	if (client->state == CLIENT_CLOSING)
 		return true;
 	if (client->state == CLIENT_OPEN &&
-	    client_has_any(client, CLIENT_PAUSED | CLIENT_LAST_INPUT))
+	    (client_has_any(client, CLIENT_PAUSED | CLIENT_LAST_INPUT) || input_is_held(client)))
 		return true;
 	/* The receive is started again then; for a FINISHING client, later. */
 	return client->state != CLIENT_FINISHING && client_has_any(client, CLIENT_RESET_FOUND);

@@ -34,7 +34,21 @@ struct gather {
  */
 #define TCP_TURN_BYTES_MAX ((size_t)1 << 20)
 
+/*
+ * The share of a client in a turn: a client that sends many short messages at once must not keep the
+ * others waiting. What is left over is handled in the next turns, round-robin. Such a client gets
+ * the next input in small pieces, one at a time, until a piece fits into its share.
+ */
+#define TCP_SHARE_MESSAGES 64
+#define TCP_LIMITED_BYTES 16384
+
 struct listener;
+
+/* What a client has taken of its share of a turn. */
+struct tcp_share {
+	uint64_t client, turn;
+	unsigned messages;
+};
 
 struct tcp {
 	struct hub *hub;
@@ -44,6 +58,8 @@ struct tcp {
 	struct client_list no_buffer; /* clients that wait for a buffer only */
 	struct client_list no_memory; /* clients that wait for memory, and perhaps for a buffer */
 	struct timer memory_timer;
+	struct client_list left_over; /* clients whose held input waits for the next turn */
+	struct tcp_share share;	      /* of the client handled last */
 	struct idle idle;
 	struct idle lingering;	  /* all output is acknowledged; the peer has to close its side */
 	struct delivery delivery; /* the peer has to acknowledge output */

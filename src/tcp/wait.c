@@ -1,12 +1,55 @@
 /* SPDX-License-Identifier: MIT */
 #include "tcp/wait.h"
 
+/* Takes a client off the list of LIST_WAIT that it is in; memory comes before all other waits. */
+static void leave_lists(struct tcp *tcp, struct client *client)
+{
+	struct table *table = &tcp->hub->table;
+
+	if (client_has_any(client, CLIENT_NO_MEMORY))
+		client_list_remove(table, &tcp->no_memory, client);
+	else if (client_has_any(client, CLIENT_LEFT_OVER))
+		client_list_remove(table, &tcp->left_over, client);
+	else if (client->receive == RECEIVE_NO_BUFFER)
+		client_list_remove(table, &tcp->no_buffer, client);
+	else
+		liveness_leave(&tcp->liveness, client);
+	client_clear(client, CLIENT_LEFT_OVER);
+}
+
 void wait_for_buffer(struct tcp *tcp, struct client *client)
 {
-	liveness_leave(&tcp->liveness, client);
-	if (!client_has_any(client, CLIENT_NO_MEMORY))
+	/* A receive is started again once the input left over is handled. */
+	if (client_has_any(client, CLIENT_LEFT_OVER))
+		return;
+	if (!client_has_any(client, CLIENT_NO_MEMORY)) {
+		liveness_leave(&tcp->liveness, client);
 		client_list_push(&tcp->hub->table, &tcp->no_buffer, client);
+	}
 	client->receive = RECEIVE_NO_BUFFER;
+}
+
+void wait_for_turn(struct tcp *tcp, struct client *client)
+{
+	if (client_has_any(client, CLIENT_LEFT_OVER | CLIENT_NO_MEMORY))
+		return;
+	wait_leave(tcp, client);
+	client_set(client, CLIENT_LEFT_OVER);
+	client_list_push(&tcp->hub->table, &tcp->left_over, client);
+}
+
+void wait_end_for_turn(struct tcp *tcp)
+{
+	struct table *table = &tcp->hub->table;
+
+	for (uint32_t count = tcp->left_over.count; count > 0; count--) {
+		struct client *client = client_list_first(table, &tcp->left_over);
+
+		leave_lists(tcp, client);
+		if (client_is_receiving(client))
+			liveness_received(&tcp->liveness, client);
+		hub_flush_later(tcp->hub, client);
+	}
 }
 
 void wait_for_memory(struct tcp *tcp, struct client *client)
@@ -15,9 +58,7 @@ void wait_for_memory(struct tcp *tcp, struct client *client)
 
 	if (client_has_any(client, CLIENT_NO_MEMORY))
 		return;
-	liveness_leave(&tcp->liveness, client);
-	if (client->receive == RECEIVE_NO_BUFFER)
-		client_list_remove(&hub->table, &tcp->no_buffer, client);
+	leave_lists(tcp, client);
 	client_set(client, CLIENT_NO_MEMORY);
 	client_list_push(&hub->table, &tcp->no_memory, client);
 	if (tcp->memory_timer.position == 0)
@@ -40,10 +81,7 @@ void wait_end_for_buffers(struct tcp *tcp)
 
 void wait_leave(struct tcp *tcp, struct client *client)
 {
-	if (client_has_any(client, CLIENT_NO_MEMORY))
-		client_list_remove(&tcp->hub->table, &tcp->no_memory, client);
-	else if (client->receive == RECEIVE_NO_BUFFER)
-		client_list_remove(&tcp->hub->table, &tcp->no_buffer, client);
+	leave_lists(tcp, client);
 	client_clear(client, CLIENT_NO_MEMORY);
 	if (client->receive == RECEIVE_NO_BUFFER)
 		client->receive = RECEIVE_NONE;

@@ -20,6 +20,12 @@ void wait_for_memory(struct tcp *tcp, struct client *client);
 /* Resumes clients that wait for a buffer, as many as buffers are free. */
 void wait_end_for_buffers(struct tcp *tcp);
 
+/* Suspends the handling of the client's held input until the next turn. */
+void wait_for_turn(struct tcp *tcp, struct client *client);
+
+/* Resumes the clients that waited for this turn. */
+void wait_end_for_turn(struct tcp *tcp);
+
 /* Removes a client from the waiting lists. */
 void wait_leave(struct tcp *tcp, struct client *client);
 

@@ -67,7 +67,7 @@ static bool loses_reset(struct sim *sim, const struct sim_op *op, bool fresh)
 static bool try_receive(struct sim *sim, struct sim_op *op)
 {
 	struct sim_connection *connection = sim_file(sim, op->sqe.fd)->connection;
-	const bool fresh = op->fresh;
+	const bool fresh = op->fresh, once = !(op->sqe.ioprio & IORING_RECV_MULTISHOT);
 
 	if (sim_file(sim, op->sqe.fd)->kind != SIM_STREAM)
 		return sim_finish(op, -ENOTSOCK);
@@ -99,6 +99,8 @@ static bool try_receive(struct sim *sim, struct sim_op *op)
 			}
 		}
 		bytes = buffer ? min_size(buffer->bytes, connection->in.count) : 0;
+		if (once && op->sqe.len > 0)
+			bytes = min_size(bytes, op->sqe.len);
 		if (bytes > 1 && sim_chance(sim, SIM_SHORT_RECEIVE))
 			bytes = 1 + sim_random(sim, (uint32_t)bytes - 1);
 		else if (bytes > 1 && op->sqe.msg_flags & MSG_DONTWAIT && sim_random(sim, 2))
@@ -110,6 +112,8 @@ static bool try_receive(struct sim *sim, struct sim_op *op)
 			return sim_finish_with_buffer(op, result);
 		if (result <= 0)
 			return sim_finish(op, result);
+		if (once)
+			return sim_finish_with_buffer(op, result);
 		if (sim_post_shot(op, result, sim_take_buffer(op->sqe.buf_group)))
 			return true;
 		if (loses_reset(sim, op, fresh)) {

@@ -281,8 +281,11 @@ static void no_memory_for_a_message(void **state)
 	int error = 0;
 
 	(void)state;
-	while (!(error = input_receive(&tcp, client, piece, sizeof(piece))))
-		bytes += sizeof(piece);
+	while (!error) {
+		hub.turns++;
+		error = input_receive(&tcp, client, piece, sizeof(piece));
+		bytes += error ? 0 : sizeof(piece);
+	}
 	assert_int_equal(error, -ENOBUFS);
 	assert_in_range(bytes, 1 << 19, 1 << 20);
 	assert_in_range(hub_memory_bytes(&hub), bytes, 1 << 20);
@@ -315,6 +318,57 @@ static void too_much_to_hold_back(void **state)
 	assert_string_equal(trace, "[a\n]");
 }
 
+/*
+ * Of many short messages at once a client's share is handled in a turn. The rest is held, what comes
+ * later behind it, and each turn handles as many again.
+ */
+static void share_of_a_turn(void **state)
+{
+	char lines[4 * TCP_SHARE_MESSAGES + 1], expected[sizeof(lines) * 3] = "";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) - 1; i++)
+		lines[i] = i % 2 ? '\n' : 'a';
+	lines[sizeof(lines) - 1] = '\0';
+	assert_int_equal(receive(lines), 0);
+	for (int i = 0; i < TCP_SHARE_MESSAGES; i++)
+		strcat(expected, "[a\n]");
+	assert_string_equal(trace, expected);
+	assert_true(input_is_held(client));
+	assert_int_equal(receive("b\n"), 0);
+	assert_int_equal(resume(), 0);
+	assert_string_equal(trace, expected);
+	hub.turns++;
+	assert_int_equal(resume(), 0);
+	for (int i = 0; i < TCP_SHARE_MESSAGES; i++)
+		strcat(expected, "[a\n]");
+	assert_string_equal(trace, expected);
+	hub.turns++;
+	assert_int_equal(resume(), 0);
+	strcat(expected, "[b\n]");
+	assert_string_equal(trace, expected);
+	assert_null(client->tcp.input);
+}
+
+/* With scarce memory, input is handled at once rather than held. */
+static void no_share_without_memory(void **state)
+{
+	char lines[4 * TCP_SHARE_MESSAGES + 1];
+	static const char piece[4096] = { 'x' };
+	struct iovec part = { (void *)piece, sizeof(piece) };
+	struct queue queue = { 0 };
+
+	(void)state;
+	memset(lines, '\n', sizeof(lines) - 1);
+	lines[sizeof(lines) - 1] = '\0';
+	while (!hub_is_memory_scarce(&hub))
+		assert_true(queue_append(&hub.memory, &queue, &part, 1, true));
+	assert_int_equal(receive(lines), 0);
+	assert_null(client->tcp.input);
+	assert_int_equal(client->messages_received, sizeof(lines) - 1);
+	queue_clear(&hub.memory, &queue);
+}
+
 /* Random pieces, pauses and resumptions of one long stream: the service sees just the stream. */
 static void random_pieces(void **state)
 {
@@ -337,6 +391,7 @@ static void random_pieces(void **state)
 		size_t bytes = 1 + (size_t)random_below(&seed, 50);
 
 		bytes = bytes < sizeof(stream) - at ? bytes : sizeof(stream) - at;
+		hub.turns++;
 		if (random_below(&seed, 4) == 0)
 			pause_after = 1 + (unsigned)random_below(&seed, 8);
 		if (random_below(&seed, 3) == 0)
@@ -370,6 +425,8 @@ int main(void)
 		TEST(no_memory_for_a_message),
 		TEST(no_memory_to_hold_back),
 		cmocka_unit_test_setup_teardown(too_much_to_hold_back, set_up_small, tear_down),
+		TEST(share_of_a_turn),
+		TEST(no_share_without_memory),
 		TEST(random_pieces),
 	};
 

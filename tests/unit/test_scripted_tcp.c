@@ -259,6 +259,45 @@ static void no_memory_after_a_pause(void **state)
 }
 
 /*
+ * A client that sends more short lines than its share of a turn does not keep others waiting: its
+ * receive is cancelled, the rest is handled in further turns without a sleep, and then it is received
+ * from in small pieces, until one of them fits into its share.
+ */
+static void more_than_its_share(void **state)
+{
+	static char lines[2 * TCP_SHARE_MESSAGES + 1];
+	struct io_uring_sqe *receive_sqe;
+	int greedy, other;
+
+	(void)state;
+	memset(lines, '\n', sizeof(lines));
+	service.framing = ROLLCALL_FRAMING_LINES;
+	create_and_listen();
+	greedy = accept_client();
+	other = accept_client();
+	memcpy(next_buffer(BUFFERS_TCP), lines, sizeof(lines));
+	complete_with_buffer(started(IORING_OP_RECV, greedy), BUFFERS_TCP, sizeof(lines));
+	receive(other, "hello\n", 6);
+	assert_int_equal(stats_now().messages_received, TCP_SHARE_MESSAGES + 1);
+	kernel.is_waited = false;
+	complete_cancelled(greedy);
+	assert_int_equal(kernel.first_wait_ns, 0);
+	assert_int_equal(stats_now().messages_received, 2 * TCP_SHARE_MESSAGES + 1);
+	assert_null(find_started(IORING_OP_RECV, greedy));
+	turn();
+	assert_int_equal(stats_now().messages_received, 2 * TCP_SHARE_MESSAGES + 2);
+
+	receive_sqe = started(IORING_OP_RECV, greedy);
+	assert_int_equal(receive_sqe->len, TCP_LIMITED_BYTES);
+	assert_false(receive_sqe->ioprio & IORING_RECV_MULTISHOT);
+	memcpy(next_buffer(BUFFERS_TCP), "a\n", 2);
+	complete_with_buffer_flags(receive_sqe, BUFFERS_TCP, 2, 0);
+	turn();
+	receive_sqe = started(IORING_OP_RECV, greedy);
+	assert_true(receive_sqe->ioprio & IORING_RECV_MULTISHOT);
+}
+
+/*
  * What a closing client has in flight is cancelled one after the other, by its user_data: for a
  * cancel by descriptor the kernel looks at every operation that waits.
  */
@@ -340,6 +379,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(pool),
 		TEST(too_many_waiting),
+		TEST(more_than_its_share),
 		TEST(cancelled_one_by_one),
 		TEST(half_used),
 		TEST(scarce),
