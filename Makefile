@@ -15,7 +15,6 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 
 CFLAGS ?= -O2 -g
 LDLIBS ?= -luring
-CLANG_FORMAT ?= clang-format-14
 
 include src/toolchain.mk
 
@@ -69,14 +68,10 @@ $(BUILD)/librollcall.so.$(VERSION): $(LIBRARY_OBJECTS) src/librollcall.map
 	$(call say,LINK,$@)$(LINK) -shared -Wl,-soname,$(SONAME) -o $@ $(LIBRARY_OBJECTS) \
 		-Wl,--version-script=src/librollcall.map $(LDLIBS)
 
-# For tests and the benchmark, which see every module and take what they do not define themselves.
-$(BUILD)/objects.a: $(LIBRARY_OBJECTS) $(filter-out %/main.o,$(PROGRAM_OBJECTS))
-	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $^
-
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	$(call say,CC,$<)mkdir -p $(@D) && $(COMPILE) -c -o $@ $<
 
-# Changed when the command is: then everything is compiled anew.
+# Changes when the command does: then everything is compiled again.
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D); echo '$(COMPILE) $(LINK) $(LDLIBS)' | cmp -s - $@ || \
 		echo '$(COMPILE) $(LINK) $(LDLIBS)' >$@
@@ -107,16 +102,13 @@ uninstall:
 		$(PKGCONFIGDIR)) 2>/dev/null || :
 	[ -n "$(DESTDIR)" ] || ldconfig || :
 
-format:
-	@$(CLANG_FORMAT) -i include/*.h $(wildcard src/*/*.[ch] tests/*/*.[ch] bench/*/*.[ch])
-
 clean:
 	rm -rf $(BUILD)
 
 help:
 	@echo 'make            build the program and the libraries in $(BUILD)/'
 	@echo 'make run        install what the build needs (Debian), build and start; ARGS="--help"'
-	@echo 'make deps       install what the build needs, and tests: PARTS=unit'
+	@echo 'make deps       install what the build needs; PARTS="unit e2e" what these need too'
 	@echo 'make test       install what the tests need (Debian) and run them; PARTS="unit e2e"'
 	@echo 'make soak       run the server on a simulated kernel until a seed fails'
 	@echo 'make fuzz       make up inputs for FUZZ_SECONDS=$(FUZZ_SECONDS) a target; needs clang'
@@ -132,7 +124,7 @@ help:
 	@echo 'make clean      remove $(BUILD)/'
 	@echo 'Variables: V=1 BUILD= CC= CFLAGS= SANITIZE=address,undefined HARDENING='
 
-.PHONY: all deps run install uninstall format clean help FORCE
+.PHONY: all deps run install uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 

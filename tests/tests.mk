@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: MIT
 #
-# The tests, the simulator, the fuzz targets and the image. tests/run builds and runs the tests.
+# The tests, the simulator, the fuzz targets, the image and the format. tests/run builds and runs
+# the tests.
 
 DOCKER ?= docker
 IMAGE ?= rollcall
 FUZZ_SECONDS ?= 60
+CLANG_FORMAT ?= clang-format-14
 
-# The parts of the tests; by name only: bench-measured packaging.
-PARTS ?= checks unit contract simulator e2e bench fuzz sanitizers valgrind image
+# What is tested without PARTS=; by name only: bench-measured packaging.
+TESTED := $(or $(PARTS),checks unit contract simulator e2e bench fuzz sanitizers valgrind image)
 
 SIM_WRAPS := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=memory_reserve
-
-
 SIM_KERNEL_OBJECTS := $(call objects,tests/lib/sim*.c)
 TEST_LIB_OBJECTS := $(filter-out $(SIM_KERNEL_OBJECTS),$(call objects,tests/lib/*.c))
 SIM_OBJECTS := $(SIM_KERNEL_OBJECTS) $(call objects,tests/sim/*.c)
@@ -25,10 +25,10 @@ SIM_TESTS := $(patsubst tests/contract/%.c,$(BUILD)/tests/contract-sim/%,$(filte
 
 # Without Docker or cross compilers, what needs them is skipped. Only root can run an engine.
 test:
-	@tests/install-packages build $(filter-out image packaging,$(PARTS))
-	@$(if $(filter image,$(PARTS)),[ "$$(id -u)" != 0 ] || tests/install-packages image || :)
-	@$(if $(filter packaging,$(PARTS)),tests/install-packages packaging || :)
-	@exec tests/run $(PARTS)
+	@tests/install-packages build $(filter-out image packaging,$(TESTED))
+	@$(if $(filter image,$(TESTED)),[ "$$(id -u)" != 0 ] || tests/install-packages image || :)
+	@$(if $(filter packaging,$(TESTED)),tests/install-packages packaging || :)
+	@exec tests/run $(TESTED)
 
 tests: $(TESTS) $(SIM_TESTS) $(BUILD)/rollcall-sim $(REPLAYS) $(BUILD)/epoll-rollcall \
 		$(BUILD)/rollcall-load $(BUILD)/epoll-bare $(BUILD)/uring-bare $(BUILD)/faulty
@@ -72,6 +72,13 @@ image-test:
 	@tests/install-packages build image || :
 	@exec tests/run image
 
+format:
+	@$(CLANG_FORMAT) -i include/*.h $(wildcard src/*/*.[ch] tests/*/*.[ch] bench/*/*.[ch])
+
+# For tests and the benchmark, which see every module and take what they do not define themselves.
+$(BUILD)/objects.a: $(LIBRARY_OBJECTS) $(filter-out %/main.o,$(PROGRAM_OBJECTS))
+	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $^
+
 $(BUILD)/tests/lib.a: $(TEST_LIB_OBJECTS)
 	$(call say,AR,$@)mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
 
@@ -108,4 +115,4 @@ $(BUILD)/tests/%.o: private INCLUDES += -Itests
 $(BUILD)/tests/unit/test_histogram.o: private INCLUDES += -Ibench
 $(BUILD)/tests/bench/%.o: private INCLUDES = -Ibench
 
-.PHONY: test tests soak fuzz fuzzers coverage test-kernels image image-test
+.PHONY: test tests soak fuzz fuzzers coverage test-kernels image image-test format
