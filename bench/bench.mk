@@ -9,7 +9,7 @@ EPOLL_BARE_OBJECTS := $(call objects,bench/epoll-bare/*.c)
 EPOLL_ROLLCALL_OBJECTS := $(call objects,bench/epoll-rollcall/*.c)
 PEERS := libuv libevent go
 PEERS_FOUND := $(shell for name in libuv libevent; do pkg-config --exists $$name && echo $$name; \
-	done 2>/dev/null; command -v go >/dev/null && echo go)
+	done 2>/dev/null; command -v go >/dev/null && echo go; :)
 PEERS_MISSING := $(filter-out $(PEERS_FOUND),$(PEERS))
 
 bench-tools: $(BUILD)/rollcall-load $(BUILD)/epoll-bare $(BUILD)/epoll-rollcall \
