@@ -74,27 +74,27 @@ enum receive_state {
  * as a send; its other datagrams are counted in udp.sends.
  */
 enum {
-	IN_FLIGHT_SEND = 1 << 0,
+	IN_FLIGHT_SEND = 1 << 0, /* or a poll, until the socket takes output */
 	IN_FLIGHT_CANCEL = 1 << 1,
 	IN_FLIGHT_CLOSE = 1 << 2,
 	IN_FLIGHT_ALL = (1 << 3) - 1,
 };
 
 enum {
-	CLIENT_TO_FLUSH = 1 << 0,	/* queued for the flush at the end of the turn */
-	CLIENT_PAUSED = 1 << 1,		/* output above the soft limit: receiving is suspended */
-	CLIENT_LAST_INPUT = 1 << 2,	/* only data that has already arrived is received */
-	CLIENT_INPUT_ENDED = 1 << 3,	/* nothing more will be received */
-	CLIENT_PEER_ENDED = 1 << 4,	/* the peer has closed its side */
-	CLIENT_GOT_INPUT = 1 << 5,	/* the receive in flight, or the last, returned data */
-	CLIENT_SLOW = 1 << 6,		/* a send was partial: what is queued is copied */
-	CLIENT_DRAINED_DUE = 1 << 7,	/* drained() is due when the queue has drained */
-	CLIENT_SEND_CANCELLED = 1 << 8, /* a cancel of the send in flight was submitted */
-	CLIENT_LEFT_OVER = 1 << 9,	/* its held input waits for the next turn */
-	CLIENT_LIMITED = 1 << 10,	/* its input exceeded a turn's share: receives are small */
-	CLIENT_NO_MEMORY = 1 << 11,	/* both its receive and its send wait for memory */
-	CLIENT_ACTIVE = 1 << 12,	/* UDP: it has sent a datagram after an answer, or three */
-	CLIENT_ALONE = 1 << 13,		/* UDP: its datagrams are not sent in GSO batches */
+	CLIENT_TO_FLUSH = 1 << 0,    /* queued for the flush at the end of the turn */
+	CLIENT_PAUSED = 1 << 1,	     /* output above the soft limit: receiving is suspended */
+	CLIENT_LAST_INPUT = 1 << 2,  /* only data that has already arrived is received */
+	CLIENT_INPUT_ENDED = 1 << 3, /* nothing more will be received */
+	CLIENT_PEER_ENDED = 1 << 4,  /* the peer has closed its side */
+	CLIENT_GOT_INPUT = 1 << 5,   /* the receive in flight, or the last, returned data */
+	CLIENT_SLOW = 1 << 6, /* a send was partial: polled first, and what is queued is copied */
+	CLIENT_DRAINED_DUE = 1 << 7,  /* drained() is due when the queue has drained */
+	CLIENT_POLLING = 1 << 8,      /* IN_FLIGHT_SEND is a poll, which is not being cancelled */
+	CLIENT_LEFT_OVER = 1 << 9,    /* its held input waits for the next turn */
+	CLIENT_LIMITED = 1 << 10,     /* its input exceeded a turn's share: receives are small */
+	CLIENT_NO_MEMORY = 1 << 11,   /* both its receive and its send wait for memory */
+	CLIENT_ACTIVE = 1 << 12,      /* UDP: it has sent a datagram after an answer, or three */
+	CLIENT_ALONE = 1 << 13,	      /* UDP: its datagrams are not sent in GSO batches */
 	CLIENT_UNACKED = 1 << 14,     /* TCP: watched until the peer has acknowledged all output */
 	CLIENT_UNCHECKED = 1 << 12,   /* TCP: its receive is not yet checked (tcp/liveness.h) */
 	CLIENT_SECOND = 1 << 13,      /* TCP: if in a list of liveness.h, it is lists[1] */
@@ -124,7 +124,8 @@ struct client_link {
 struct client {
 	uint64_t id;
 	enum client_state state : 4;
-	enum rollcall_transport transport : 4;
+	enum rollcall_transport transport : 3;
+	uint8_t fin_polled : 1; /* TCP: a poll has reported the peer's FIN */
 	enum receive_state receive : 3;
 	uint8_t in_flight : 3; /* which other operations */
 	uint8_t lists : 2;     /* which lists it is in, a bit each */

@@ -16,6 +16,7 @@ enum op_kind {
 	OP_TCP_ACCEPT_CANCEL, /* listener */
 	OP_TCP_RECEIVE,	      /* client; multishot */
 	OP_TCP_SEND,	      /* client */
+	OP_TCP_POLL,	      /* client; until the socket takes output */
 	OP_TCP_CANCEL,	      /* client */
 	OP_TCP_CLOSE,	      /* client */
 	OP_UDP_RECEIVE,	      /* endpoint; multishot */

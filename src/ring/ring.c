@@ -27,6 +27,9 @@ struct ring {
 	struct buffer_group groups[RING_GROUPS_MAX];
 };
 
+/* Kernel threads of a ring at most, of each kind (io-wq, bounded and unbounded). */
+#define WORKERS_MAX 4
+
 int ring_create(struct ring **out, unsigned sq_entries, unsigned cq_entries, uint64_t spin_ns)
 {
 	/*
@@ -40,6 +43,7 @@ int ring_create(struct ring **out, unsigned sq_entries, unsigned cq_entries, uin
 		.cq_entries = cq_entries,
 	};
 	struct ring *ring = calloc(1, sizeof(*ring));
+	unsigned workers[2] = { WORKERS_MAX, WORKERS_MAX };
 	int error;
 
 	if (!ring)
@@ -58,6 +62,8 @@ int ring_create(struct ring **out, unsigned sq_entries, unsigned cq_entries, uin
 	}
 	/* Saves the file look-up of each system call. If it fails, the ring works without it. */
 	io_uring_register_ring_fd(&ring->uring);
+	/* Nothing of a client needs a worker; reads and writes of files may (Linux 5.15). */
+	io_uring_register_iowq_max_workers(&ring->uring, workers);
 	ring->owner = pthread_self();
 	*out = ring;
 	return 0;

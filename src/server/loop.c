@@ -31,6 +31,9 @@ static void dispatch(struct rollcall_server *server, const struct io_uring_cqe *
 	case OP_TCP_SEND:
 		connection_on_sent(tcp, client_of(server, id), cqe);
 		break;
+	case OP_TCP_POLL:
+		connection_on_poll(tcp, client_of(server, id), cqe);
+		break;
 	case OP_TCP_CANCEL:
 		connection_on_cancel(tcp, client_of(server, id));
 		break;

@@ -254,10 +254,19 @@ void connection_on_sent(struct tcp *tcp, struct client *client, const struct io_
 	output_call_drained(tcp, client);
 }
 
+void connection_on_poll(struct tcp *tcp, struct client *client, const struct io_uring_cqe *cqe)
+{
+	if (!(cqe->flags & IORING_CQE_F_MORE))
+		output_ended(tcp, client);
+	hub_flush_later(tcp->hub, client);
+	if (client->state != CLIENT_CLOSING)
+		output_polled(tcp, client, cqe->res);
+}
+
 /* ---- Cancelling and closing ---- */
 
 /*
- * Starts the cancel that is due. A closing client's operations are cancelled one after the other,
+ * Starts the cancel that is due. A closing client's operations are cancelled one after another,
  * by their user_data: for a cancel by descriptor, the kernel looks at every operation that waits.
  */
 static bool start_cancel(struct tcp *tcp, struct client *client)

@@ -38,6 +38,7 @@ bool connection_flush(struct tcp *tcp, struct client *client);
 /* Completion handlers. */
 void connection_on_receive(struct tcp *tcp, struct client *client, const struct io_uring_cqe *cqe);
 void connection_on_sent(struct tcp *tcp, struct client *client, const struct io_uring_cqe *cqe);
+void connection_on_poll(struct tcp *tcp, struct client *client, const struct io_uring_cqe *cqe);
 void connection_on_cancel(struct tcp *tcp, struct client *client);
 void connection_on_close(struct tcp *tcp, struct client *client);
 

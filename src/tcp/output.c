@@ -2,6 +2,7 @@
 #include "tcp/output.h"
 
 #include <errno.h>
+#include <poll.h>
 
 #include "ring/op.h"
 #include "tcp/wait.h"
@@ -83,38 +84,62 @@ static uint32_t sum_bytes(const struct iovec *pieces, unsigned count)
 	return bytes;
 }
 
+/* The last send found the socket full, and no poll has ended since. */
+static bool is_socket_full(const struct client *client)
+{
+	return client_has_any(client, CLIENT_SLOW) && client->sending > 0;
+}
+
+static void prepare_send(struct tcp *tcp, struct client *client, struct io_uring_sqe *sqe)
+{
+	const int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+	struct queue *queue = &client->tcp.queue;
+	struct gather *gather = NULL;
+	unsigned count;
+
+	if (queue->chunks > 1)
+		gather = slab_take(&tcp->gathers);
+	if (!gather) {
+		client->sending = queue->head->bytes;
+		io_uring_prep_send(sqe, client->fd, queue->head->data, client->sending, flags);
+		return;
+	}
+	count = queue_gather(queue, gather->pieces, GATHER_PIECES);
+	gather->message = (struct msghdr){ .msg_iov = gather->pieces, .msg_iovlen = count };
+	client->gather = (uint16_t)slab_index(&tcp->gathers, gather);
+	client->sending = sum_bytes(gather->pieces, count);
+	io_uring_prep_sendmsg(sqe, client->fd, &gather->message, (unsigned)flags);
+}
+
 bool output_start(struct tcp *tcp, struct client *client)
 {
-	const int flags = MSG_NOSIGNAL | (client_has_any(client, CLIENT_SLOW) ? 0 : MSG_DONTWAIT);
-	struct queue *queue = &client->tcp.queue;
 	struct io_uring_sqe *sqe = ring_sqe(tcp->hub->ring);
-	struct gather *gather = NULL;
 
 	if (!sqe)
 		return false;
-	if (queue->chunks > 1)
-		gather = slab_take(&tcp->gathers);
-	if (gather) {
-		unsigned count = queue_gather(queue, gather->pieces, GATHER_PIECES);
-
-		gather->message = (struct msghdr){ .msg_iov = gather->pieces, .msg_iovlen = count };
-		client->gather = (uint16_t)slab_index(&tcp->gathers, gather);
-		client->sending = sum_bytes(gather->pieces, count);
-		io_uring_prep_sendmsg(sqe, client->fd, &gather->message, (unsigned)flags);
+	if (is_socket_full(client)) {
+		/*
+		 * A poll also reports the peer's FIN (POLLRDHUP), asked for or not: then one that
+		 * ends with its first event would end at once, every time.
+		 */
+		if (client->fin_polled)
+			io_uring_prep_poll_multishot(sqe, client->fd, POLLOUT);
+		else
+			io_uring_prep_poll_add(sqe, client->fd, POLLOUT);
+		sqe->user_data = op_pack(OP_TCP_POLL, client->id);
+		client_set(client, CLIENT_POLLING);
 	} else {
-		client->sending = queue->head->bytes;
-		io_uring_prep_send(sqe, client->fd, queue->head->data, client->sending, flags);
+		prepare_send(tcp, client, sqe);
+		sqe->user_data = op_pack(OP_TCP_SEND, client->id);
 	}
-	sqe->user_data = op_pack(OP_TCP_SEND, client->id);
 	client->in_flight |= IN_FLIGHT_SEND;
-	client_clear(client, CLIENT_SEND_CANCELLED);
 	return true;
 }
 
 bool output_is_to_cancel(const struct client *client)
 {
-	return client->state == CLIENT_CLOSING && client->in_flight & IN_FLIGHT_SEND &&
-	       !client_has_any(client, CLIENT_SEND_CANCELLED);
+	return client_has_any(client, CLIENT_POLLING) &&
+	       (client->state == CLIENT_CLOSING || client->sending == 0);
 }
 
 bool output_cancel(struct tcp *tcp, struct client *client)
@@ -123,10 +148,10 @@ bool output_cancel(struct tcp *tcp, struct client *client)
 
 	if (!sqe)
 		return false;
-	io_uring_prep_cancel64(sqe, op_pack(OP_TCP_SEND, client->id), 0);
+	io_uring_prep_cancel64(sqe, op_pack(OP_TCP_POLL, client->id), 0);
 	sqe->user_data = op_pack(OP_TCP_CANCEL, client->id);
 	client->in_flight |= IN_FLIGHT_CANCEL;
-	client_set(client, CLIENT_SEND_CANCELLED);
+	client_clear(client, CLIENT_POLLING);
 	return true;
 }
 
@@ -148,10 +173,22 @@ void output_call_drained(struct tcp *tcp, struct client *client)
 void output_ended(struct tcp *tcp, struct client *client)
 {
 	client->in_flight &= ~IN_FLIGHT_SEND & IN_FLIGHT_ALL;
+	client_clear(client, CLIENT_POLLING);
 	if (client->gather == GATHER_NONE)
 		return;
 	slab_give(&tcp->gathers, slab_at(&tcp->gathers, client->gather));
 	client->gather = GATHER_NONE;
+}
+
+void output_polled(struct tcp *tcp, struct client *client, int result)
+{
+	if (result >= 0 && result & POLLRDHUP)
+		client->fin_polled = true;
+	/* Anything but the FIN alone: an error of the socket shows in the send. */
+	if (result < 0 || result & ~POLLRDHUP)
+		client->sending = 0;
+	if (result < 0 && result != -ECANCELED)
+		wait_for_memory(tcp, client);
 }
 
 int output_sent(struct tcp *tcp, struct client *client, int result)

@@ -35,9 +35,9 @@ struct gather {
 #define TCP_TURN_BYTES_MAX ((size_t)1 << 20)
 
 /*
- * The share of a client in a turn: a client that sends many short messages at once must not keep the
- * others waiting. What is left over is handled in the next turns, round-robin. Such a client gets
- * the next input in small pieces, one at a time, until a piece fits into its share.
+ * The share of a client in a turn: a client that sends many short messages at once must not keep
+ * the others waiting. What is left over is handled in the next turns, round-robin. Such a client's
+ * next input is received in small pieces, one at a time, until a piece fits into its share.
  */
 #define TCP_SHARE_MESSAGES 64
 #define TCP_LIMITED_BYTES 16384

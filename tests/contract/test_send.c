@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Sending on a connection, from the first byte to the end that either side makes. */
+#include <poll.h>
+
 #include "contract/contract.h"
 
 #define SEND 1
 #define RECEIVE 2
+#define POLL 3
 
 /* More than a connection holds, both ends together. */
 static uint8_t many[32 << 20];
@@ -312,6 +315,78 @@ static void cancel_all_then_close(void **state)
 	assert_peer_sees_end(0);
 }
 
+/* ---- Polls ---- */
+
+static void start_poll(bool multishot)
+{
+	struct io_uring_sqe *sqe = sqe_get();
+
+	if (multishot)
+		io_uring_prep_poll_multishot(sqe, fd, POLLOUT);
+	else
+		io_uring_prep_poll_add(sqe, fd, POLLOUT);
+	sqe->user_data = POLL;
+}
+
+/* A poll waits until the connection takes output, and can be cancelled by its user_data. */
+static void poll_for_output(void **state)
+{
+	struct completion completion;
+	const size_t sent = fill();
+
+	(void)state;
+	start_poll(false);
+	assert_false(completion_now(POLL, &completion));
+	assert_peer_receives(sent);
+	assert_int_equal(completion_of(POLL).res, POLLOUT);
+	fill();
+	start_poll(false);
+	assert_false(completion_now(POLL, &completion));
+	assert_int_equal(cancel(POLL), 0);
+	assert_int_equal(completion_of(POLL).res, -ECANCELED);
+}
+
+/*
+ * The peer's FIN ends each poll at once, though nobody has asked for POLLRDHUP. A multishot poll
+ * reports it once, and then waits.
+ */
+static void poll_after_the_fin(void **state)
+{
+	struct completion completion;
+	const size_t sent = fill();
+
+	(void)state;
+	peer_shutdown(&peer);
+	for (int i = 0; i < 3; i++) {
+		start_poll(false);
+		assert_int_equal(completion_of(POLL).res, POLLRDHUP);
+	}
+	start_poll(true);
+	completion = completion_of(POLL);
+	assert_int_equal(completion.res, POLLRDHUP);
+	assert_true(completion.flags & IORING_CQE_F_MORE);
+	assert_false(completion_now(POLL, &completion));
+	assert_peer_receives(sent);
+	completion = completion_of(POLL);
+	assert_true(completion.res & POLLOUT);
+	assert_true(completion.flags & IORING_CQE_F_MORE);
+	assert_int_equal(cancel(POLL), 0);
+	do {
+		completion = completion_of(POLL);
+	} while (completion.flags & IORING_CQE_F_MORE);
+	assert_int_equal(completion.res, -ECANCELED);
+}
+
+/* A reset ends a poll. */
+static void poll_and_reset(void **state)
+{
+	(void)state;
+	fill();
+	start_poll(false);
+	peer_reset(&peer);
+	assert_true(completion_of(POLL).res & POLLERR);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -324,6 +399,8 @@ int main(void)
 		TEST(our_half_close),	     TEST(close_in_good_order),
 		TEST(close_with_a_reset),    TEST(close_with_unread_bytes),
 		TEST(close_under_a_receive), TEST(cancel_all_then_close),
+		TEST(poll_for_output),	     TEST(poll_after_the_fin),
+		TEST(poll_and_reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from client import Background, ask, connect, digest, noise, receive_exactly, receive_to_end
+from client import DEADLINE_S, Background, ask, connect, digest, noise, receive_exactly, receive_to_end
 
 LINE = noise(8000).replace(b"\n", b"n") + b"\n"
 ANSWER = b"Received: " + LINE
@@ -143,4 +143,39 @@ def test_not_idle_while_the_process_is_stopped(server, clients):
         assert receive_exactly(sock, len(answer)) == answer
     assert silent.recv(1) == b""
     for sock in [*socks, silent]:
+        sock.close()
+
+
+def push(sock, data):
+    """Sends until the server takes no more for a while; returns how many bytes it took."""
+    sock.settimeout(0.2)
+    sent = 0
+    try:
+        while sent < len(data):
+            sent += sock.send(data[sent:])
+    except TimeoutError:
+        pass
+    sock.settimeout(DEADLINE_S)
+    return sent
+
+
+def test_stuck_readers_take_no_thread(server):
+    """Clients that ask for much, read nothing and close their side: the server stays one thread, does
+    not spin, and those that read at last get all."""
+    rollcall = server("--service", "echo", "--quiet")
+    asked = noise(6_000_000)
+    socks = [connect(rollcall.tcp, receive_bytes=4096) for _ in range(20)]
+    taken = [push(sock, asked) for sock in socks]
+    assert min(taken) > 1_000_000
+    for sock in socks:
+        sock.shutdown(socket.SHUT_WR)
+    time.sleep(0.5)
+    before_s = rollcall.cpu_s()
+    time.sleep(1)
+    assert rollcall.cpu_s() - before_s < 0.2
+    with open(f"/proc/{rollcall.pid}/status", encoding="ascii") as status:
+        assert "\nThreads:\t1\n" in status.read()
+    for sock, count in list(zip(socks, taken))[:3]:
+        assert digest(receive_to_end(sock)) == digest(asked[:count])
+    for sock in socks:
         sock.close()

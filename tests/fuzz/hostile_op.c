@@ -2,6 +2,7 @@
 #include "fuzz/hostile_op.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 
 #include "base/base.h"
@@ -349,6 +350,8 @@ void hostile_complete(struct ring *ring)
 		return receive(ring, op);
 	case IORING_OP_RECVMSG:
 		return receive_datagram(ring, op);
+	case IORING_OP_POLL_ADD:
+		return finish(ring, op, hostile_byte() % 4 == 3 ? script_error() : POLLOUT, 0);
 	case IORING_OP_SEND:
 	case IORING_OP_SENDMSG:
 	case IORING_OP_WRITE:
@@ -392,6 +395,8 @@ static void complete_kindly(struct ring *ring, struct hostile_op *op)
 		return read_file(ring, op, true);
 	case IORING_OP_CLOSE:
 		return finish(ring, op, 0, 0);
+	case IORING_OP_POLL_ADD:
+		return finish(ring, op, POLLOUT, 0);
 	case IORING_OP_ASYNC_CANCEL:
 		return end_cancel(ring, op);
 	default:

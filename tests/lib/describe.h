@@ -23,6 +23,7 @@ static const struct {
 	[OP_TCP_ACCEPT_CANCEL] = { "cancel", "on", "listener" },
 	[OP_TCP_RECEIVE] = { "receive", "of", "client" },
 	[OP_TCP_SEND] = { "send", "to", "client" },
+	[OP_TCP_POLL] = { "poll for output", "to", "client" },
 	[OP_TCP_CANCEL] = { "cancel", "for", "client" },
 	[OP_TCP_CLOSE] = { "close", "of", "client" },
 	[OP_UDP_RECEIVE] = { "receive", "on", "endpoint" },
@@ -96,6 +97,7 @@ static const struct {
 	{ "recvmsg", IORING_OP_RECVMSG }, { "read", IORING_OP_READ },
 	{ "write", IORING_OP_WRITE },	  { "cancel", IORING_OP_ASYNC_CANCEL },
 	{ "close", IORING_OP_CLOSE },	  { "nop", IORING_OP_NOP },
+	{ "poll", IORING_OP_POLL_ADD },
 };
 
 static inline const char *describe_opcode(int opcode)

@@ -94,6 +94,7 @@ struct sim_op {
 	bool running;	 /* but it may succeed before */
 	bool last;	 /* its next result is the last, even of a multishot */
 	bool woken;	 /* has waited, and then received */
+	bool polled_out; /* the last shot of a poll was of a writable socket */
 	bool event_lost; /* waits for an event that was lost: only a cancel ends it */
 	uint64_t not_before_ns;
 	const struct sim_datagram *received; /* what the next completion reports, for the trace */

@@ -3,6 +3,7 @@
  * sim_op.c - what each operation does: each try returns whether it has ended.
  */
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 
 #include "base/base.h"
@@ -197,6 +198,35 @@ static bool try_send(struct sim *sim, struct sim_op *op)
 	return sim_finish(op, result);
 }
 
+/*
+ * As tcp_poll(): writable when a third of the buffer is free. POLLRDHUP is reported, asked for or
+ * not (io_uring/poll.c, IO_POLL_UNMASK). A multishot poll reports events, not the state.
+ */
+static bool try_poll(struct sim *sim, struct sim_op *op)
+{
+	const struct sim_connection *connection = sim_file(sim, op->sqe.fd)->connection;
+	const bool many = op->sqe.len & IORING_POLL_ADD_MULTI, fresh = op->fresh;
+	bool writable;
+	int events;
+
+	if (sim_file(sim, op->sqe.fd)->kind != SIM_STREAM)
+		return sim_finish(op, POLLNVAL);
+	if (connection->broken)
+		return sim_finish(op, POLLOUT | POLLERR | POLLHUP);
+	writable =
+		3 * (connection->out.capacity - connection->out.count) >= connection->out.capacity;
+	events = (writable ? POLLOUT : 0) | (connection->client_ended ? POLLRDHUP : 0);
+	op->fresh = false;
+	if (!many)
+		return events ? sim_finish(op, events) : false;
+	if (events && (fresh || (writable && !op->polled_out))) {
+		op->polled_out = writable;
+		return sim_post_shot(op, events, 0);
+	}
+	op->polled_out = writable;
+	return false;
+}
+
 static bool try_read(struct sim *sim, struct sim_op *op)
 {
 	struct sim_file *file = sim_file(sim, op->sqe.fd);
@@ -276,6 +306,8 @@ static bool try_operation(struct sim *sim, struct sim_op *op)
 		if (sim_file(sim, op->sqe.fd)->kind == SIM_DATAGRAMS)
 			return sim_try_send_datagram(sim, op);
 		return try_send(sim, op);
+	case IORING_OP_POLL_ADD:
+		return try_poll(sim, op);
 	case IORING_OP_RECVMSG:
 		return sim_try_receive_datagrams(sim, op);
 	case IORING_OP_READ:

@@ -153,6 +153,9 @@ static void trace_success(struct sim *sim, const struct sim_op *op, int result, 
 	case IORING_OP_SENDMSG:
 		sim_trace(sim, "%s: %d bytes sent", owner, result);
 		break;
+	case IORING_OP_POLL_ADD:
+		sim_trace(sim, "%s: the socket takes output", owner);
+		break;
 	case IORING_OP_CLOSE:
 		sim_trace(sim, "%s: descriptor %d closed", owner, op->sqe.fd);
 		break;

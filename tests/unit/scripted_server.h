@@ -6,6 +6,8 @@
 #ifndef UNIT_SCRIPTED_SERVER_H
 #define UNIT_SCRIPTED_SERVER_H
 
+#include <poll.h>
+
 #include "unit/scripted_kernel.h"
 
 #include "server/server.h"
@@ -127,6 +129,13 @@ static inline void receive(int fd, const void *data, size_t bytes)
 {
 	memcpy(next_buffer(BUFFERS_TCP), data, bytes);
 	complete_with_buffer(started(IORING_OP_RECV, fd), BUFFERS_TCP, bytes);
+	turn();
+}
+
+/* The socket of a client was full, and takes output again. */
+static inline void take_output(int fd)
+{
+	complete(started(IORING_OP_POLL_ADD, fd), POLLOUT, 0);
 	turn();
 }
 

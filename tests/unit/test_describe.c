@@ -18,6 +18,7 @@ static void kinds(void **state)
 		{ OP_TCP_RECEIVE, 3, "client 3", "receive of client 3" },
 		{ OP_TCP_SEND, OP_ID_MAX, "client 72057594037927935",
 		  "send to client 72057594037927935" },
+		{ OP_TCP_POLL, 3, "client 3", "poll for output to client 3" },
 		{ OP_TCP_CANCEL, 3, "client 3", "cancel for client 3" },
 		{ OP_TCP_CLOSE, 3, "client 3", "close of client 3" },
 		{ OP_UDP_RECEIVE, 1, "endpoint 1", "receive on endpoint 1" },
@@ -51,7 +52,7 @@ static void unknown(void **state)
 	assert_string_equal(describe_op(UINT64_MAX, text),
 			    "operation with unknown user_data 0xffffffffffffffff");
 	assert_string_equal(describe_op((uint64_t)(OP_FILE_CANCEL + 1) << OP_ID_BITS, text),
-			    "operation with unknown user_data 0xd00000000000000");
+			    "operation with unknown user_data 0xe00000000000000");
 }
 
 static void names(void **state)

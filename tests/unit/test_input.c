@@ -319,8 +319,8 @@ static void too_much_to_hold_back(void **state)
 }
 
 /*
- * Of many short messages at once a client's share is handled in a turn. The rest is held, what comes
- * later behind it, and each turn handles as many again.
+ * Of many short messages at once a client's share is handled in a turn. The rest is held, what
+ * arrives later behind it, and each turn handles as many again.
  */
 static void share_of_a_turn(void **state)
 {

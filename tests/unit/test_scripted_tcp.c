@@ -121,6 +121,7 @@ static void half_used(void **state)
 	turn();
 	assert_null(find_started(IORING_OP_RECV, fd));
 	assert_int_equal(drained_count, 0);
+	take_output(fd);
 	complete(started(IORING_OP_SENDMSG, fd), 200000, 0);
 	turn();
 	started(IORING_OP_RECV, fd);
@@ -260,8 +261,8 @@ static void no_memory_after_a_pause(void **state)
 
 /*
  * A client that sends more short lines than its share of a turn does not keep others waiting: its
- * receive is cancelled, the rest is handled in further turns without a sleep, and then it is received
- * from in small pieces, until one of them fits into its share.
+ * receive is cancelled, and the rest is handled in further turns without a sleep. Then it is
+ * received from in small pieces, until one of them fits into its share.
  */
 static void more_than_its_share(void **state)
 {
@@ -303,13 +304,15 @@ static void more_than_its_share(void **state)
  */
 static void cancelled_one_by_one(void **state)
 {
-	static const uint8_t opcodes[] = { IORING_OP_RECV, IORING_OP_SEND };
+	static const uint8_t opcodes[] = { IORING_OP_RECV, IORING_OP_POLL_ADD };
 	int fd;
 
 	(void)state;
 	create_and_listen();
 	fd = accept_client();
-	assert_int_equal(rollcall_send(server, 0, "x", 1), 0);
+	assert_int_equal(rollcall_send(server, 0, "xy", 2), 0);
+	turn();
+	complete(started(IORING_OP_SEND, fd), 1, 0);
 	turn();
 	assert_int_equal(rollcall_abort(server, 0), 0);
 	turn();
@@ -325,6 +328,81 @@ static void cancelled_one_by_one(void **state)
 		turn();
 	}
 	assert_ended(fd, 0, -ECONNABORTED);
+}
+
+/* No send waits; a full socket is polled, and takes the rest afterwards. */
+static void full_socket(void **state)
+{
+	struct io_uring_sqe *poll;
+	int fd;
+
+	(void)state;
+	create_and_listen();
+	fd = accept_client();
+	assert_int_equal(rollcall_send(server, 0, many, 300), 0);
+	turn();
+	for (int i = 0; i < 2; i++) {
+		assert_true(started(IORING_OP_SEND, fd)->msg_flags & MSG_DONTWAIT);
+		complete(started(IORING_OP_SEND, fd), i ? -EAGAIN : 100, 0);
+		turn();
+		poll = started(IORING_OP_POLL_ADD, fd);
+		assert_int_equal(poll->poll32_events, POLLOUT);
+		assert_int_equal(poll->len, 0);
+		assert_null(find_started(IORING_OP_SEND, fd));
+		complete(poll, POLLOUT, 0);
+		turn();
+	}
+	complete(started(IORING_OP_SEND, fd), 200, 0);
+	turn();
+	assert_null(find_started(IORING_OP_POLL_ADD, fd));
+
+	/* Without memory for a poll it is tried again after a while. */
+	assert_int_equal(rollcall_send(server, 0, many, 300), 0);
+	turn();
+	complete(started(IORING_OP_SEND, fd), 100, 0);
+	turn();
+	complete(started(IORING_OP_POLL_ADD, fd), -ENOMEM, 0);
+	turn();
+	assert_null(find_started(IORING_OP_POLL_ADD, fd));
+	assert_null(find_started(IORING_OP_SEND, fd));
+	pass(60);
+	assert_true(started(IORING_OP_SEND, fd)->msg_flags & MSG_DONTWAIT);
+}
+
+/*
+ * After the peer's FIN every poll reports it at once. A multishot poll reports it once; then it
+ * waits for the socket, and is cancelled when that takes output.
+ */
+static void full_socket_after_a_half_close(void **state)
+{
+	struct io_uring_sqe *poll;
+	int fd;
+
+	(void)state;
+	create_and_listen();
+	fd = accept_client();
+	assert_int_equal(rollcall_send(server, 0, many, 300), 0);
+	turn();
+	complete(started(IORING_OP_SEND, fd), 100, 0);
+	turn();
+	complete(started(IORING_OP_POLL_ADD, fd), POLLRDHUP, 0);
+	turn();
+	poll = started(IORING_OP_POLL_ADD, fd);
+	assert_true(poll->len & IORING_POLL_ADD_MULTI);
+	complete(poll, POLLRDHUP, IORING_CQE_F_MORE);
+	turn();
+	assert_null(find_started(IORING_OP_ASYNC_CANCEL, -1));
+	assert_null(find_started(IORING_OP_SEND, fd));
+	complete(started(IORING_OP_POLL_ADD, fd), POLLRDHUP | POLLOUT, IORING_CQE_F_MORE);
+	turn();
+	poll = started(IORING_OP_POLL_ADD, fd);
+	assert_int_equal(started(IORING_OP_ASYNC_CANCEL, -1)->addr, poll->user_data);
+	complete(started(IORING_OP_ASYNC_CANCEL, -1), 0, 0);
+	complete(started(IORING_OP_POLL_ADD, fd), -ECANCELED, 0);
+	turn();
+	complete(started(IORING_OP_SEND, fd), 200, 0);
+	turn();
+	assert_null(find_started(IORING_OP_POLL_ADD, fd));
 }
 
 /* The pool of buffers is exhausted for a client, at the end of a turn. */
@@ -381,6 +459,8 @@ int main(void)
 		TEST(too_many_waiting),
 		TEST(more_than_its_share),
 		TEST(cancelled_one_by_one),
+		TEST(full_socket),
+		TEST(full_socket_after_a_half_close),
 		TEST(half_used),
 		TEST(scarce),
 		TEST(full_or_scarce),
