@@ -10,7 +10,7 @@ static uint32_t listed_ms(const struct client *client, uint64_t now_ns)
 /* One millisecond more, as both times are rounded down to milliseconds. */
 static uint32_t limit_of(const struct idle *idle)
 {
-	return idle->timeout_ms + idle->timeout_ms / 16 + 1;
+	return idle->timeout_ms + idle->slack_ms + 1;
 }
 
 static void look_again(struct idle *idle, uint64_t now_ns)
@@ -47,6 +47,7 @@ int idle_init(struct idle *idle, struct table *table, struct timers *timers, uin
 		.table = table,
 		.timers = timers,
 		.timeout_ms = (uint32_t)timeout_ms,
+		.slack_ms = (uint32_t)timeout_ms / 16,
 		.timer = { .expired = on_timer },
 		.expire = expire,
 	};
@@ -54,12 +55,21 @@ int idle_init(struct idle *idle, struct table *table, struct timers *timers, uin
 	return timers_reserve(timers);
 }
 
+void idle_set_timeout(struct idle *idle, uint64_t timeout_ms, uint64_t now_ns)
+{
+	if (timeout_ms == idle->timeout_ms)
+		return;
+	CHECK(timeout_ms / 16 >= idle->slack_ms);
+	idle->timeout_ms = (uint32_t)timeout_ms;
+	look_again(idle, now_ns);
+}
+
 void idle_touch(struct idle *idle, struct client *client, uint64_t now_ns)
 {
 	if (idle->timeout_ms == 0)
 		return;
 	if (client_is_in_list(client, LIST_IDLE)) {
-		if (listed_ms(client, now_ns) <= idle->timeout_ms / 16)
+		if (listed_ms(client, now_ns) <= idle->slack_ms)
 			return;
 		client_list_remove(idle->table, &idle->list, client);
 	}

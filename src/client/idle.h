@@ -18,6 +18,7 @@ struct idle {
 	struct client_list list;
 	struct timer timer;
 	uint32_t timeout_ms; /* 0: none */
+	uint32_t slack_ms;   /* 1/16 of the shortest timeout */
 
 	/* Called for a client whose timeout has expired; it is already off the list. */
 	void (*expire)(struct idle *idle, struct client *client);
@@ -26,6 +27,12 @@ struct idle {
 /* -ENOMEM */
 int idle_init(struct idle *idle, struct table *table, struct timers *timers, uint64_t timeout_ms,
 	      void (*expire)(struct idle *idle, struct client *client));
+
+/*
+ * Changes the timeout. It must not be shorter than that of idle_init(), which decides when clients
+ * move.
+ */
+void idle_set_timeout(struct idle *idle, uint64_t timeout_ms, uint64_t now_ns);
 
 /* Records activity of a client, and adds it to the list the first time. */
 void idle_touch(struct idle *idle, struct client *client, uint64_t now_ns);
