@@ -93,8 +93,10 @@ enum {
 	CLIENT_LEFT_OVER = 1 << 9,    /* its held input waits for the next turn */
 	CLIENT_LIMITED = 1 << 10,     /* its input exceeded a turn's share: receives are small */
 	CLIENT_NO_MEMORY = 1 << 11,   /* both its receive and its send wait for memory */
-	CLIENT_ACTIVE = 1 << 12,      /* UDP: it has sent a datagram after an answer, or three */
+	CLIENT_ACTIVE = 1 << 12,      /* UDP: has shown that it receives answers */
 	CLIENT_ALONE = 1 << 13,	      /* UDP: its datagrams are not sent in GSO batches */
+	CLIENT_ANSWERED = 1 << 14,    /* UDP: an answer was sent since its last round */
+	CLIENT_CHALLENGED = 1 << 15,  /* UDP: only a cookie makes it active */
 	CLIENT_UNACKED = 1 << 14,     /* TCP: watched until the peer has acknowledged all output */
 	CLIENT_UNCHECKED = 1 << 12,   /* TCP: its receive is not yet checked (tcp/liveness.h) */
 	CLIENT_SECOND = 1 << 13,      /* TCP: if in a list of liveness.h, it is lists[1] */
@@ -144,7 +146,9 @@ struct client {
 			struct udp_peer *peer;
 			struct rtp_stream *stream; /* NULL: no RTP headers */
 			struct datagram *queued;   /* the newest that is not in flight yet */
-			uint32_t sends;		   /* datagrams queued and in flight */
+			uint32_t round_ms;	   /* when its last round ended (udp/session.h) */
+			uint16_t sends;		   /* datagrams queued and in flight */
+			uint8_t rounds;
 		} udp;
 	};
 	uint32_t active_ms; /* time of the last activity, for the list of LIST_IDLE */

@@ -131,16 +131,16 @@ int rollcall_client_get_info(struct rollcall_server *server, rollcall_client id,
 _Static_assert(ROLLCALL_COOKIE_BYTES == COOKIE_BYTES, "a cookie has one size");
 
 /*
- * The address of a client, or for ROLLCALL_NONE of the datagram being answered. Errors as of
- * find().
+ * A client and its address; for ROLLCALL_NONE NULL, and the address of the datagram being answered.
+ * Errors as of find().
  */
-static int find_peer(struct rollcall_server *server, rollcall_client id, struct address *address)
+static int find_peer(struct rollcall_server *server, rollcall_client id, struct client **client,
+		     struct address *address)
 {
-	struct client *client;
-	const int error = find(server, id, &client);
+	const int error = find(server, id, client);
 
 	if (!error)
-		*address = find_address(server, client);
+		*address = find_address(server, *client);
 	else if (error == -ENOENT && id == ROLLCALL_NONE && server->udp.unlisted)
 		*address = server->udp.unlisted->from;
 	else
@@ -151,22 +151,30 @@ static int find_peer(struct rollcall_server *server, rollcall_client id, struct 
 int rollcall_cookie(struct rollcall_server *server, rollcall_client id, uint8_t *cookie)
 {
 	struct address address;
-	const int error = find_peer(server, id, &address);
+	struct client *client;
+	const int error = find_peer(server, id, &client, &address);
 
-	if (!error)
-		cookie_make(server->cookie_secret, &address, server->hub.now_ns, cookie);
-	return error;
+	if (error)
+		return error;
+	cookie_make(server->cookie_secret, &address, server->hub.now_ns, cookie);
+	if (client && client->transport == ROLLCALL_UDP)
+		sessions_challenge(client);
+	return 0;
 }
 
 int rollcall_cookie_check(struct rollcall_server *server, rollcall_client id, const uint8_t *cookie)
 {
 	struct address address;
-	const int error = find_peer(server, id, &address);
+	struct client *client;
+	const int error = find_peer(server, id, &client, &address);
 
 	if (error)
 		return error;
-	return cookie_check(server->cookie_secret, &address, server->hub.now_ns, cookie) ? 0
-											 : -EACCES;
+	if (!cookie_check(server->cookie_secret, &address, server->hub.now_ns, cookie))
+		return -EACCES;
+	if (client && client->transport == ROLLCALL_UDP)
+		sessions_prove(&server->udp.sessions, client);
+	return 0;
 }
 
 rollcall_client rollcall_client_next(struct rollcall_server *server, rollcall_client id)

@@ -11,6 +11,7 @@
 int datagrams_init(struct datagrams *datagrams, struct hub *hub)
 {
 	*datagrams = (struct datagrams){ .hub = hub };
+	_Static_assert(DATAGRAM_SLOTS <= UINT16_MAX, "the sends of a client are counted");
 	return slab_init(&datagrams->slots, sizeof(struct datagram), DATAGRAM_SLOTS);
 }
 

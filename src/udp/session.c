@@ -29,15 +29,39 @@ static void on_active_idle(struct idle *idle, struct client *client)
 	expire(container_of(idle, struct sessions, active_clients), idle, client);
 }
 
+/* Whether fewer places are free than active clients never take. */
+static bool are_places_short(const struct sessions *sessions)
+{
+	const uint32_t limit = sessions->hub->options.udp_clients_max;
+
+	return sessions->sources.clients > limit - SESSION_RESERVED(limit);
+}
+
+static uint64_t new_timeout_ms(const struct sessions *sessions, bool are_short)
+{
+	const uint64_t timeout_ms = sessions->hub->options.udp_idle_timeout_ms;
+
+	return are_short ? min_u64(timeout_ms, SESSION_NEW_TIMEOUT_MS) : timeout_ms;
+}
+
+/* Called when a client was added or forgotten. */
+static void set_new_timeout(struct sessions *sessions)
+{
+	idle_set_timeout(&sessions->new_clients,
+			 new_timeout_ms(sessions, are_places_short(sessions)),
+			 sessions->hub->now_ns);
+}
+
 static int init_idle(struct sessions *sessions)
 {
 	struct hub *hub = sessions->hub;
 	const uint64_t timeout_ms = hub->options.udp_idle_timeout_ms;
 	int error = idle_init(&sessions->new_clients, &hub->table, &hub->timers,
-			      min_u64(timeout_ms, SESSION_NEW_TIMEOUT_MS), on_new_idle);
+			      new_timeout_ms(sessions, true), on_new_idle);
 
 	if (error)
 		return error;
+	set_new_timeout(sessions);
 	return idle_init(&sessions->active_clients, &hub->table, &hub->timers, timeout_ms,
 			 on_active_idle);
 }
@@ -82,15 +106,53 @@ static struct idle *idle_of(struct sessions *sessions, const struct client *clie
 						     : &sessions->new_clients;
 }
 
+/* Counts a datagram of a client if it completes a round. */
+static void count_round(struct client *client, uint64_t now_ns)
+{
+	const uint32_t now_ms = client_ms(now_ns);
+
+	if (!client_has_any(client, CLIENT_ANSWERED) || client_has_any(client, CLIENT_CHALLENGED) ||
+	    now_ms - client->udp.round_ms < SESSION_ROUND_MS)
+		return;
+	client_clear(client, CLIENT_ANSWERED);
+	client->udp.round_ms = now_ms;
+	if (client->udp.rounds < SESSION_ROUNDS)
+		client->udp.rounds++;
+}
+
+/* Makes a new client with enough evidence active, unless too many are. */
+static void activate(struct sessions *sessions, struct client *client)
+{
+	const uint32_t limit = sessions->hub->options.udp_clients_max;
+
+	if (client->udp.rounds < SESSION_ROUNDS ||
+	    sessions->active_count >= limit - SESSION_RESERVED(limit))
+		return;
+	idle_remove(&sessions->new_clients, client);
+	client_set(client, CLIENT_ACTIVE);
+	sessions->active_count++;
+	idle_touch(&sessions->active_clients, client, sessions->hub->now_ns);
+}
+
 static void touch(struct sessions *sessions, struct client *client)
 {
-	if (!client_has_any(client, CLIENT_ACTIVE) &&
-	    (client->messages_sent > 0 ||
-	     client->messages_received + 1 >= SESSION_ACTIVE_MESSAGES)) {
-		idle_remove(&sessions->new_clients, client);
-		client_set(client, CLIENT_ACTIVE);
+	if (!client_has_any(client, CLIENT_ACTIVE)) {
+		count_round(client, sessions->hub->now_ns);
+		activate(sessions, client);
 	}
 	idle_touch(idle_of(sessions, client), client, sessions->hub->now_ns);
+}
+
+void sessions_challenge(struct client *client)
+{
+	client_set(client, CLIENT_CHALLENGED);
+}
+
+void sessions_prove(struct sessions *sessions, struct client *client)
+{
+	client->udp.rounds = SESSION_ROUNDS;
+	if (client->state == CLIENT_OPEN && !client_has_any(client, CLIENT_ACTIVE))
+		activate(sessions, client);
 }
 
 /* Evicts the oldest new client. false: no new client, or the oldest has a send in flight. */
@@ -147,8 +209,10 @@ static struct client *add_client(struct sessions *sessions, const struct arrival
 	if (arrival->key.numbered)
 		client->udp.stream = make_stream(sessions, &arrival->rtp);
 	client->origin = &arrival->endpoint->origin;
+	client->udp.round_ms = client_ms(hub->now_ns);
 	hub->stats.udp_clients++;
-	touch(sessions, client);
+	set_new_timeout(sessions);
+	idle_touch(&sessions->new_clients, client, hub->now_ns);
 	hub_connected(hub, client);
 	return client;
 }
@@ -177,9 +241,11 @@ void sessions_forget(struct sessions *sessions, struct client *client, int reaso
 	client->state = CLIENT_CLOSING;
 	client->reason = (int16_t)reason;
 	idle_remove(idle_of(sessions, client), client);
+	sessions->active_count -= client_has_any(client, CLIENT_ACTIVE);
 	sources_remove(&sessions->sources, peer->source);
 	peers_remove(&sessions->peers, peer);
 	client->udp.peer = NULL;
+	set_new_timeout(sessions);
 }
 
 void sessions_free(struct sessions *sessions, struct client *client)

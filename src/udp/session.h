@@ -3,14 +3,24 @@
  * session.h - UDP clients: when one is created, and when it is forgotten.
  *
  * A client is identified by its addresses, and by its SSRC if it sends RTP headers. It exists from
- * its first datagram until its idle timeout. It starts as new, and becomes active when it sends
- * after an answer, or a third time: a sender with forged addresses can hardly get that far.
+ * its first datagram until its idle timeout. It starts as new, and becomes active by evidence that
+ * it receives our answers. Only new clients are evicted, when a place is needed.
  *
- *		  sends again after an answer, or a third time
+ *		evidence, unless 3/4 of the places are active
  *	NEW ----------------------------------------------------> ACTIVE
- *	 | 10 s idle, or evicted for another one		    | the idle timeout
- *	 v							    v
+ *	 | the idle timeout, 10 s while places are short;	    | the idle timeout
+ *	 v evicted for another one				    v
  *	forgotten						forgotten
+ *
+ * Evidence is a cookie that the client returned (rollcall_cookie_check()), which a sender that does
+ * not receive our answers cannot guess. If the service makes no cookie for the client, evidence is
+ * traffic: SESSION_ROUNDS rounds. A round is a datagram that comes after an answer, and
+ * SESSION_ROUND_MS or more after the round before.
+ *
+ * What a sender with forged addresses has to spend for an active client without a cookie: four
+ * datagrams over at least three seconds, in which the client must not be evicted, then one in each
+ * idle timeout. So what looks active may be forged, and never gets more than 3/4 of the places: a
+ * quarter is left to new clients, where each one takes the place of the one idle for longest.
  */
 #ifndef UDP_SESSION_H
 #define UDP_SESSION_H
@@ -22,11 +32,15 @@
 #include "udp/sources.h"
 #include "udp/rtp_stream.h"
 
-/* Idle timeout of a new client, if udp_idle_timeout_ms is not shorter. */
+/* Idle timeout of a new client while places are short, if udp_idle_timeout_ms is not shorter. */
 #define SESSION_NEW_TIMEOUT_MS 10000
 
-/* The third datagram makes it active. */
-#define SESSION_ACTIVE_MESSAGES 3
+/* The evidence of a client without a cookie. */
+#define SESSION_ROUNDS 3
+#define SESSION_ROUND_MS 1000
+
+/* Of `limit` places, those that active clients never take. Places are short if fewer are free. */
+#define SESSION_RESERVED(limit) (((limit) + 3) / 4)
 
 struct sessions {
 	struct hub *hub;
@@ -34,6 +48,7 @@ struct sessions {
 	struct sources sources;
 	struct slab streams;
 	struct idle new_clients, active_clients;
+	uint32_t active_count;
 };
 
 /* -ENOMEM */
@@ -46,6 +61,12 @@ void sessions_destroy(struct sessions *sessions);
  */
 struct client *sessions_find(struct sessions *sessions, const struct arrival *arrival,
 			     enum udp_drop *no_place);
+
+/* The service has made a cookie for the client: from now on only its return is evidence. */
+void sessions_challenge(struct client *client);
+
+/* The client has returned a cookie. */
+void sessions_prove(struct sessions *sessions, struct client *client);
 
 /* Forgets an open client: a later datagram from its addresses creates a new client. Its slot stays
  * in use until sessions_free(). */

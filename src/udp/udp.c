@@ -144,8 +144,10 @@ int udp_send(struct udp *udp, struct client *client, const struct message *messa
 		return -EMSGSIZE;
 	if (stream)
 		rtp_stream_number(stream, header);
-	if (send_behind(udp, &target, stream ? header : NULL, message))
+	if (send_behind(udp, &target, stream ? header : NULL, message)) {
+		client_set(client, CLIENT_ANSWERED);
 		hub_count_sent(udp->hub, client, message->bytes);
+	}
 	return 0;
 }
 

@@ -2,7 +2,7 @@
 #include "sim/run_settings.h"
 
 /* A seed whose few TCP clients are of every kind. */
-#define FAILURE_SEED 41
+#define FAILURE_SEED 42
 
 /* Random numbers for the settings alone: the simulation draws its own. */
 static uint32_t draw(uint64_t *state, uint32_t limit)

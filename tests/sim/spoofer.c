@@ -8,6 +8,11 @@
 #include "base/base.h"
 #include "sim/drop_rules.h"
 
+/* Forged hosts, one after the other, and the port of their datagrams. */
+#define HOSTS_FIRST 0x0b000001
+#define HOSTS_MAX 32
+#define HOSTS_PORT 5001
+
 static struct address address_at(uint32_t host, uint16_t port)
 {
 	struct address address = { .bytes = sizeof(address.v4) };
@@ -21,6 +26,9 @@ static struct address address_at(uint32_t host, uint16_t port)
 void spoofer_make(struct spoofer *spoofer, struct sim *sim)
 {
 	*spoofer = (struct spoofer){ .sim = sim };
+	/* In half of the runs there are no pairs. */
+	if (sim_random(sim, 2))
+		spoofer->next_pair_ns = UINT64_MAX;
 }
 
 /*
@@ -54,9 +62,36 @@ static void send_spoofed(struct spoofer *spoofer)
 	spoofer->next_ns = sim_now_ns(spoofer->sim) + sim_random(spoofer->sim, 500000000);
 }
 
+/* A pair from each of a few new hosts: it has no time to become active. */
+static void send_pairs(struct spoofer *spoofer)
+{
+	const struct address to = address_at(INADDR_LOOPBACK, UDP_PORT);
+	unsigned left = 1 + sim_random(spoofer->sim, 8);
+
+	for (; left > 0 && spoofer->hosts < HOSTS_MAX; left--) {
+		const struct address from = address_at(HOSTS_FIRST + spoofer->hosts++, HOSTS_PORT);
+
+		for (int i = 0; i < 2; i++)
+			sim_send_datagram(spoofer->sim, &from, &to, "forged", 6);
+	}
+	spoofer->next_pair_ns =
+		spoofer->hosts == HOSTS_MAX
+			? UINT64_MAX
+			: sim_now_ns(spoofer->sim) + sim_random(spoofer->sim, 2000000000);
+}
+
+bool spoofer_has_forged(const struct spoofer *spoofer, const struct address *host)
+{
+	const uint32_t number = ntohl(host->v4.sin_addr.s_addr) - HOSTS_FIRST;
+
+	return number < spoofer->hosts && address_port(host) == HOSTS_PORT;
+}
+
 uint64_t spoofer_act(struct spoofer *spoofer)
 {
 	if (sim_now_ns(spoofer->sim) >= spoofer->next_ns)
 		send_spoofed(spoofer);
-	return spoofer->next_ns;
+	if (sim_now_ns(spoofer->sim) >= spoofer->next_pair_ns)
+		send_pairs(spoofer);
+	return spoofer->next_ns < spoofer->next_pair_ns ? spoofer->next_ns : spoofer->next_pair_ns;
 }

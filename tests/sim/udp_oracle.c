@@ -8,8 +8,8 @@
 
 #include "base/base.h"
 
-/* The third datagram makes a client active. */
-#define ACTIVE_DATAGRAMS 3
+/* A round is a datagram after an answer, this long after the round before. */
+#define ROUND_MS 1000
 
 void udp_oracle_begin(struct udp_oracle *oracle, struct sim *sim, struct rollcall_server *server,
 		      const struct rollcall_options *options, bool stateless)
@@ -86,7 +86,12 @@ static struct udp_oracle_client *add_client(struct udp_oracle *oracle, rollcall_
 	CHECK(oracle->count < UDP_ORACLE_CLIENTS_MAX);
 	oracle->returned += was_known(oracle, key);
 	client = &oracle->clients[oracle->count++];
-	*client = (struct udp_oracle_client){ .id = id, .key = *key };
+	*client = (struct udp_oracle_client){
+		.id = id,
+		.key = *key,
+		.round_ms = oracle->batch_ns / 1000000,
+	};
+	udp_oracle_note_change(oracle);
 	if (!key->numbered)
 		return client;
 	client->sequence = malloc(sizeof(*client->sequence));
@@ -97,6 +102,17 @@ static struct udp_oracle_client *add_client(struct udp_oracle *oracle, rollcall_
 
 /* ---- Received datagrams ---- */
 
+static void note_round(struct udp_oracle *oracle, struct udp_oracle_client *client)
+{
+	const uint64_t now_ms = oracle->batch_ns / 1000000;
+
+	if (!client->answered || now_ms - client->round_ms < ROUND_MS)
+		return;
+	client->answered = false;
+	client->round_ms = now_ms;
+	client->rounds++;
+}
+
 /* Counts a datagram of a client. */
 static void take(struct udp_oracle *oracle, struct udp_oracle_client *client,
 		 const struct udp_oracle_datagram *datagram)
@@ -105,7 +121,8 @@ static void take(struct udp_oracle *oracle, struct udp_oracle_client *client,
 		      sequence_model_take(client->sequence, datagram->header.number,
 					  datagram->header.timestamp, oracle->batch_ns / 1000);
 
-	client->active |= client->answered || client->delivered + 1 >= ACTIVE_DATAGRAMS;
+	note_round(oracle, client);
+	udp_oracle_activate(oracle, client);
 	client->last_ns = oracle->batch_ns;
 	client->delivered += datagram->delivered;
 	if (wanted != datagram->delivered && !oracle->closed)
@@ -263,8 +280,10 @@ void udp_oracle_answered(struct udp_oracle *oracle, rollcall_client id)
 {
 	struct udp_oracle_client *client = find(oracle, id);
 
-	if (client)
-		client->answered = udp_oracle_client_info(oracle, id).messages_sent > 0;
+	if (client && udp_oracle_client_info(oracle, id).messages_sent > client->sent) {
+		client->sent = udp_oracle_client_info(oracle, id).messages_sent;
+		client->answered = true;
+	}
 	udp_oracle_check_drops(oracle);
 }
 
@@ -275,6 +294,7 @@ void udp_oracle_disconnected(struct udp_oracle *oracle, rollcall_client id, int 
 	if (!client)
 		sim_fail(oracle->sim, "client %" PRIu64 " has disconnected, but has sent nothing",
 			 id);
+	udp_oracle_note_change(oracle);
 	client->gone = true;
 	client->reason = reason;
 	client->gone_ns = sim_now_ns(oracle->sim);

@@ -30,8 +30,11 @@ struct udp_oracle_client {
 	struct udp_oracle_key key;
 	uint64_t last_ns;   /* when its last datagram was received */
 	uint64_t delivered; /* datagrams */
-	bool active;	    /* it has sent after an answer, or three datagrams */
-	bool answered;
+	uint64_t sent;	    /* answers, as the server counts them */
+	bool answered;	    /* since its last round */
+	uint64_t round_ms;  /* when its last round ended: a second apart, each after an answer */
+	unsigned rounds;
+	bool active;
 	struct sequence_model *sequence; /* NULL: not numbered */
 
 	/* Of its answers: how many are expected, and what their headers must contain. */
@@ -81,7 +84,9 @@ struct udp_oracle {
 
 	struct udp_oracle_client clients[UDP_ORACLE_CLIENTS_MAX];
 	unsigned count, gone;
-	unsigned returned; /* new clients at addresses of earlier ones */
+	unsigned returned;   /* new clients at addresses of earlier ones */
+	uint64_t changed_ns; /* when a client was last added or has disconnected */
+	uint64_t short_ns;   /* when places were last seen to be short */
 
 	/* The batch received last. */
 	struct udp_oracle_datagram batch[UDP_ORACLE_BATCH_MAX];
@@ -144,6 +149,12 @@ void udp_oracle_check_gone(const struct udp_oracle *oracle, const struct udp_ora
 
 /* An answer may only be dropped if a socket was full, or send slots or memory are used up. */
 void udp_oracle_check_drops(struct udp_oracle *oracle);
+
+/* Makes a client active that has shown enough, while a quarter of the places is left. */
+void udp_oracle_activate(const struct udp_oracle *oracle, struct udp_oracle_client *client);
+
+/* A client was added, or is about to be gone. */
+void udp_oracle_note_change(struct udp_oracle *oracle);
 
 /* The clients must be within the limits, in all and of this source. */
 void udp_oracle_check_limits(const struct udp_oracle *oracle, const struct address *source);

@@ -10,8 +10,11 @@
 #include "sim/stats_field.h"
 #include "sim/udp_oracle.h"
 
-/* Idle timeout of a client that has sent only one or two datagrams. */
+/* Idle timeout of a new client while places are short. */
 #define NEW_TIMEOUT_MS 10000
+
+/* Evidence that a client receives answers. */
+#define EVIDENCE_ROUNDS 3
 
 /* Send slots; and memory is allocated in blocks. */
 #define SLOTS 4096
@@ -56,11 +59,85 @@ static void check_client(const struct udp_oracle *oracle, const struct udp_oracl
 	compare(oracle, "restarts", said->restarts, model->restarts);
 }
 
-static uint64_t limit_of(const struct udp_oracle *oracle, const struct udp_oracle_client *client)
+/* ---- Places ---- */
+
+/* A client that is closing has no address any more. */
+static bool is_open(const struct udp_oracle *oracle, const struct udp_oracle_client *client)
+{
+	return !client->gone && udp_oracle_client_info(oracle, client->id).address_bytes > 0;
+}
+
+/* Of the places, those that active clients may have: three quarters. */
+static unsigned active_max(const struct udp_oracle *oracle)
+{
+	const unsigned places = oracle->options.udp_clients_max;
+
+	return places - (places + 3) / 4;
+}
+
+static unsigned count_open(const struct udp_oracle *oracle)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < oracle->count; i++)
+		count += is_open(oracle, &oracle->clients[i]);
+	return count;
+}
+
+void udp_oracle_activate(const struct udp_oracle *oracle, struct udp_oracle_client *client)
+{
+	unsigned active = 0;
+
+	if (client->active || client->rounds < EVIDENCE_ROUNDS)
+		return;
+	for (unsigned i = 0; i < oracle->count; i++)
+		active += oracle->clients[i].active && is_open(oracle, &oracle->clients[i]);
+	client->active = active < active_max(oracle);
+}
+
+static bool are_places_short(const struct udp_oracle *oracle)
+{
+	return oracle->count - oracle->gone > active_max(oracle);
+}
+
+void udp_oracle_note_change(struct udp_oracle *oracle)
+{
+	oracle->changed_ns = sim_now_ns(oracle->sim);
+	if (are_places_short(oracle))
+		oracle->short_ns = oracle->changed_ns;
+}
+
+/* The idle timeout of a client, if places are short. */
+static uint64_t short_limit_of(const struct udp_oracle *oracle,
+			       const struct udp_oracle_client *client)
 {
 	const uint64_t timeout_ms = oracle->options.udp_idle_timeout_ms;
 
 	return client->active ? timeout_ms : min_u64(timeout_ms, NEW_TIMEOUT_MS);
+}
+
+/* The idle timeout of a client that is gone. */
+static uint64_t limit_of(const struct udp_oracle *oracle, const struct udp_oracle_client *client)
+{
+	const uint64_t limit_ms = short_limit_of(oracle, client);
+
+	return oracle->short_ns >= client->last_ns + limit_ms * 1000000
+		       ? limit_ms
+		       : oracle->options.udp_idle_timeout_ms;
+}
+
+/* By when a client must be forgotten. */
+static uint64_t due_ns_of(const struct udp_oracle *oracle, const struct udp_oracle_client *client)
+{
+	const uint64_t limit_ms = oracle->options.udp_idle_timeout_ms;
+	const uint64_t short_ms = short_limit_of(oracle, client);
+	const uint64_t since_ns =
+		client->last_ns > oracle->changed_ns ? client->last_ns : oracle->changed_ns;
+	const uint64_t due_ns = client->last_ns + (limit_ms + limit_ms / 16) * 1000000;
+
+	if (client->active || count_open(oracle) <= active_max(oracle))
+		return due_ns;
+	return min_u64(due_ns, since_ns + (short_ms + short_ms / 16) * 1000000);
 }
 
 void udp_oracle_check_idle(const struct udp_oracle *oracle)
@@ -70,14 +147,12 @@ void udp_oracle_check_idle(const struct udp_oracle *oracle)
 		return;
 	for (unsigned i = 0; i < oracle->count; i++) {
 		const struct udp_oracle_client *client = &oracle->clients[i];
-		const uint64_t limit_ms = limit_of(oracle, client);
-		uint64_t due_ns = client->last_ns + (limit_ms + limit_ms / 16) * 1000000;
+		uint64_t due_ns = due_ns_of(oracle, client);
 
 		/* A sixteenth late, plus the time of late turns or a stopped process. */
 		if (due_ns < sim_resumed_ns(oracle->sim))
 			due_ns = sim_resumed_ns(oracle->sim);
-		if (!client->gone && udp_oracle_client_info(oracle, client->id).address_bytes &&
-		    sim_now_ns(oracle->sim) > due_ns + 100000000)
+		if (is_open(oracle, client) && sim_now_ns(oracle->sim) > due_ns + 100000000)
 			sim_fail(oracle->sim, "UDP client %" PRIu64 " was not forgotten",
 				 client->id);
 	}
@@ -181,8 +256,7 @@ static unsigned count_clients(const struct udp_oracle *oracle, const struct addr
 	for (unsigned i = 0; i < oracle->count; i++) {
 		const struct udp_oracle_client *client = &oracle->clients[i];
 
-		count += !client->gone && address_same_host(&client->key.from, source) &&
-			 udp_oracle_client_info(oracle, client->id).address_bytes > 0;
+		count += address_same_host(&client->key.from, source) && is_open(oracle, client);
 	}
 	return count;
 }

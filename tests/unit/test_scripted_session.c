@@ -12,44 +12,198 @@
 /* A silent client is found so late at the latest: a sixteenth, and a millisecond at either end. */
 #define FOUND_MS(timeout_ms) ((timeout_ms) + (timeout_ms) / 16 + 2)
 
-/* Sends three times: it is active then, whatever the service does. */
-static void come_thrice(const char *host, uint16_t port)
+static void ignore_events(void)
 {
-	for (int i = 0; i < SESSION_ACTIVE_MESSAGES; i++)
-		come(host, port, "x");
+	expect(events);
 }
 
-/*
- * One that has sent once, or twice without an answer, is new and gone soon. One that has sent again
- * after an answer, or a third time, is active, and gone after the idle timeout.
- */
-static void new_and_active(void **state)
+static uint32_t active_count(void)
+{
+	return server->udp.sessions.active_count;
+}
+
+/* Sends `count` datagrams at this interval, each of which is answered or not. */
+static void come_often(const char *host, uint16_t port, unsigned count, uint64_t interval_ms)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (i > 0)
+			pass(interval_ms);
+		come(host, port, "x");
+		if (is_answering)
+			assert_sent("x", host, port);
+	}
+}
+
+/* Traffic over several answers and some seconds: it is active then. */
+static void become_active(const char *host, uint16_t port)
+{
+	const uint32_t before = active_count();
+	const bool was_answering = is_answering;
+
+	is_answering = true;
+	come_often(host, port, SESSION_ROUNDS, SESSION_ROUND_MS);
+	assert_int_equal(active_count(), before);
+	pass(SESSION_ROUND_MS);
+	come_often(host, port, 1, 0);
+	assert_int_equal(active_count(), before + 1);
+	is_answering = was_answering;
+	ignore_events();
+}
+
+/* Traffic that a sender of forged datagrams has at little cost makes no client active. */
+static void no_evidence(void **state)
+{
+	static const struct {
+		bool is_answering;
+		unsigned count;
+		uint64_t interval_ms;
+	} cases[] = {
+		{ true, 2, 5000 },    /* a pair */
+		{ true, 100, 0 },     /* at once */
+		{ true, 100, 10 },    /* in less than a second */
+		{ true, 5, 999 },     /* three times twice 999 ms would do */
+		{ false, 100, 1000 }, /* without answers */
+	};
+
+	(void)state;
+	serve(ADDRESS);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		is_answering = cases[i].is_answering;
+		come_often("192.0.2.1", (uint16_t)(2001 + i), cases[i].count, cases[i].interval_ms);
+	}
+	assert_int_equal(active_count(), 0);
+	assert_int_equal(stats_now().udp_clients_now, COUNT(cases));
+}
+
+/* Each round needs an answer of its own. */
+static void one_answer(void **state)
 {
 	(void)state;
 	serve(ADDRESS);
-	come("192.0.2.1", 2001, "once");
-	come("192.0.2.2", 2002, "twice");
-	come("192.0.2.2", 2002, "twice");
 	is_answering = true;
-	come("192.0.2.3", 2003, "answered");
-	assert_sent("answered", "192.0.2.3", 2003);
-	come("192.0.2.4", 2004, "again");
-	assert_sent("again", "192.0.2.4", 2004);
+	come_often("192.0.2.1", 2001, 1, 0);
 	is_answering = false;
-	come("192.0.2.4", 2004, "again");
-	come_thrice("192.0.2.5", 2005);
-	expect("+0 0:once +1 1:twice 1:twice +2 2:answered +3 3:again 3:again +4 4:x 4:x 4:x ");
-	pass(SESSION_NEW_TIMEOUT_MS);
+	pass(SESSION_ROUND_MS);
+	come_often("192.0.2.1", 2001, 100, SESSION_ROUND_MS);
+	assert_int_equal(active_count(), 0);
+}
+
+/* A client for which a cookie was made becomes active by returning it, and by nothing else. */
+static void cookie_returned(void **state)
+{
+	uint8_t cookie[ROLLCALL_COOKIE_BYTES], wrong[ROLLCALL_COOKIE_BYTES] = { 1 };
+
+	(void)state;
+	serve(ADDRESS);
+	is_answering = true;
+	come_often("192.0.2.1", 2001, 1, 0);
+	assert_int_equal(rollcall_cookie(server, 0, cookie), 0);
+	come_often("192.0.2.1", 2001, 10, SESSION_ROUND_MS);
+	assert_int_equal(active_count(), 0);
+	assert_int_equal(rollcall_cookie(server, 0, cookie), 0);
+	assert_int_equal(rollcall_cookie_check(server, 0, wrong), -EACCES);
+	assert_int_equal(active_count(), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(rollcall_cookie_check(server, 0, cookie), 0);
+		assert_int_equal(active_count(), 1);
+	}
+	assert_int_equal(rollcall_close(server, 0), 0);
+	assert_int_equal(rollcall_cookie_check(server, 0, cookie), -ENOENT);
+	turn();
+	assert_int_equal(active_count(), 0);
+}
+
+/* A quarter of the places is never active: there each new client is admitted. */
+static void reserved_places(void **state)
+{
+	uint8_t cookie[ROLLCALL_COOKIE_BYTES];
+
+	(void)state;
+	options.udp_clients_max = 4;
+	serve(ADDRESS);
+	for (uint16_t port = 2001; port <= 2003; port++)
+		become_active("192.0.2.1", port);
+	is_answering = true;
+	come_often("192.0.2.2", 2004, 10, SESSION_ROUND_MS);
+	assert_int_equal(rollcall_cookie(server, 3, cookie), 0);
+	assert_int_equal(rollcall_cookie_check(server, 3, cookie), 0);
+	assert_int_equal(active_count(), 3);
+	ignore_events();
+	is_answering = false;
+	for (uint16_t port = 2005; port < 2008; port++)
+		come("192.0.2.3", port, "n");
+	expect("-3(-28) +4 4:n -4(-28) +5 5:n -5(-28) +6 6:n ");
+	/* With the evidence it waits only for a place. */
+	is_answering = true;
+	come_often("192.0.2.3", 2007, 10, SESSION_ROUND_MS);
+	assert_int_equal(active_count(), 3);
+	assert_int_equal(rollcall_close(server, 0), 0);
+	turn();
+	assert_int_equal(active_count(), 2);
+	come_often("192.0.2.3", 2007, 1, 0);
+	assert_int_equal(active_count(), 3);
+}
+
+/* The only place is a newcomer's, whatever the client that has it has shown. */
+static void only_place(void **state)
+{
+	(void)state;
+	options.udp_clients_max = 1;
+	serve(ADDRESS);
+	is_answering = true;
+	come_often("192.0.2.1", 2001, 10, SESSION_ROUND_MS);
+	ignore_events();
+	is_answering = false;
+	come("192.0.2.2", 2002, "n");
+	expect("-0(-28) +1 1:n ");
+}
+
+/* While there are places, a new client is kept as an active one. */
+static void kept_while_there_are_places(void **state)
+{
+	(void)state;
+	options.udp_clients_max = 8;
+	serve(ADDRESS);
+	become_active("192.0.2.1", 2001);
+	for (uint16_t port = 2002; port <= 2006; port++)
+		come("192.0.2.1", port, "n");
+	ignore_events();
+	pass(options.udp_idle_timeout_ms - 1);
 	expect("");
-	pass(FOUND_MS(SESSION_NEW_TIMEOUT_MS) - SESSION_NEW_TIMEOUT_MS);
-	expect("-0(-62) -1(-62) -2(-62) ");
-	pass(options.udp_idle_timeout_ms - FOUND_MS(SESSION_NEW_TIMEOUT_MS));
-	expect("");
-	pass(FOUND_MS(options.udp_idle_timeout_ms) - options.udp_idle_timeout_ms);
-	expect("-3(-62) -4(-62) ");
+	pass(FOUND_MS(options.udp_idle_timeout_ms));
 	assert_int_equal(stats_now().udp_clients_now, 0);
-	come("192.0.2.5", 2005, "back");
-	expect("+5 5:back ");
+}
+
+/* While places are short, a new client is idle after 10 s; the last of them makes it so. */
+static void forgotten_while_places_are_short(void **state)
+{
+	(void)state;
+	options.udp_clients_max = 8;
+	serve(ADDRESS);
+	become_active("192.0.2.1", 2001);
+	for (uint16_t port = 2002; port <= 2006; port++)
+		come("192.0.2.1", port, "n");
+	pass(60000);
+	ignore_events();
+	come("192.0.2.1", 2006, "n");
+	come("192.0.2.1", 2007, "s");
+	expect("5:n +6 6:s ");
+	/* As many are forgotten as are too many, the oldest first. */
+	pass(1);
+	expect("-1(-62) ");
+	come("192.0.2.1", 2008, "s");
+	come("192.0.2.1", 2009, "s");
+	pass(1);
+	expect("+7 7:s +8 8:s -2(-62) -3(-62) ");
+	come("192.0.2.1", 2010, "s");
+	pass(SESSION_NEW_TIMEOUT_MS - 1);
+	expect("+9 9:s -4(-62) ");
+	for (uint16_t port = 2011; port <= 2012; port++)
+		come("192.0.2.2", port, "t");
+	ignore_events();
+	pass(FOUND_MS(SESSION_NEW_TIMEOUT_MS) - (SESSION_NEW_TIMEOUT_MS - 1));
+	assert_int_equal(stats_now().udp_clients_now, 6);
+	assert_int_equal(active_count(), 1);
 }
 
 /* A client that sends now and then stays, new or active. */
@@ -58,15 +212,18 @@ static void activity(void **state)
 	(void)state;
 	serve(ADDRESS);
 	come("192.0.2.1", 2001, "a");
-	pass(SESSION_NEW_TIMEOUT_MS - 1);
+	pass(options.udp_idle_timeout_ms - 1);
 	come("192.0.2.1", 2001, "b");
-	pass(SESSION_NEW_TIMEOUT_MS - 1);
-	come("192.0.2.1", 2001, "c");
+	expect("+0 0:a 0:b ");
+	become_active("192.0.2.1", 2001);
 	for (int i = 0; i < 3; i++) {
 		pass(options.udp_idle_timeout_ms - 1);
 		come("192.0.2.1", 2001, "d");
 	}
-	expect("+0 0:a 0:b 0:c 0:d 0:d 0:d ");
+	expect("0:d 0:d 0:d ");
+	pass(FOUND_MS(options.udp_idle_timeout_ms));
+	expect("-0(-62) ");
+	assert_int_equal(active_count(), 0);
 }
 
 /* An idle timeout below the 10 s of new clients is theirs too. */
@@ -82,34 +239,35 @@ static void short_timeout(void **state)
 	expect("-0(-62) ");
 }
 
-/* In a full table the new client that was silent longest is evicted; active ones never are. */
+/* In a full table the new client that was silent for longest is evicted, and no active one. */
 static void evicted_in_order(void **state)
 {
 	(void)state;
-	options.udp_clients_max = 3;
+	options.udp_clients_max = 4;
 	serve(ADDRESS);
+	become_active("192.0.2.2", 2002);
+	become_active("192.0.2.2", 2003);
 	come("192.0.2.1", 2001, "a");
-	come_thrice("192.0.2.2", 2002);
 	pass(1000);
 	come("192.0.2.3", 2003, "c");
 	pass(1000);
 	come("192.0.2.1", 2001, "a");
-	expect("+0 0:a +1 1:x 1:x 1:x +2 2:c 0:a ");
+	expect("+2 2:a +3 3:c 2:a ");
 	come("192.0.2.4", 2004, "d");
-	expect("-2(-28) +3 3:d ");
+	expect("-3(-28) +4 4:d ");
 	come("192.0.2.3", 2003, "c");
-	expect("-0(-28) +4 4:c ");
+	expect("-2(-28) +5 5:c ");
 	assert_int_equal(stats_now().udp_evictions, 2);
-	come_thrice("192.0.2.3", 2003);
-	come_thrice("192.0.2.4", 2004);
-	expect("4:x 4:x 4:x 3:x 3:x 3:x ");
+	become_active("192.0.2.3", 2003);
 	come("192.0.2.5", 2005, "e");
-	expect("");
-	assert_int_equal(stats_now().udp_dropped_full, 1);
-	assert_int_equal(stats_now().udp_evictions, 2);
+	come("192.0.2.6", 2006, "f");
+	expect("-4(-28) +6 6:e -6(-28) +7 7:f ");
+	assert_int_equal(stats_now().udp_dropped_full, 0);
 	come("192.0.2.2", 2002, "y");
-	expect("1:y ");
-	assert_int_equal(stats_now().udp_clients_now, 3);
+	come("192.0.2.2", 2003, "y");
+	come("192.0.2.3", 2003, "y");
+	expect("0:y 1:y 5:y ");
+	assert_int_equal(stats_now().udp_clients_now, 4);
 }
 
 /* A client whose answer is in flight keeps its slot; once that is sent, it can be evicted. */
@@ -172,23 +330,24 @@ static void clients_of_a_source(void **state)
 	(void)state;
 	options.udp_clients_per_source_max = 2;
 	serve(ADDRESS);
+	become_active("192.0.2.1", 2002);
 	come("192.0.2.1", 2001, "a");
-	come_thrice("192.0.2.1", 2002);
 	come("192.0.2.1", 2003, "c");
 	come("192.0.2.2", 2003, "d");
-	expect("+0 0:a +1 1:x 1:x 1:x +2 2:d ");
+	expect("+1 1:a +2 2:d ");
 	assert_int_equal(stats_now().udp_dropped_source_full, 1);
 	assert_int_equal(stats_now().udp_dropped_full, 0);
-	pass(FOUND_MS(SESSION_NEW_TIMEOUT_MS));
-	expect("-0(-62) -2(-62) ");
+	assert_int_equal(rollcall_close(server, 1), 0);
+	turn();
+	expect("-1(-125) ");
 	come("192.0.2.1", 2003, "c");
 	come("192.0.2.1", 2001, "a");
 	expect("+3 3:c ");
 	assert_int_equal(stats_now().udp_dropped_source_full, 2);
-	assert_int_equal(rollcall_close(server, 1), 0);
+	assert_int_equal(rollcall_close(server, 0), 0);
 	turn();
 	come("192.0.2.1", 2001, "a");
-	expect("-1(-125) +4 4:a ");
+	expect("-0(-125) +4 4:a ");
 }
 
 /* A source that is full makes nobody else go. */
@@ -244,7 +403,13 @@ static void rate_of_a_source(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		UDP_TEST(new_and_active),
+		UDP_TEST(no_evidence),
+		UDP_TEST(one_answer),
+		UDP_TEST(cookie_returned),
+		UDP_TEST(reserved_places),
+		UDP_TEST(only_place),
+		UDP_TEST(kept_while_there_are_places),
+		UDP_TEST(forgotten_while_places_are_short),
 		UDP_TEST(activity),
 		UDP_TEST(short_timeout),
 		UDP_TEST(evicted_in_order),
