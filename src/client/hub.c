@@ -127,14 +127,14 @@ struct client *hub_flush_next(struct hub *hub)
 
 size_t hub_memory_bytes(const struct hub *hub)
 {
-	return (size_t)hub->memory.blocks.used * QUEUE_BLOCK_BYTES + hub->input_bytes;
+	return (size_t)hub->memory.blocks.used * QUEUE_BLOCK_BYTES + hub->memory.input_bytes;
 }
 
 bool hub_is_memory_scarce(const struct hub *hub)
 {
-	const struct slab *blocks = &hub->memory.blocks;
+	const uint32_t limit = hub->memory.blocks.limit;
 
-	return blocks->used > blocks->limit - blocks->limit / 4;
+	return queue_memory_used(&hub->memory) > limit - limit / 4;
 }
 
 void hub_connected(struct hub *hub, struct client *client)

@@ -58,7 +58,6 @@ struct hub {
 	struct table table;
 	struct buffers buffers[QUEUE_POOLS];
 	struct queue_memory memory;
-	size_t input_bytes; /* held by unfinished messages */
 	struct timers timers;
 
 	/*

@@ -39,6 +39,13 @@ void queue_memory_destroy(struct queue_memory *memory)
 	slab_destroy(&memory->blocks);
 }
 
+uint32_t queue_memory_used(const struct queue_memory *memory)
+{
+	const size_t input = (memory->input_bytes + QUEUE_BLOCK_BYTES - 1) / QUEUE_BLOCK_BYTES;
+
+	return memory->blocks.used + (uint32_t)input;
+}
+
 static void link_chunk(struct queue *queue, struct chunk *chunk)
 {
 	chunk->next = NULL;
@@ -110,7 +117,7 @@ static bool has_space(const struct queue_memory *memory, const struct iovec *par
 
 	for (unsigned i = 0; i < count; i++)
 		blocks += 1 + parts[i].iov_len / QUEUE_BLOCK_PAYLOAD;
-	return slab_left(&memory->blocks) >= blocks;
+	return queue_memory_used(memory) + blocks <= memory->blocks.limit;
 }
 
 bool queue_append(struct queue_memory *memory, struct queue *queue, const struct iovec *parts,

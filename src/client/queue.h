@@ -40,9 +40,10 @@ struct queue {
 #define QUEUE_POOLS 2
 #define QUEUE_OWN 255
 
-/* Memory that all queues of a server share. */
+/* Memory that all queues of a server share, with its unfinished messages. */
 struct queue_memory {
 	struct slab blocks;
+	size_t input_bytes; /* held by unfinished messages, within the same limit */
 	struct slab leases; /* chunks that refer to buffers */
 	struct buffers *pools[QUEUE_POOLS];
 	uint64_t copied_bytes;
@@ -51,6 +52,9 @@ struct queue_memory {
 /* -ENOMEM */
 int queue_memory_init(struct queue_memory *memory, size_t bytes_max);
 void queue_memory_destroy(struct queue_memory *memory);
+
+/* Blocks in use, and those that the unfinished messages take the place of. */
+uint32_t queue_memory_used(const struct queue_memory *memory);
 
 /*
  * Appends all parts. false: memory is used up, and nothing was appended. Bytes in a leased buffer

@@ -29,7 +29,7 @@ static void release_if_empty(struct tcp *tcp, struct client *client)
 
 	if (!input || input->message_bytes > 0 || input->backlog.bytes > 0)
 		return;
-	tcp->hub->input_bytes -= input->message_capacity;
+	tcp->hub->memory.input_bytes -= input->message_capacity;
 	free(input->message);
 	free(input);
 	client->tcp.input = NULL;
@@ -58,7 +58,7 @@ static int hold_message(struct tcp *tcp, struct client *client, const void *data
 		message = realloc(input->message, capacity);
 		if (!message)
 			return -ENOBUFS;
-		tcp->hub->input_bytes += capacity - input->message_capacity;
+		tcp->hub->memory.input_bytes += capacity - input->message_capacity;
 		input->message = message;
 		input->message_capacity = capacity;
 	}

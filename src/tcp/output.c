@@ -10,11 +10,11 @@
 static bool is_queue_long(const struct hub *hub, const struct client *client)
 {
 	const uint32_t bytes = client->tcp.queue.bytes;
-	const struct slab *blocks = &hub->memory.blocks;
 
 	/* When memory gets short, receiving is suspended already above four queued blocks. */
 	return bytes > hub->options.send_queue_bytes ||
-	       (blocks->used > blocks->limit / 2 && bytes > 4 * QUEUE_BLOCK_BYTES);
+	       (queue_memory_used(&hub->memory) > hub->memory.blocks.limit / 2 &&
+		bytes > 4 * QUEUE_BLOCK_BYTES);
 }
 
 /* drained() follows: after a send has completed, or else after TCP_RETRY_NS. */

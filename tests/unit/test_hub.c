@@ -218,7 +218,7 @@ static void memory(void **state)
 	(void)state;
 	assert_int_equal(hub_memory_bytes(&hub), 0);
 	assert_true(queue_append(&hub.memory, &queue, &part, 1, true));
-	hub.input_bytes = 100;
+	hub.memory.input_bytes = 100;
 	assert_int_equal(hub_memory_bytes(&hub), QUEUE_BLOCK_BYTES + 100);
 	queue_clear(&hub.memory, &queue);
 	assert_int_equal(hub_memory_bytes(&hub), 100);

@@ -253,6 +253,19 @@ static void random_model(void **state)
 	assert_int_equal(buffers[0].held + buffers[1].held, 0);
 }
 
+/* Unfinished messages take the place of blocks: both are within one limit. */
+static void beside_unfinished_messages(void **state)
+{
+	(void)state;
+	memory.input_bytes = (BLOCKS - 2) * QUEUE_BLOCK_BYTES - 1;
+	assert_int_equal(queue_memory_used(&memory), BLOCKS - 2);
+	assert_false(append(plain, 2 * QUEUE_BLOCK_PAYLOAD + 1));
+	assert_true(append(plain, QUEUE_BLOCK_PAYLOAD));
+	assert_int_equal(queue_memory_used(&memory), BLOCKS - 1);
+	memory.input_bytes = 0;
+	queue_clear(&memory, &queue);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +274,7 @@ int main(void)
 		TEST(clear),
 		TEST(blocks_run_out),
 		TEST(leases_run_out),
+		TEST(beside_unfinished_messages),
 		TEST(random_model),
 	};
 
