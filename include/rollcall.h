@@ -118,8 +118,12 @@ struct rollcall_service {
 	/*
 	 * Text with which the service's answers begin, or NULL. UDP datagrams that begin with it
 	 * twice are dropped and counted (udp_dropped_loop): they have bounced between two servers
-	 * that answer everything (CVE-2024-2169). The text is not copied: it must stay valid until
-	 * the server is destroyed.
+	 * that answer everything (CVE-2024-2169). "": the service sends back what it receives. A
+	 * datagram that has bounced then looks as one that its peer repeats, so identical datagrams
+	 * of one peer are dropped, and counted likewise, above 4 in a burst or 1 in a second; but
+	 * only from source ports below 32,768, where clients seldom are, and from port numbers of
+	 * the server's own. The text is not copied: it must stay valid until the server is
+	 * destroyed.
 	 */
 	const char *loop_prefix;
 
@@ -718,7 +722,7 @@ struct rollcall_stats {
 	uint64_t udp_dropped_low_port;	  /* source port below 1024 */
 	uint64_t udp_dropped_own_source;  /* the source is an address of this server, if known */
 	uint64_t udp_dropped_bad_source;  /* a broadcast, multicast or missing source address */
-	uint64_t udp_dropped_loop;	  /* began with the service's loop_prefix twice */
+	uint64_t udp_dropped_loop;	  /* the service's loop_prefix tells that it has bounced */
 	uint64_t udp_dropped_truncated;	  /* larger than a buffer */
 	uint64_t udp_dropped_malformed;	  /* no well-formed RTP header where one is required */
 	uint64_t udp_dropped_kernel; /* by the kernel: SO_RCVBUF was full, or the checksum wrong;

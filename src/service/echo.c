@@ -14,5 +14,6 @@ const struct rollcall_service echo_service = {
 	.size = sizeof(struct rollcall_service),
 	.stateless = true,
 	.framing = ROLLCALL_FRAMING_RAW,
+	.loop_prefix = "",
 	.received = received,
 };

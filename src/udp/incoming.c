@@ -11,11 +11,51 @@
 
 static bool has_prefix_twice(const char *prefix, const struct arrival *arrival)
 {
-	size_t length = prefix ? strlen(prefix) : 0;
+	const size_t length = strlen(prefix);
 
-	return length > 0 && arrival->bytes >= 2 * length &&
-	       memcmp(arrival->data, prefix, length) == 0 &&
+	return arrival->bytes >= 2 * length && memcmp(arrival->data, prefix, length) == 0 &&
 	       memcmp(arrival->data + length, prefix, length) == 0;
+}
+
+/* Whether the peer's port may be a server's. */
+static bool has_server_port(const struct udp *udp, const struct arrival *arrival)
+{
+	if (arrival->key.port < UDP_EPHEMERAL_PORTS)
+		return true;
+	for (unsigned i = 0; i < udp->endpoint_count; i++)
+		if (address_port(&udp->endpoints[i]->address) == arrival->key.port)
+			return true;
+	return false;
+}
+
+/* Whether identical datagrams of the peer are above the limit: they may be our own answers. */
+static bool is_repeated(struct udp *udp, const struct arrival *arrival)
+{
+	const struct udp_key *key = &arrival->key;
+	struct {
+		uint8_t peer[16];
+		uint64_t payload;
+		uint32_t scope;
+		uint16_t port, endpoint;
+	} repeat = { .scope = key->scope, .port = key->port, .endpoint = key->endpoint };
+
+	_Static_assert(sizeof(repeat) == 32, "without padding it can be hashed as it is");
+	memcpy(repeat.peer, key->peer, sizeof(repeat.peer));
+	repeat.payload = siphash(udp->secret, arrival->data, arrival->bytes);
+	return !rate_allow(&udp->repeats, siphash(udp->secret, &repeat, sizeof(repeat)),
+			   udp->hub->now_ns);
+}
+
+/* Whether a datagram has bounced between two servers that answer everything, or may have. */
+static bool is_looping(struct udp *udp, const struct arrival *arrival)
+{
+	const char *prefix = arrival->endpoint->origin.service.loop_prefix;
+
+	if (!prefix)
+		return false;
+	if (prefix[0])
+		return has_prefix_twice(prefix, arrival);
+	return has_server_port(udp, arrival) && is_repeated(udp, arrival);
 }
 
 /* Parses and strips the RTP header, as the mode requires. false: it is missing or malformed. */
@@ -59,7 +99,7 @@ static enum udp_drop screen(struct udp *udp, struct arrival *arrival)
 		return UDP_DROP_RATE;
 	if (!take_header(arrival, options->udp_sequence))
 		return UDP_DROP_MALFORMED;
-	if (has_prefix_twice(arrival->endpoint->origin.service.loop_prefix, arrival))
+	if (is_looping(udp, arrival))
 		return UDP_DROP_LOOP;
 	return UDP_DROP_NONE;
 }

@@ -34,6 +34,12 @@ int rate_init(struct rate *rate, uint32_t per_second, uint32_t buckets,
 	return rate->sets ? 0 : -ENOMEM;
 }
 
+void rate_set_burst(struct rate *rate, uint32_t datagrams)
+{
+	CHECK(datagrams > 0);
+	rate->bucket_ns = datagrams * rate->datagram_ns;
+}
+
 void rate_destroy(struct rate *rate)
 {
 	memory_release(rate->sets, table_bytes(rate));

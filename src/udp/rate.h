@@ -52,6 +52,9 @@ int rate_init(struct rate *rate, uint32_t per_second, uint32_t buckets,
 	      const uint8_t secret[static SIPHASH_KEY_BYTES]);
 void rate_destroy(struct rate *rate);
 
+/* Changes how many datagrams may come in one burst, at least 1. */
+void rate_set_burst(struct rate *rate, uint32_t datagrams);
+
 /* Whether a datagram of this source (sources_prefix()) is within the limit; if so, it takes one
  * token. */
 bool rate_allow(struct rate *rate, uint64_t prefix, uint64_t now_ns);

@@ -34,6 +34,8 @@ void udp_destroy(struct udp *udp)
 {
 	if (udp->hub->options.udp_rate)
 		rate_destroy(&udp->rate);
+	if (udp->limits_repeats)
+		rate_destroy(&udp->repeats);
 	datagrams_destroy(&udp->datagrams);
 	sessions_destroy(&udp->sessions);
 	while (udp->endpoint_count > 0)
@@ -43,11 +45,32 @@ void udp_destroy(struct udp *udp)
 
 /* ---- Endpoints ---- */
 
-int udp_open(struct udp *udp, const struct origin *origin, int fd)
+/* Called for a service that sends back what it receives. */
+static int limit_repeats(struct udp *udp)
 {
-	struct endpoint *endpoint = calloc(1, sizeof(*endpoint));
+	uint8_t secret[SIPHASH_KEY_BYTES];
 	int error;
 
+	if (udp->limits_repeats)
+		return 0;
+	ring_random(udp->hub->ring, secret, sizeof(secret));
+	error = rate_init(&udp->repeats, UDP_REPEATS_PER_SECOND, UDP_REPEATS_BUCKETS, secret);
+	if (error)
+		return error;
+	rate_set_burst(&udp->repeats, UDP_REPEATS_BURST);
+	udp->limits_repeats = true;
+	return 0;
+}
+
+int udp_open(struct udp *udp, const struct origin *origin, int fd)
+{
+	const char *prefix = origin->service.loop_prefix;
+	int error = prefix && !prefix[0] ? limit_repeats(udp) : 0;
+	struct endpoint *endpoint;
+
+	if (error)
+		return error;
+	endpoint = calloc(1, sizeof(*endpoint));
 	if (!endpoint)
 		return -ENOMEM;
 	endpoint->origin = *origin;

@@ -28,6 +28,19 @@
  */
 #define UDP_RATE_BUCKETS (1 << 18)
 
+/*
+ * Two servers that send back what they receive would not stop (CVE-2024-2169), and a datagram that
+ * has bounced looks as one that a client repeats. So for a service whose loop_prefix is "",
+ * identical datagrams of one peer are limited, if the peer's port may be a server's: one of our
+ * own, or below the usual ephemeral ports.
+ */
+#define UDP_REPEATS_PER_SECOND 1
+#define UDP_REPEATS_BURST 4
+#define UDP_EPHEMERAL_PORTS 32768
+
+/* Buckets of that limit, 1 MiB, reserved only if there is such a service. */
+#define UDP_REPEATS_BUCKETS (1 << 16)
+
 struct udp {
 	struct hub *hub;
 	struct endpoint *endpoints[HUB_ADDRESSES_MAX];
@@ -35,10 +48,13 @@ struct udp {
 	struct sessions sessions;
 	struct own own;
 	struct datagrams datagrams;
-	struct rate rate;		/* used if options.udp_rate is set */
+	struct rate rate;    /* used if options.udp_rate is set */
+	struct rate repeats; /* used if limits_repeats */
+	bool limits_repeats;
 	const struct arrival *unlisted; /* being delivered as from ROLLCALL_NONE, or NULL */
 	uint64_t dropped[UDP_DROPS];
-	uint8_t secret[SIPHASH_KEY_BYTES]; /* for the SSRC of an answer to it */
+	uint8_t secret
+		[SIPHASH_KEY_BYTES]; /* for the SSRC of an answer to it, and hashes of datagrams */
 };
 
 /* -ENOMEM */

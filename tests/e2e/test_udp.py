@@ -2,12 +2,14 @@
 """UDP clients: told apart by their addresses, forgotten when idle, bounded in number, answered from
 the address that they asked; and what must not be answered, because an answer would be a weapon."""
 
+import pathlib
 import socket
 import struct
 import time
 
 import pytest
 
+import rtp
 from client import ask, datagrams, is_silent, noise, receive_exactly
 from program import is_slow
 
@@ -159,7 +161,7 @@ def test_low_ports(server, own_network):
 
 def test_prefix_twice(server):
     """A datagram that carries the prefix twice has bounced: no answer. Once, it may be a
-    person's text; and over TCP, and with echo, there is no such rule."""
+    person's text; and over TCP, and with echo, this rule does not exist."""
     rollcall = server()
     twice = b"Received: Received: loop\n"
     with datagrams(rollcall.udp) as sock:
@@ -203,6 +205,28 @@ def test_own_endpoint_as_source(server, own_network):
     rollcall.wait_for("Received: after")
     assert not rollcall.stdout.matching("Received: loop")
     assert len(rollcall.stdout.matching(" connected")) == 2
+
+
+def udp_received():
+    """Datagrams that sockets of this network have received."""
+    lines = [line.split() for line in pathlib.Path("/proc/net/snmp").read_text().splitlines()
+             if line.startswith("Udp:")]
+    return int(dict(zip(*lines))["InDatagrams"])
+
+
+@pytest.mark.parametrize("ports", [(40001, 40001), (7001, 7002)])
+@pytest.mark.parametrize("service", ["echo", "reply"])
+@pytest.mark.parametrize("mode", ["off", "rtp"])
+def test_two_servers(server, own_network, ports, service, mode):
+    """One forged datagram makes two servers answer each other (CVE-2024-2169): they stop after a
+    few, also if each answer has another number."""
+    one, other = ("127.0.0.7", ports[0]), ("127.0.0.8", ports[1])
+    for host, port in (one, other):
+        server("--service", service, "--udp-sequence", mode, "--udp", f"{host}:{port}", "--quiet")
+    before = udp_received()
+    spoof(one, other, b"ping" if mode == "off" else rtp.build(1, b"ping"))
+    time.sleep(0.5)
+    assert 2 <= udp_received() - before < 10
 
 
 def test_source_port_zero(server, own_network):

@@ -55,6 +55,19 @@ static void burst_and_refill(void **state)
 	rate_destroy(&rate);
 }
 
+/* The burst may differ from the limit of a second. */
+static void another_burst(void **state)
+{
+	(void)state;
+	init(1, 16);
+	rate_set_burst(&rate, 4);
+	assert_int_equal(allowed(1, begin_ns, 30), 4);
+	assert_int_equal(allowed(1, begin_ns + SECOND_NS - 1, 30), 0);
+	assert_int_equal(allowed(1, begin_ns + SECOND_NS, 30), 1);
+	assert_int_equal(allowed(1, begin_ns + 100 * SECOND_NS, 30), 4);
+	rate_destroy(&rate);
+}
+
 /* Datagrams that are refused cost nothing: a source that exceeds the limit gets it, not less. */
 static void too_much(void **state)
 {
@@ -296,6 +309,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(burst_and_refill),
+		cmocka_unit_test(another_burst),
 		cmocka_unit_test(too_much),
 		cmocka_unit_test(every_limit),
 		cmocka_unit_test(sources_apart),

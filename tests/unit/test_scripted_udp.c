@@ -109,6 +109,70 @@ static void prefix_twice(void **state)
 	assert_int_equal(stats_now().udp_dropped_loop, 1);
 }
 
+/* Returns how many of `count` identical datagrams of a peer are delivered. */
+static uint64_t count_repeats(const char *host, uint16_t port, const char *text, unsigned count)
+{
+	const uint64_t before = stats_now().messages_received;
+
+	while (count-- > 0)
+		come(host, port, text);
+	events[events_bytes = 0] = '\0';
+	return stats_now().messages_received - before;
+}
+
+/*
+ * Of a service that sends back what it receives, identical datagrams may be its own answers: they
+ * are limited, from ports that may be a server's.
+ */
+static void repeats(void **state)
+{
+	(void)state;
+	service.loop_prefix = "";
+	serve("udp://192.0.2.9:40000");
+	assert_int_equal(count_repeats("192.0.2.1", 32767, "ping", 100), UDP_REPEATS_BURST);
+	assert_int_equal(count_repeats("192.0.2.1", 40000, "ping", 100), UDP_REPEATS_BURST);
+	assert_int_equal(stats_now().udp_dropped_loop, 2 * (100 - UDP_REPEATS_BURST));
+	/* Other ports, peers, texts and times. */
+	assert_int_equal(count_repeats("192.0.2.1", 32768, "ping", 100), 100);
+	assert_int_equal(count_repeats("192.0.2.1", 32766, "ping", 1), 1);
+	assert_int_equal(count_repeats("192.0.2.2", 32767, "ping", 1), 1);
+	assert_int_equal(count_repeats("192.0.2.1", 32767, "pong", 1), 1);
+	assert_int_equal(count_repeats("192.0.2.1", 32767, "", 100), UDP_REPEATS_BURST);
+	for (int i = 0; i < 10; i++) {
+		pass(1000);
+		assert_int_equal(count_repeats("192.0.2.1", 32767, "ping", 2), 1);
+	}
+}
+
+/* The numbers of RTP headers do not matter: each answer has others. */
+static void repeats_with_numbers(void **state)
+{
+	uint8_t text[] = "\x80"
+			 "\x60"
+			 "12timessrcping";
+	struct datagram_in in = datagram_from("192.0.2.1", 7071, "");
+
+	(void)state;
+	service.loop_prefix = "";
+	options.udp_sequence = ROLLCALL_SEQUENCE_RTP;
+	serve(ADDRESS);
+	in.data = text;
+	in.bytes = sizeof(text) - 1;
+	for (uint8_t i = 0; i < 100; i++) {
+		text[3] = text[7] = text[11] = i;
+		receive_datagram(&in);
+	}
+	assert_int_equal(stats_now().messages_received, UDP_REPEATS_BURST);
+}
+
+/* Other services may get what they get as often as they like. */
+static void repeats_to_others(void **state)
+{
+	(void)state;
+	serve(ADDRESS);
+	assert_int_equal(count_repeats("192.0.2.1", 7070, "ping", 100), 100);
+}
+
 /* Every buffer is being sent from: no receive until one is back, and then one at once. */
 static void no_buffers(void **state)
 {
@@ -289,6 +353,9 @@ int main(void)
 		UDP_TEST(foreign_control),
 		UDP_TEST(from_an_own_address),
 		UDP_TEST(prefix_twice),
+		UDP_TEST(repeats),
+		UDP_TEST(repeats_with_numbers),
+		UDP_TEST(repeats_to_others),
 		UDP_TEST(no_buffers),
 		UDP_TEST(too_many_answers),
 		UDP_TEST(closed_while_sending),
