@@ -118,8 +118,12 @@ struct rollcall_service {
 	/*
 	 * Text with which the service's answers begin, or NULL. UDP datagrams that begin with it
 	 * twice are dropped and counted (udp_dropped_loop): they have bounced between two servers
-	 * that answer everything (CVE-2024-2169). The text is not copied: it must stay valid until
-	 * the server is destroyed.
+	 * that answer everything (CVE-2024-2169). "": the service sends back what it receives. A
+	 * datagram that has bounced then looks as one that its peer repeats, so identical datagrams
+	 * of one peer are dropped, and counted likewise, above 4 in a burst or 1 in a second; but
+	 * only from source ports below 32,768, where clients seldom are, and from port numbers of
+	 * the server's own. The text is not copied: it must stay valid until the server is
+	 * destroyed.
 	 */
 	const char *loop_prefix;
 
@@ -235,9 +239,11 @@ struct rollcall_options {
 
 	/*
 	 * Maximum number of UDP clients, 1 to 2^24; 65,536 by default. A client is new until it has
-	 * sent a datagram after an answer, or its third datagram. When the table is full, the new
-	 * client that has been idle longest is evicted to admit another one; all others stay until
-	 * their idle timeout.
+	 * shown that it receives answers: it has returned a cookie (rollcall_cookie_check()), or,
+	 * if the service has made none for it, it has sent a datagram after an answer three times,
+	 * a second or more apart. Then it is active, but at most three quarters of this number are.
+	 * When the table is full, the new client that has been idle longest is evicted to admit
+	 * another one; active clients stay until their idle timeout.
 	 */
 	unsigned udp_clients_max;
 
@@ -299,7 +305,8 @@ struct rollcall_options {
 
 	/*
 	 * Idle timeout of a UDP client in milliseconds, at least 1; 120,000 by default (RFC 4787,
-	 * REQ-5). At most 10 s for a new client (see udp_clients_max).
+	 * REQ-5). At most 10 s for a new client (see udp_clients_max) while more than three
+	 * quarters of the places are in use.
 	 */
 	uint64_t udp_idle_timeout_ms;
 
@@ -615,8 +622,9 @@ ROLLCALL_EXPORT void *rollcall_data(struct rollcall_server *server, rollcall_cli
  *
  * A peer that returns it has proved that it can receive at that address; the source address of a
  * datagram alone proves nothing. The server stores nothing: send the token, and commit memory or
- * send long answers only once rollcall_cookie_check() has accepted it. -ENOENT: the client is gone,
- * or its address is no longer known.
+ * send long answers only once rollcall_cookie_check() has accepted it. A UDP client for which a
+ * token was made becomes active (see udp_clients_max) only by returning it. -ENOENT: the client is
+ * gone, or its address is no longer known.
  */
 ROLLCALL_EXPORT int rollcall_cookie(struct rollcall_server *server, rollcall_client client,
 				    uint8_t *cookie);
@@ -714,7 +722,7 @@ struct rollcall_stats {
 	uint64_t udp_dropped_low_port;	  /* source port below 1024 */
 	uint64_t udp_dropped_own_source;  /* the source is an address of this server, if known */
 	uint64_t udp_dropped_bad_source;  /* a broadcast, multicast or missing source address */
-	uint64_t udp_dropped_loop;	  /* began with the service's loop_prefix twice */
+	uint64_t udp_dropped_loop;	  /* the service's loop_prefix tells that it has bounced */
 	uint64_t udp_dropped_truncated;	  /* larger than a buffer */
 	uint64_t udp_dropped_malformed;	  /* no well-formed RTP header where one is required */
 	uint64_t udp_dropped_kernel; /* by the kernel: SO_RCVBUF was full, or the checksum wrong;
