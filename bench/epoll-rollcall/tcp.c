@@ -181,6 +181,7 @@ static void close_client(struct rollcall_server *server, struct client *client)
 	socket_close(server->hub.ring, client->fd);
 	client->fd = -1;
 	client->in_flight = 0;
+	client->receive = RECEIVE_NONE;
 	connection_flush(tcp, client);
 	accept_again(server);
 }
@@ -195,6 +196,7 @@ void tcp_flush(struct rollcall_server *server, struct client *client)
 	}
 	if (client->in_flight == 0) {
 		client->in_flight = WAITS_FOR_INPUT;
+		client->receive = RECEIVE_LAST; /* which is neither started nor cancelled */
 		if (watch(server, client, EPOLL_CTL_ADD))
 			connection_abort(tcp, client, -ENOBUFS, true);
 	}

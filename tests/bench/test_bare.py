@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The bare servers that rollcall is compared with lose nothing: not a byte when a client reads
-slowly, and no client when others are reset, or when there are more than buffers or files."""
+"""The servers that rollcall is compared with lose nothing: not a byte when a client reads slowly,
+and no client when others are reset, or when there are more than buffers or files."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ FILES = 50
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER
 
 
-@pytest.fixture(params=["epoll-bare", "uring-bare"])
+@pytest.fixture(params=["epoll-bare", "uring-bare", "epoll-rollcall"])
 def server(request):
     with Servers(BUILD).start(request.param, SERVER_CORE) as started:
         started.wait_until_it_listens()
