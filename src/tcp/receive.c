@@ -21,14 +21,15 @@ bool receive_start(struct tcp *tcp, struct client *client)
 {
 	/* MSG_DONTWAIT: the multishot ends with EAGAIN instead of waiting. */
 	const bool last = client->state == CLIENT_OPEN && client_has_any(client, CLIENT_LAST_INPUT);
+	const int flags = last ? MSG_DONTWAIT : 0;
 	struct io_uring_sqe *sqe = ring_sqe(tcp->hub->ring);
 
 	if (!sqe)
 		return false;
-	if (client->state == CLIENT_OPEN && client_has_any(client, CLIENT_LIMITED) && !last)
-		io_uring_prep_recv(sqe, client->fd, NULL, TCP_LIMITED_BYTES, 0);
+	if (client->state == CLIENT_OPEN && client_has_any(client, CLIENT_LIMITED))
+		io_uring_prep_recv(sqe, client->fd, NULL, TCP_LIMITED_BYTES, flags);
 	else
-		io_uring_prep_recv_multishot(sqe, client->fd, NULL, 0, last ? MSG_DONTWAIT : 0);
+		io_uring_prep_recv_multishot(sqe, client->fd, NULL, 0, flags);
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = BUFFERS_TCP;
 	sqe->user_data = op_pack(OP_TCP_RECEIVE, client->id);

@@ -298,6 +298,32 @@ static void more_than_its_share(void **state)
 	assert_true(receive_sqe->ioprio & IORING_RECV_MULTISHOT);
 }
 
+/* In the drain such a client is received from in small pieces too: a multishot receive would bring
+ * all that is in the socket, to be held in memory. */
+static void small_pieces_in_the_drain(void **state)
+{
+	static char lines[TCP_SHARE_MESSAGES + 1];
+	struct io_uring_sqe *receive_sqe;
+	int fd;
+
+	(void)state;
+	memset(lines, '\n', sizeof(lines));
+	service.framing = ROLLCALL_FRAMING_LINES;
+	create_and_listen();
+	fd = accept_client();
+	memcpy(next_buffer(BUFFERS_TCP), lines, sizeof(lines));
+	complete_with_buffer(started(IORING_OP_RECV, fd), BUFFERS_TCP, sizeof(lines));
+	turn();
+	rollcall_stop(server);
+	complete_cancelled(fd);
+	turn();
+	assert_int_equal(stats_now().messages_received, sizeof(lines));
+	receive_sqe = started(IORING_OP_RECV, fd);
+	assert_int_equal(receive_sqe->len, TCP_LIMITED_BYTES);
+	assert_int_equal(receive_sqe->msg_flags, MSG_DONTWAIT);
+	assert_false(receive_sqe->ioprio & IORING_RECV_MULTISHOT);
+}
+
 /*
  * What a closing client has in flight is cancelled one after the other, by its user_data: for a
  * cancel by descriptor the kernel looks at every operation that waits.
@@ -458,6 +484,7 @@ int main(void)
 		TEST(pool),
 		TEST(too_many_waiting),
 		TEST(more_than_its_share),
+		TEST(small_pieces_in_the_drain),
 		TEST(cancelled_one_by_one),
 		TEST(full_socket),
 		TEST(full_socket_after_a_half_close),
