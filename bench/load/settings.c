@@ -18,6 +18,10 @@
 
 #define REPLY_PREFIX "Received: "
 
+/* Of memcached, the command that does nothing. */
+#define NOOP_QUESTION "mn\r\n"
+#define NOOP_ANSWER "MN\r\n"
+
 enum option_key {
 	OPTION_TCP = 256,
 	OPTION_UDP,
@@ -89,7 +93,8 @@ static const char help[] =
 	"Loads an echo server, checks each byte of its answers, and prints a line of JSON.\n"
 	"ADDRESS is HOST:PORT, [IPv6]:PORT or PORT. K may follow numbers, for 1,024.\n"
 	"\n"
-	"  --service NAME      echo, or reply: lines that come back after 'Received: ' (echo)\n"
+	"  --service NAME      echo, or reply: lines that come back after 'Received: ' (echo);\n"
+	"                      memcached: its command mn, whatever --size says\n"
 	"  --clients N         clients that send (1)\n"
 	"  --idle N            TCP clients beside them that only stay (0)\n"
 	"  --size BYTES        of a message, the line feed included (64)\n"
@@ -134,8 +139,9 @@ static void parse_service(struct settings *settings, const char *text)
 {
 	bool reply = strcmp(text, "reply") == 0;
 
-	if (!reply && strcmp(text, "echo") != 0)
-		fail_usage("--service '%s' is neither echo nor reply", text);
+	settings->memcached = strcmp(text, "memcached") == 0;
+	if (!reply && !settings->memcached && strcmp(text, "echo") != 0)
+		fail_usage("--service '%s' is none of echo, reply and memcached", text);
 	settings->answer.prefix = reply ? REPLY_PREFIX : "";
 }
 
@@ -179,6 +185,8 @@ static void complete(struct settings *settings)
 		fail_usage("--connect and --idle are for TCP");
 	if (settings->gso && !settings->udp)
 		fail_usage("--gso is for UDP");
+	if (settings->memcached && settings->udp)
+		fail_usage("--service memcached is for TCP");
 	if (settings->connect && settings->inflight > 1)
 		fail_usage("--connect has one message in flight for each client");
 	if (!settings->inflight)
@@ -213,6 +221,20 @@ static void set_formats(struct settings *settings)
 	settings->answer.message_bytes += prefix_bytes;
 }
 
+static struct format fixed_format(const char *text)
+{
+	size_t bytes = strlen(text);
+
+	return (struct format){ .prefix = text, .prefix_bytes = bytes, .message_bytes = bytes };
+}
+
+static void set_memcached_formats(struct settings *settings)
+{
+	settings->question = fixed_format(NOOP_QUESTION);
+	settings->answer = fixed_format(NOOP_ANSWER);
+	settings->message_bytes = settings->question.message_bytes;
+}
+
 void settings_parse(struct settings *settings, int argc, char **argv)
 {
 	int key;
@@ -227,5 +249,8 @@ void settings_parse(struct settings *settings, int argc, char **argv)
 	if (optind < argc)
 		fail_usage("'%s' is not an option", argv[optind]);
 	complete(settings);
-	set_formats(settings);
+	if (settings->memcached)
+		set_memcached_formats(settings);
+	else
+		set_formats(settings);
 }

@@ -17,7 +17,8 @@ struct settings {
 	bool udp;
 	bool connect; /* each message has a connection of its own */
 	bool gso;
-	bool control; /* slices are asked for on standard input */
+	bool memcached; /* the server speaks its protocol */
+	bool control;	/* slices are asked for on standard input */
 	uint64_t clients;
 	uint64_t idle;
 	uint64_t message_bytes;

@@ -4,8 +4,10 @@
 import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
+import types
 
 from compare.load import Load
 from compare.servers import Contestant, Server, Servers
@@ -13,6 +15,7 @@ from conftest import TOP
 
 BUILD = os.path.join(TOP, os.environ.get("BENCH_BUILD", "build"))
 RUN_LIMIT_S = 200
+PLAYED_LIMIT_S = 30
 SERVER_CORE, LOAD_CORE = (sorted(os.sched_getaffinity(0)) * 2)[:2]
 
 
@@ -23,6 +26,15 @@ def faulty(*options):
     with known.start("faulty", SERVER_CORE) as server:
         server.wait_until_it_listens()
         yield server
+
+
+@contextlib.contextmanager
+def played_server():
+    """A listening socket in the place of a server."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+        listener.settimeout(PLAYED_LIMIT_S)
+        yield types.SimpleNamespace(listener=listener, pid=os.getpid(),
+                                    addresses={"tcp": listener.getsockname()})
 
 
 def load_once(server, transport, *options, limit_s=60):
