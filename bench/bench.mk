@@ -5,6 +5,7 @@
 
 BENCH_LIB_OBJECTS := $(call objects,bench/lib/*.c)
 LOAD_OBJECTS := $(call objects,bench/load/*.c)
+CROWD_OBJECTS := $(call objects,bench/crowd/*.c)
 EPOLL_BARE_OBJECTS := $(call objects,bench/epoll-bare/*.c)
 EPOLL_ROLLCALL_OBJECTS := $(call objects,bench/epoll-rollcall/*.c)
 PEERS := libuv libevent go
@@ -12,8 +13,8 @@ PEERS_FOUND := $(shell for name in libuv libevent; do pkg-config --exists $$name
 	done 2>/dev/null; command -v go >/dev/null && echo go; :)
 PEERS_MISSING := $(filter-out $(PEERS_FOUND),$(PEERS))
 
-bench-tools: $(BUILD)/rollcall-load $(BUILD)/epoll-bare $(BUILD)/epoll-rollcall \
-		$(BUILD)/uring-bare $(PEERS_FOUND:%=$(BUILD)/peer-%)
+bench-tools: $(BUILD)/rollcall-load $(BUILD)/rollcall-crowd $(BUILD)/epoll-bare \
+		$(BUILD)/epoll-rollcall $(BUILD)/uring-bare $(PEERS_FOUND:%=$(BUILD)/peer-%)
 	$(if $(PEERS_MISSING),@echo 'not found here and so left out: $(PEERS_MISSING)')
 
 # ARGS="--cells REGEX" and the like; bench/README.md tells more. What cannot be had is left out.
@@ -38,6 +39,9 @@ bench-idle:
 
 # The benchmark's own programs, which know nothing of the library.
 $(BUILD)/rollcall-load: $(LOAD_OBJECTS) $(BENCH_LIB_OBJECTS)
+	$(call say,LINK,$@)$(LINK) -o $@ $^ -lm
+
+$(BUILD)/rollcall-crowd: $(CROWD_OBJECTS) $(BENCH_LIB_OBJECTS)
 	$(call say,LINK,$@)$(LINK) -o $@ $^ -lm
 
 $(BUILD)/epoll-bare: $(EPOLL_BARE_OBJECTS) $(BENCH_LIB_OBJECTS)

@@ -31,7 +31,8 @@ test:
 	@exec tests/run $(TESTED)
 
 tests: $(TESTS) $(SIM_TESTS) $(BUILD)/rollcall-sim $(REPLAYS) $(BUILD)/epoll-rollcall \
-		$(BUILD)/rollcall-load $(BUILD)/epoll-bare $(BUILD)/uring-bare $(BUILD)/faulty
+		$(BUILD)/rollcall-load $(BUILD)/rollcall-crowd $(BUILD)/epoll-bare \
+		$(BUILD)/uring-bare $(BUILD)/faulty
 
 # On and on, with seeds that were never run before.
 soak: $(BUILD)/rollcall-sim
