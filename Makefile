@@ -117,6 +117,7 @@ help:
 	@echo 'make bench      compare with epoll in 4 minutes, make bench-full in 25; ARGS="--list"'
 	@echo 'make bench-test     test that known differences are measured as what they are'
 	@echo 'make bench-idle     hold idle clients: 20,000, or a million in qemu with ARGS=--emulate'
+	@echo 'make bench-crowds   measure a steady client beside crowds of others, in 6 minutes'
 	@echo 'make bench-tools    build the load generator and the servers to compare with'
 	@echo 'make coverage   print which lines and branches the tests do not reach'
 	@echo 'make install    to PREFIX=$(PREFIX), under DESTDIR=; make uninstall'

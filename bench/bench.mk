@@ -37,6 +37,13 @@ bench-idle:
 	@$(MAKE) --no-print-directory $(BUILD)/rollcall $(BUILD)/rollcall-load $(BUILD)/epoll-bare
 	@exec bench/idle --build $(BUILD) $(ARGS)
 
+# A steady client beside crowds of others.
+bench-crowds:
+	@tests/install-packages build
+	@tests/install-packages crowds || :
+	@$(MAKE) --no-print-directory all bench-tools
+	@exec bench/crowds --build $(BUILD) $(ARGS)
+
 # The benchmark's own programs, which know nothing of the library.
 $(BUILD)/rollcall-load: $(LOAD_OBJECTS) $(BENCH_LIB_OBJECTS)
 	$(call say,LINK,$@)$(LINK) -o $@ $^ -lm
@@ -67,4 +74,4 @@ $(BUILD)/peer-go: bench/peers/go/main.go
 $(BUILD)/bench/%.o: private INCLUDES = -Ibench
 $(BUILD)/bench/epoll-rollcall/%.o: private INCLUDES = -Iinclude -Isrc -Ibench
 
-.PHONY: bench bench-full bench-idle bench-test bench-tools
+.PHONY: bench bench-crowds bench-full bench-idle bench-test bench-tools

@@ -21,7 +21,13 @@ class Load(Child):
 
     def slice(self, ms):
         """Runs for so long; returns what has come of it."""
+        self.begin_slice(ms)
+        return self.end_slice(ms)
+
+    def begin_slice(self, ms):
         self.write_line(f"slice {ms}")
+
+    def end_slice(self, ms):
         return self.read_json(ms / 1000 + SLICE_LIMIT_S)
 
     def close(self):

@@ -17,7 +17,8 @@ CLONE_NEWNET = 0x40000000
 SIOCGIFFLAGS = 0x8913
 SIOCSIFFLAGS = 0x8914
 IFF_UP = 1
-CONGESTION_CONTROL = pathlib.Path("/proc/sys/net/ipv4/tcp_congestion_control")
+IPV4 = pathlib.Path("/proc/sys/net/ipv4")
+CONGESTION_CONTROL = IPV4 / "tcp_congestion_control"
 
 
 def enter():
@@ -36,3 +37,10 @@ def enter():
 
 def congestion_control():
     return CONGESTION_CONTROL.read_text().strip()
+
+
+def bound_sockets(send_bytes_max, receive_bytes_max):
+    """Bounds what the kernel holds for each TCP socket of the namespace."""
+    for name, most in ("tcp_wmem", send_bytes_max), ("tcp_rmem", receive_bytes_max):
+        least, begin, _ = map(int, (IPV4 / name).read_text().split())
+        (IPV4 / name).write_text(f"{least} {min(begin, most)} {most}")
