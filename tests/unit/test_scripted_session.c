@@ -287,6 +287,22 @@ static void not_evicted_in_flight(void **state)
 	assert_int_equal(stats_now().udp_dropped_full, 1);
 }
 
+/* An active client is not evicted either, if all others are closing. */
+static void active_beside_closing(void **state)
+{
+	(void)state;
+	options.udp_clients_max = 2;
+	serve(ADDRESS);
+	become_active("192.0.2.1", 2001);
+	is_answering = true;
+	come("192.0.2.2", 2002, "b");
+	assert_int_equal(rollcall_close(server, 1), 0);
+	turn();
+	come("192.0.2.3", 2003, "c");
+	expect("+1 1:b ");
+	assert_int_equal(stats_now().udp_dropped_full, 1);
+}
+
 /* One that is closing counts until it is gone, and its address is a stranger's meanwhile. */
 static void closing_counts(void **state)
 {
@@ -414,6 +430,7 @@ int main(void)
 		UDP_TEST(short_timeout),
 		UDP_TEST(evicted_in_order),
 		UDP_TEST(not_evicted_in_flight),
+		UDP_TEST(active_beside_closing),
 		UDP_TEST(closing_counts),
 		UDP_TEST(closed_when_connected),
 		UDP_TEST(clients_of_a_source),
