@@ -262,7 +262,7 @@ def test_buffers_within_the_limit(server, public_program):
     assert len(warnings) == 2
     for line, kind, setting in zip(warnings, ("receive", "send"), ("rmem_max", "wmem_max")):
         limit = int(pathlib.Path(f"/proc/sys/net/core/{setting}").read_text())
-        assert f"the {kind} buffer of UDP has {limit} bytes, not {asked}" in line
+        assert f"the UDP {kind} buffer has {limit} bytes instead of {asked}" in line
         assert f"net.core.{setting}" in line
     with datagrams(rollcall.udp) as sock:
         ask(sock, b"hello\n")
