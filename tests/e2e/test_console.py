@@ -15,7 +15,7 @@ import pytest
 from client import Background, ask, connect, datagrams, is_silent, receive_exactly
 from program import WAITING, Lines, is_slow, needs_bare_program, wait_until
 
-FLOOD = 5000 if is_slow() else 30000
+FLOOD = 8000 if is_slow() else 30000
 
 
 def stuck_pipe():
