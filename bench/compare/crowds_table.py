@@ -9,6 +9,7 @@ HEAD = ("crowd", "server", "p50 ms", "p99 ms", "max ms", "threads", "MiB", "ende
 FLOOD_P50_MAX_MS, FLOOD_P99_MAX_MS = 5, 20
 STOP_MAX_S = 6  # rollcall's default --drain-timeout, and one
 FAILED_TEXT_MAX = 160
+BUSY_MAX = 0.1
 
 
 def number(value, digits, scale=1):
@@ -66,6 +67,9 @@ def remarks(found):
     if delays:
         lines.append("The steady client itself sent late by up to "
                      f"{max(delays) / 1000:.2f} ms (p99).")
+    if found["machine"]["busy"] > BUSY_MAX:
+        lines.append(f"Others kept the cores busy ({found['machine']['busy']:.0%}) when it began: the "
+                     "waits are theirs too.")
     lines += [f"{title(one)}, {one['server']}: {one['failed'][:FAILED_TEXT_MAX]}."
               for one in found["figures"] if one["failed"]]
     lines += [f"Not measured: {name}: {reason}." for name, reason in found["skipped"].items()]

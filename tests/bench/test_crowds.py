@@ -120,8 +120,9 @@ def measured(crowd="flooders", server="rollcall reply", p50=1.0, **changes):
             "end_cpu_s": 0.02, **changes}
 
 
-def results(*rounds):
-    return {"figures": [crowds.summary([one]) for one in rounds],
+def results(*rounds, busy=0.01):
+    return {"machine": {"busy": busy},
+            "figures": [crowds.summary([one]) for one in rounds],
             "skipped": {"mass expiry, libuv": "no idle timeout"}}
 
 
@@ -157,6 +158,11 @@ def test_table():
     ({"end_seconds": None}, "MISSED (100 flooders, rollcall reply: >60 s)")])
 def test_goals(changes, expected):
     assert expected in crowds_table.terminal(results(measured(**changes)))
+
+
+def test_busy_machine_is_told():
+    assert "busy" not in crowds_table.terminal(results(measured()))
+    assert "busy (30%)" in crowds_table.terminal(results(measured(), busy=0.3))
 
 
 def test_markdown(tmp_path):
