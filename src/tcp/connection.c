@@ -72,7 +72,8 @@ void connection_abort(struct tcp *tcp, struct client *client, int reason, bool r
 {
 	if (client->state == CLIENT_CLOSING)
 		return;
-	if (reset)
+	/* A stream that ends before its output must not look complete. */
+	if (reset || client->tcp.queue.bytes > 0)
 		socket_reset_on_close(tcp->hub->ring, client->fd);
 	if (client->reason == 0)
 		client->reason = (int16_t)reason;

@@ -225,6 +225,33 @@ static void no_progress(void **state)
 	assert_ended(fd, -ETIMEDOUT);
 }
 
+/* A client that ends by an error of its receive is reset if some of its output is not sent. */
+static void failed_receive(void **state)
+{
+	int unsent, sent;
+
+	(void)state;
+	create_and_listen();
+	unsent = accept_client();
+	sent = accept_client();
+	assert_int_equal(rollcall_send(server, 0, many, 300), 0);
+	assert_int_equal(rollcall_send(server, 1, many, 300), 0);
+	turn();
+	complete(started(IORING_OP_SEND, sent), 300, 0);
+	complete(started(IORING_OP_RECV, sent), -EIO, 0);
+	turn();
+	assert_int_equal(kernel.resets, 0);
+	assert_ended(sent, -EIO);
+
+	complete(started(IORING_OP_RECV, unsent), -EIO, 0);
+	complete(started(IORING_OP_SEND, unsent), 100, 0);
+	turn();
+	assert_int_equal(kernel.resets, 1);
+	complete(started(IORING_OP_CLOSE, unsent), 0, 0);
+	turn();
+	assert_int_equal(disconnected_count, 2);
+}
+
 /* The time in which the process was stopped does not count, nor for one that came just after. */
 static void stopped_process(void **state)
 {
@@ -545,6 +572,7 @@ int main(void)
 		TEST(not_before_all_is_acknowledged),
 		TEST(closed_and_acknowledged),
 		TEST(no_progress),
+		TEST(failed_receive),
 		TEST(stopped_process),
 		TEST(no_send_timeout),
 		TEST(reset_while_it_is_looked_at),
