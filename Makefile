@@ -68,6 +68,10 @@ $(BUILD)/librollcall.so.$(VERSION): $(LIBRARY_OBJECTS) src/librollcall.map
 	$(call say,LINK,$@)$(LINK) -shared -Wl,-soname,$(SONAME) -o $@ $(LIBRARY_OBJECTS) \
 		-Wl,--version-script=src/librollcall.map $(LDLIBS)
 
+# For tests and the benchmark, which see every module and take what they do not define themselves.
+$(BUILD)/objects.a: $(LIBRARY_OBJECTS) $(filter-out %/main.o,$(PROGRAM_OBJECTS))
+	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $^
+
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	$(call say,CC,$<)mkdir -p $(@D) && $(COMPILE) -c -o $@ $<
 

@@ -76,10 +76,6 @@ image-test:
 format:
 	@$(CLANG_FORMAT) -i include/*.h $(wildcard src/*/*.[ch] tests/*/*.[ch] bench/*/*.[ch])
 
-# For tests and the benchmark, which see every module and take what they do not define themselves.
-$(BUILD)/objects.a: $(LIBRARY_OBJECTS) $(filter-out %/main.o,$(PROGRAM_OBJECTS))
-	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $^
-
 $(BUILD)/tests/lib.a: $(TEST_LIB_OBJECTS)
 	$(call say,AR,$@)mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
 
