@@ -655,8 +655,8 @@ ROLLCALL_EXPORT int rollcall_post(struct rollcall_server *server,
 
 /*
  * Calls expired() after `after_ms` milliseconds, and then every `every_ms` milliseconds unless that
- * is 0. *timer is for rollcall_timer_stop(), and is freed after the only or last call. -ENOMEM: no
- * memory.
+ * is 0. After a stall of the process it may run before received() of what arrived meanwhile. *timer
+ * is for rollcall_timer_stop(), and is freed after the only or last call. -ENOMEM: no memory.
  */
 ROLLCALL_EXPORT int rollcall_timer_start(
 	struct rollcall_server *server, struct rollcall_timer **timer, uint64_t after_ms,

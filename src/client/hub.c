@@ -56,6 +56,7 @@ destroy_table:
 void hub_destroy(struct hub *hub)
 {
 	queue_memory_destroy(&hub->memory);
+	timers_destroy(&hub->timeouts);
 	timers_destroy(&hub->timers);
 	memory_release(hub->flush, hub->table.capacity * sizeof(*hub->flush));
 	table_destroy(&hub->table);

@@ -58,7 +58,8 @@ struct hub {
 	struct table table;
 	struct buffers buffers[QUEUE_POOLS];
 	struct queue_memory memory;
-	struct timers timers;
+	struct timers timers;	/* run in the turn in which they are due */
+	struct timers timeouts; /* of silent clients: run once all waiting input is handled */
 
 	/*
 	 * Slots of the clients to flush: a ring buffer of the table's capacity. A client is in it

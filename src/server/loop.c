@@ -124,17 +124,19 @@ void server_flush(struct rollcall_server *server)
 
 static uint64_t wait_ns(const struct rollcall_server *server)
 {
-	const uint64_t deadline_ns = timers_next(&server->hub.timers);
+	const struct hub *hub = &server->hub;
+	const uint64_t deadline_ns =
+		min_u64(timers_next(&hub->timers), timers_next(&hub->timeouts));
 
 	if (server->unflushed || server->tcp.left_over.count > 0)
 		return 0;
 	if (deadline_ns == UINT64_MAX)
 		return UINT64_MAX;
-	return deadline_ns > server->hub.now_ns ? deadline_ns - server->hub.now_ns : 0;
+	return deadline_ns > hub->now_ns ? deadline_ns - hub->now_ns : 0;
 }
 
 /*
- * The number of turns for which due timers may wait for input. Each turn takes what
+ * The number of turns for which due timeouts may wait for input. Each turn takes what
  * RING_PASS_PIECES operations have ready, of which a client has at most two, or serves the same
  * number of clients that wait for a buffer. It also takes 32 datagrams of each UDP socket (Linux
  * 6.8), each of which occupies HOLD_DATAGRAM_BYTES or more of the SO_RCVBUF that was granted.
@@ -151,23 +153,23 @@ static uint64_t hold_turns_max(const struct rollcall_server *server)
 }
 
 /*
- * Runs the timers that are due, after all waiting input has been taken: after a stall of the
+ * Runs the timeouts that are due, after all waiting input has been taken: after a stall of the
  * process or a slow callback, what a client sent in time is handled before its timeout. All input
  * has been taken when a turn that did not sleep finds nothing; if every turn finds something,
- * timers run after hold_turns_max() turns.
+ * timeouts run after hold_turns_max() turns.
  */
-static void run_timers(struct rollcall_server *server, bool found_nothing)
+static void run_timeouts(struct rollcall_server *server, bool found_nothing)
 {
 	struct hub *hub = &server->hub;
 
-	if (timers_next(&hub->timers) > hub->now_ns) {
+	if (timers_next(&hub->timeouts) > hub->now_ns) {
 		server->held_turns = 0;
 		return;
 	}
 	if (!found_nothing && server->held_turns++ < hold_turns_max(server))
 		return;
 	server->held_turns = 0;
-	timers_run(&hub->timers, hub->now_ns);
+	timers_run(&hub->timeouts, hub->now_ns);
 }
 
 /* The turn was to begin at due_ns. */
@@ -196,7 +198,8 @@ int server_turn(struct rollcall_server *server, uint64_t wait_max_ns)
 		hub->stats.completions++;
 		dispatch(server, &cqe);
 	}
-	run_timers(server, flushed && error == -ETIME);
+	timers_run(&hub->timers, hub->now_ns);
+	run_timeouts(server, flushed && error == -ETIME);
 	return 0;
 }
 

@@ -48,7 +48,7 @@ struct rollcall_server {
 	struct timer drain_timer; /* ends the stage */
 	bool udp_ended;		  /* all datagrams that had arrived are answered */
 	bool unflushed;		  /* more is to be flushed: the next turn does not wait */
-	uint64_t held_turns;	  /* turns for which due timers have waited for input */
+	uint64_t held_turns;	  /* turns for which due timeouts have waited for input */
 };
 
 /* Whether the caller may use the server. false: another thread, or a forked process. */
@@ -61,8 +61,8 @@ static inline bool server_is_callers(const struct rollcall_server *server)
 void server_flush(struct rollcall_server *server);
 
 /*
- * One turn: waits, at most wait_max_ns, handles completions, and runs the timers that are due
- * unless input may still be waiting. Errors as of ring_submit_and_wait().
+ * One turn: waits, at most wait_max_ns, handles completions, and runs the timers that are due,
+ * timeouts only if no input may still be waiting. Errors as of ring_submit_and_wait().
  */
 int server_turn(struct rollcall_server *server, uint64_t wait_max_ns);
 

@@ -416,8 +416,8 @@ static void on_lingering_too_long(struct idle *idle, struct client *client)
 int connections_init(struct tcp *tcp, struct hub *hub)
 {
 	struct table *table = &hub->table;
-	struct timers *timers = &hub->timers;
-	int error = timers_reserve(timers);
+	struct timers *timeouts = &hub->timeouts;
+	int error = timers_reserve(&hub->timers);
 
 	if (error)
 		return error;
@@ -425,10 +425,10 @@ int connections_init(struct tcp *tcp, struct hub *hub)
 	client_list_init(&tcp->no_buffer, LIST_WAIT);
 	client_list_init(&tcp->no_memory, LIST_WAIT);
 	client_list_init(&tcp->left_over, LIST_WAIT);
-	error = idle_init(&tcp->idle, table, timers, hub->options.tcp_idle_timeout_ms, on_idle);
+	error = idle_init(&tcp->idle, table, timeouts, hub->options.tcp_idle_timeout_ms, on_idle);
 	if (error)
 		return error;
-	error = idle_init(&tcp->lingering, table, timers, TCP_LINGER_MS, on_lingering_too_long);
+	error = idle_init(&tcp->lingering, table, timeouts, TCP_LINGER_MS, on_lingering_too_long);
 	if (error)
 		return error;
 	error = delivery_init(&tcp->delivery, hub, on_delivery);

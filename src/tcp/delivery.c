@@ -40,7 +40,7 @@ static void set_timer(struct delivery *delivery)
 	struct hub *hub = delivery->hub;
 
 	if (delivery->list.count > 0)
-		timers_set(&hub->timers, &delivery->timer, hub->now_ns + delivery->interval_ns);
+		timers_set(&hub->timeouts, &delivery->timer, hub->now_ns + delivery->interval_ns);
 }
 
 /*
@@ -115,7 +115,7 @@ int delivery_init(struct delivery *delivery, struct hub *hub,
 		.ended = ended,
 	};
 	client_list_init(&delivery->list, LIST_IDLE);
-	return timers_reserve(&hub->timers);
+	return timers_reserve(&hub->timeouts);
 }
 
 void delivery_watch(struct delivery *delivery, struct client *client)

@@ -45,7 +45,7 @@ static void set_timer(struct liveness *liveness)
 	struct hub *hub = liveness->hub;
 	const unsigned silent_ms = is_full(hub) ? LIVENESS_SILENT_FULL_MS : LIVENESS_SILENT_MS;
 
-	timers_set(&hub->timers, &liveness->timer,
+	timers_set(&hub->timeouts, &liveness->timer,
 		   liveness->period_ns + (uint64_t)silent_ms * MS_NS);
 }
 
@@ -70,10 +70,10 @@ static void on_timer(struct timer *timer)
 		check(liveness, client);
 	}
 	if (silent->count > 0)
-		timers_set(&hub->timers, timer,
-			   hub->timers.now_ns + LIVENESS_STEP_MS * (uint64_t)MS_NS);
+		timers_set(&hub->timeouts, timer,
+			   hub->timeouts.now_ns + LIVENESS_STEP_MS * (uint64_t)MS_NS);
 	else
-		begin_period(liveness, hub->timers.now_ns);
+		begin_period(liveness, hub->timeouts.now_ns);
 }
 
 int liveness_init(struct liveness *liveness, struct hub *hub)
@@ -81,7 +81,7 @@ int liveness_init(struct liveness *liveness, struct hub *hub)
 	*liveness = (struct liveness){ .hub = hub, .timer = { .expired = on_timer } };
 	client_list_init(&liveness->lists[0], LIST_WAIT);
 	client_list_init(&liveness->lists[1], LIST_WAIT);
-	return timers_reserve(&hub->timers);
+	return timers_reserve(&hub->timeouts);
 }
 
 static void note(struct liveness *liveness, struct client *client)
@@ -137,5 +137,5 @@ void liveness_hurry(struct liveness *liveness)
 	const uint64_t due_ns = liveness->period_ns + (uint64_t)LIVENESS_SILENT_FULL_MS * MS_NS;
 
 	if (liveness->timer.position > 0 && liveness->timer.deadline_ns > due_ns)
-		timers_set(&liveness->hub->timers, &liveness->timer, due_ns);
+		timers_set(&liveness->hub->timeouts, &liveness->timer, due_ns);
 }

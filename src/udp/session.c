@@ -56,13 +56,13 @@ static int init_idle(struct sessions *sessions)
 {
 	struct hub *hub = sessions->hub;
 	const uint64_t timeout_ms = hub->options.udp_idle_timeout_ms;
-	int error = idle_init(&sessions->new_clients, &hub->table, &hub->timers,
+	int error = idle_init(&sessions->new_clients, &hub->table, &hub->timeouts,
 			      new_timeout_ms(sessions, true), on_new_idle);
 
 	if (error)
 		return error;
 	set_new_timeout(sessions);
-	return idle_init(&sessions->active_clients, &hub->table, &hub->timers, timeout_ms,
+	return idle_init(&sessions->active_clients, &hub->table, &hub->timeouts, timeout_ms,
 			 on_active_idle);
 }
 

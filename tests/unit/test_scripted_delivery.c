@@ -339,7 +339,7 @@ static void no_looks_without_output(void **state)
 	send_all(fd, 3);
 	pass_slowly(10000, 0);
 	assert_int_equal(kernel.delivery_looks, 0);
-	assert_int_equal(timers_next(&server->hub.timers), UINT64_MAX);
+	assert_int_equal(timers_next(&server->hub.timeouts), UINT64_MAX);
 }
 
 /* ---- The drain ---- */
@@ -520,7 +520,7 @@ static void input_before_timeout(void **state)
 	assert_int_equal(kernel.shutdowns, 2);
 }
 
-/* But a client that never stops sending does not put off timers without end. */
+/* But a client that never stops sending does not put off timeouts without end. */
 static void timeout_on_a_busy_server(void **state)
 {
 	unsigned turns = 0;
@@ -537,6 +537,32 @@ static void timeout_on_a_busy_server(void **state)
 		assert_in_range(turns, 0, 1000);
 	}
 	assert_in_range(turns, 100, 1000);
+}
+
+static void expired(struct rollcall_server *of, void *context)
+{
+	(void)of;
+	++*(unsigned *)context;
+}
+
+/* The services' timers, and with them the watchdog, do not wait for input. */
+static void timer_on_a_busy_server(void **state)
+{
+	struct rollcall_timer *timer;
+	unsigned calls = 0;
+	int other;
+
+	(void)state;
+	create_and_listen();
+	other = accept_client();
+	assert_int_equal(rollcall_timer_start(server, &timer, 10, 10, expired, &calls), 0);
+	for (unsigned turns = 1; turns <= 20; turns++) {
+		kernel.now_ns += 10 * MILLISECOND_NS;
+		receive(other, "m\n", 2);
+		send_all(other, 2);
+		assert_int_equal(calls, turns);
+	}
+	assert_int_equal(rollcall_timer_stop(server, timer), 0);
 }
 
 /* Nor the send timeout: that its looks wait for input is no pause of the process. */
@@ -586,6 +612,7 @@ int main(void)
 		TEST(output_in_the_drain),
 		TEST(input_before_timeout),
 		TEST(timeout_on_a_busy_server),
+		TEST(timer_on_a_busy_server),
 		TEST(no_progress_on_a_busy_server),
 	};
 

@@ -192,7 +192,7 @@ static void silent_from_the_start(void **state)
 	assert_starts_again(fd);
 	assert_ends(fd, -ECONNRESET);
 	pass_silence();
-	assert_int_equal(timers_next(&server->hub.timers), UINT64_MAX);
+	assert_int_equal(timers_next(&server->hub.timeouts), UINT64_MAX);
 	assert_int_equal(checks(), 2);
 	started(IORING_OP_RECV, other);
 }
@@ -219,7 +219,7 @@ static void many_silent(void **state)
 	}
 	assert_int_equal(turns, 10);
 	turn();
-	assert_int_equal(timers_next(&server->hub.timers), UINT64_MAX);
+	assert_int_equal(timers_next(&server->hub.timeouts), UINT64_MAX);
 }
 
 /* Where a client may wait for the place, it is free soon; also where data comes all the time. */

@@ -208,10 +208,10 @@ static void destroy_posts(void)
 	posts_destroy(&parts.posts, &parts, NULL);
 }
 
-/* Calls init() with space for `left` more timers, and without memory for another one. */
-static int init_with_timers_left(int (*init)(void), void (*destroy)(void), size_t left)
+/* Calls init() with space for `left` more of these timers, and without memory for another one. */
+static int init_with_timers_left(struct timers *timers, int (*init)(void), void (*destroy)(void),
+				 size_t left)
 {
-	struct timers *timers = &parts.hub.timers;
 	int error;
 
 	parts = (struct rollcall_server){ .hub.options = options };
@@ -223,27 +223,31 @@ static int init_with_timers_left(int (*init)(void), void (*destroy)(void), size_
 	assert_int_equal(failing, 0);
 	if (!error)
 		destroy();
-	timers_destroy(timers);
+	timers_destroy(&parts.hub.timers);
+	timers_destroy(&parts.hub.timeouts);
 	return error;
 }
 
 static void rooms_for_timers(void **state)
 {
 	static const struct {
+		struct timers *of;
 		int (*init)(void);
 		void (*destroy)(void);
-		size_t timers;
+		size_t count;
 	} all[] = {
-		{ init_drain, destroy_none, 1 },
-		{ init_tcp, destroy_tcp, 4 },
-		{ init_udp, destroy_udp, 1 },
-		{ init_posts, destroy_posts, 1 },
+		{ &parts.hub.timers, init_drain, destroy_none, 1 },
+		{ &parts.hub.timers, init_tcp, destroy_tcp, 1 },
+		{ &parts.hub.timeouts, init_tcp, destroy_tcp, 4 },
+		{ &parts.hub.timeouts, init_udp, destroy_udp, 1 },
+		{ &parts.hub.timers, init_posts, destroy_posts, 1 },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(all); i++)
-		for (size_t left = 0; left < all[i].timers; left++)
-			assert_int_equal(init_with_timers_left(all[i].init, all[i].destroy, left),
+		for (size_t left = 0; left < all[i].count; left++)
+			assert_int_equal(init_with_timers_left(all[i].of, all[i].init,
+							       all[i].destroy, left),
 					 -ENOMEM);
 }
 
@@ -271,9 +275,9 @@ static void tables_of_udp(void **state)
 	(void)state;
 	parts = (struct rollcall_server){ .hub.options = options };
 	parts.hub.options.udp_rate = 10;
-	assert_int_equal(timers_reserve(&parts.hub.timers), 0);
+	assert_int_equal(timers_reserve(&parts.hub.timeouts), 0);
 	for (nth = 1; error; nth++) {
-		parts.hub.timers.reserved = 0;
+		parts.hub.timeouts.reserved = 0;
 		failing = nth;
 		error = init_udp();
 		assert_int_equal(error, failing ? 0 : -ENOMEM);
@@ -282,7 +286,7 @@ static void tables_of_udp(void **state)
 	assert_int_equal(nth - 1, 1 + 6);
 	failing = 0;
 	destroy_udp();
-	timers_destroy(&parts.hub.timers);
+	timers_destroy(&parts.hub.timeouts);
 }
 
 /* ---- Clients ---- */
