@@ -180,7 +180,7 @@ struct rollcall_service {
 	 *	-ECONNABORTED	rollcall_abort()
 	 *	-ECONNRESET	TCP: the client reset the connection; also -EPIPE
 	 *	-ETIMEDOUT	TCP: the client vanished (no answer to keepalive probes, or to
-	 *			retransmissions, net.ipv4.tcp_retries2), or it acknowledged no
+	 *			retransmissions, net.ipv4.tcp_retries2), or it took too little
 	 *			output for send_timeout_ms
 	 *	-ETIME		the idle timeout expired
 	 *	-EMSGSIZE	its message was too long
@@ -298,7 +298,8 @@ struct rollcall_options {
 
 	/*
 	 * Idle timeout of a TCP client in milliseconds; 0 (default): none. Acknowledgements of the
-	 * client count as activity, not only data. May fire up to 1/16 late, or twice that if the
+	 * client count as activity, not only data, except less than 1 KiB/s of output that does not
+	 * fit into the socket. May fire up to 1/16 late, or twice that if the
 	 * client had output to acknowledge. At most 2^31 - 1, as the timeouts below.
 	 */
 	uint64_t tcp_idle_timeout_ms;
@@ -312,10 +313,12 @@ struct rollcall_options {
 
 	/*
 	 * Send timeout of a TCP client in milliseconds; 120,000 by default, 0: none. Resets a
-	 * client that acknowledges nothing for this long while its output does not fit into the
-	 * socket, or while it is being closed and has not acknowledged everything: it does not
-	 * read, or is gone. May fire up to 1/8 late. Output that fits into the socket of an open
-	 * client is not watched, unless it has an idle timeout.
+	 * client that for this long acknowledges less than 1 KiB/s while its output does not fit
+	 * into the socket, or nothing while it is being closed: it does not read, or is gone. May
+	 * fire up to 1/8 late. At most 5 s while less than an eighth of the places of
+	 * tcp_clients_max, or less than a quarter of memory_bytes_max, is free. With 0, a client
+	 * that is being closed has the time of the idle timeout, if any. Output that fits into the
+	 * socket of an open client is not watched, unless it has an idle timeout.
 	 */
 	uint64_t send_timeout_ms;
 

@@ -138,6 +138,19 @@ bool hub_is_memory_scarce(const struct hub *hub)
 	return queue_memory_used(&hub->memory) > limit - limit / 4;
 }
 
+bool hub_is_short(const struct hub *hub)
+{
+	const uint32_t places = hub->options.tcp_clients_max;
+
+	return table_count(&hub->table, ROLLCALL_TCP) >= places - places / 8 ||
+	       hub_is_memory_scarce(hub);
+}
+
+uint64_t hub_timeout_ms(const struct hub *hub, uint64_t timeout_ms)
+{
+	return hub_is_short(hub) ? min_u64(timeout_ms, HUB_SHORT_TIMEOUT_MS) : timeout_ms;
+}
+
 void hub_connected(struct hub *hub, struct client *client)
 {
 	const struct origin *origin = client->origin;

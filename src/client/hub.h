@@ -45,6 +45,9 @@ struct message {
  */
 #define HUB_STALL_MS 250
 
+/* Timeouts of TCP clients are at most this while places or memory are short. */
+#define HUB_SHORT_TIMEOUT_MS 5000
+
 /* Buffer groups; also the indices of the pools in struct queue_memory. */
 enum { BUFFERS_TCP, BUFFERS_UDP };
 
@@ -110,6 +113,15 @@ size_t hub_memory_bytes(const struct hub *hub);
  * block, so that clients that do read are still served.
  */
 bool hub_is_memory_scarce(const struct hub *hub);
+
+/*
+ * Whether memory is scarce, or less than an eighth of the places for TCP clients is free. Then
+ * clients that do not get on have to give way to others.
+ */
+bool hub_is_short(const struct hub *hub);
+
+/* A timeout as it applies now: shorter while places or memory are short. 0: none, unchanged. */
+uint64_t hub_timeout_ms(const struct hub *hub, uint64_t timeout_ms);
 
 /*
  * Call the service's callbacks of these names, if it has them. hub_received() also counts;

@@ -73,7 +73,7 @@ const struct option_row option_rows[] = {
 	{ "udp-idle-timeout", 0, OPTION_SECONDS, "SECONDS", "idle timeout of UDP clients",
 	  FIELD(library.udp_idle_timeout_ms), RANGE(1, TIMEOUT_MS_MAX) },
 	{ "send-timeout", 0, OPTION_SECONDS, "SECONDS",
-	  "reset TCP clients that take no output for this long; 0: never",
+	  "reset TCP clients that take less than 1 KiB/s of queued output for this long; 0: never",
 	  FIELD(library.send_timeout_ms), RANGE(0, TIMEOUT_MS_MAX) },
 	{ "keepalive", 0, OPTION_SECONDS, "SECONDS",
 	  "idle time before keepalive probes, rounded up to whole seconds; 0: no probes",

@@ -3,17 +3,28 @@
 
 #include <errno.h>
 
+/* Whether the client gets on: it has acknowledged enough since client->active_ms. */
+static bool gets_on(const struct client *client, uint32_t acked, uint32_t passed_ms)
+{
+	const uint32_t bytes = acked - client->acked;
+
+	if (bytes == 0 || client->tcp.queue.bytes == 0)
+		return bytes > 0;
+	return (uint64_t)bytes * 1000 >= (uint64_t)passed_ms * DELIVERY_RATE;
+}
+
 int delivery_check(struct delivery *delivery, struct client *client)
 {
+	const uint32_t now_ms = client_ms(delivery->hub->now_ns);
 	struct socket_delivery found;
 	int error = socket_delivery(delivery->hub->ring, client->fd, &found);
 
 	if (error)
 		return error;
 	/* With nothing pending, it is not the peer that makes no progress. */
-	if (found.acked != client->acked || !found.is_pending) {
+	if (!found.is_pending || gets_on(client, found.acked, now_ms - client->active_ms)) {
 		client->acked = found.acked;
-		client->active_ms = client_ms(delivery->hub->now_ns);
+		client->active_ms = now_ms;
 	}
 	return found.is_pending || client->tcp.queue.bytes > 0 ? -EAGAIN : 0;
 }
@@ -21,13 +32,17 @@ int delivery_check(struct delivery *delivery, struct client *client)
 /* The result for a watched client, as for ended(); -EAGAIN: keep watching. */
 static int poll_client(struct delivery *delivery, struct client *client)
 {
-	const struct rollcall_options *options = &delivery->hub->options;
-	const uint64_t send_ms = options->send_timeout_ms, idle_ms = options->tcp_idle_timeout_ms;
+	const struct hub *hub = delivery->hub;
+	const uint64_t idle_ms = hub->options.tcp_idle_timeout_ms;
+	uint64_t send_ms = hub_timeout_ms(hub, hub->options.send_timeout_ms);
 	int result = delivery_check(delivery, client);
-	uint32_t passed_ms = client_ms(delivery->hub->now_ns) - client->active_ms;
+	uint32_t passed_ms = client_ms(hub->now_ns) - client->active_ms;
 
 	if (result != -EAGAIN)
 		return result;
+	/* Without a send timeout, a client that is being closed has the time of an idle one. */
+	if (send_ms == 0 && client->state != CLIENT_OPEN)
+		send_ms = idle_ms;
 	if (send_ms > 0 && passed_ms >= send_ms)
 		return -ETIMEDOUT;
 	if (client->state == CLIENT_OPEN && idle_ms > 0 && passed_ms >= idle_ms)
@@ -37,10 +52,25 @@ static int poll_client(struct delivery *delivery, struct client *client)
 
 static void set_timer(struct delivery *delivery)
 {
+	const uint32_t count = delivery->list.count, most = 4 * DELIVERY_CLIENTS_MAX;
 	struct hub *hub = delivery->hub;
+	uint64_t interval_ns = delivery->interval_ns;
 
-	if (delivery->list.count > 0)
-		timers_set(&hub->timeouts, &delivery->timer, hub->now_ns + delivery->interval_ns);
+	if (count == 0)
+		return;
+	if (count > most)
+		interval_ns = interval_ns * most / count;
+	timers_set(&hub->timeouts, &delivery->timer, hub->now_ns + interval_ns);
+}
+
+/* How many clients one poll checks. */
+static uint32_t poll_count(const struct delivery *delivery)
+{
+	const uint32_t count = delivery->list.count;
+
+	if (count / 4 < DELIVERY_CLIENTS_MIN)
+		return count < DELIVERY_CLIENTS_MIN ? count : DELIVERY_CLIENTS_MIN;
+	return count / 4 < DELIVERY_CLIENTS_MAX ? count / 4 : DELIVERY_CLIENTS_MAX;
 }
 
 /*
@@ -63,15 +93,12 @@ static void on_timer(struct timer *timer)
 	struct delivery *delivery = container_of(timer, struct delivery, timer);
 	struct table *table = &delivery->hub->table;
 	const uint64_t stalled_ns = delivery->hub->stalled_ns - delivery->stalled_ns;
-	uint32_t count = delivery->list.count / 4;
+	uint32_t count = poll_count(delivery);
 	bool changed = false;
 
 	if (stalled_ns > 0)
 		make_up_for(delivery, stalled_ns);
 	delivery->stalled_ns = delivery->hub->stalled_ns;
-
-	if (count < DELIVERY_CLIENTS_MIN)
-		count = (uint32_t)min_size(delivery->list.count, DELIVERY_CLIENTS_MIN);
 	while (count-- > 0) {
 		struct client *client = client_list_first(table, &delivery->list);
 		const uint32_t acked = client->acked;

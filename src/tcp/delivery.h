@@ -20,8 +20,18 @@
 #define DELIVERY_POLL_MS_MIN 50
 #define DELIVERY_POLL_MS_MAX 1000
 
-/* Clients checked per poll, in turn: this many, or a quarter of all if that is more. */
+/*
+ * Clients checked per poll, in turn: a quarter of all within these limits. With more than four
+ * times the maximum the interval is shorter in proportion, so that each client has its turn.
+ */
 #define DELIVERY_CLIENTS_MIN 64
+#define DELIVERY_CLIENTS_MAX 1024
+
+/*
+ * While output waits for space in the socket, a client gets on only if it acknowledges this many
+ * bytes a second or more: one that takes a byte now and then does not keep its queue.
+ */
+#define DELIVERY_RATE 1024
 
 struct delivery {
 	struct hub *hub;

@@ -211,7 +211,7 @@ static void no_progress(void **state)
 	turn();
 	kernel.delivery = (struct socket_delivery){ .acked = 1, .is_pending = true };
 	send_all(fd, 100);
-	pass_slowly(30000, 1);
+	pass_slowly(30000, 2);
 	pass_slowly(9900, 0);
 	assert_int_equal(kernel.resets, 0);
 	pass_slowly(1500, 0);
@@ -223,6 +223,45 @@ static void no_progress(void **state)
 	complete(started(IORING_OP_ASYNC_CANCEL, -1), 0, 0);
 	turn();
 	assert_ended(fd, -ETIMEDOUT);
+}
+
+/* A client that takes less than 1 KiB/s of what is queued does not get on. */
+static void little_progress(void **state)
+{
+	int fd;
+
+	(void)state;
+	create_and_listen();
+	fd = accept_client();
+	assert_int_equal(rollcall_send(server, 0, many, QUEUE_BYTES), 0);
+	turn();
+	kernel.delivery = (struct socket_delivery){ .acked = 1, .is_pending = true };
+	send_all(fd, 100);
+	pass_slowly(9900, 1);
+	assert_int_equal(kernel.resets, 0);
+	pass_slowly(1500, 1);
+	assert_int_equal(kernel.resets, 1);
+}
+
+/* While places are short, a client that does not get on has a few seconds. */
+static void no_progress_while_places_are_short(void **state)
+{
+	int fd;
+
+	(void)state;
+	options.send_timeout_ms = 60000;
+	options.tcp_clients_max = 2;
+	create_and_listen();
+	fd = accept_client();
+	assert_int_equal(rollcall_send(server, 0, many, QUEUE_BYTES), 0);
+	turn();
+	kernel.delivery = (struct socket_delivery){ .acked = 1, .is_pending = true };
+	send_all(fd, 100);
+	pass_slowly(7000, 0);
+	assert_int_equal(kernel.resets, 0);
+	accept_client();
+	pass_slowly(1100, 0);
+	assert_int_equal(kernel.resets, 1);
 }
 
 /* A client that ends by an error of its receive is reset if some of its output is not sent. */
@@ -293,6 +332,25 @@ static void no_send_timeout(void **state)
 	kernel.delivery.is_pending = false;
 	pass_slowly(2000, 0);
 	assert_ended(fd, 0);
+}
+
+/* But a client that is being closed has no more time than an idle one. */
+static void no_send_timeout_but_idle(void **state)
+{
+	int fd;
+
+	(void)state;
+	options.send_timeout_ms = 0;
+	options.tcp_idle_timeout_ms = 10000;
+	create_and_listen();
+	fd = accept_client();
+	kernel.delivery = (struct socket_delivery){ .acked = 1, .is_pending = true };
+	half_close(fd);
+	pass_slowly(9900, 0);
+	assert_int_equal(kernel.resets, 0);
+	pass_slowly(1500, 0);
+	assert_int_equal(kernel.resets, 1);
+	assert_ended(fd, -ETIMEDOUT);
 }
 
 /* A connection whose reset nothing has told of: the look finds it. */
@@ -598,9 +656,12 @@ int main(void)
 		TEST(not_before_all_is_acknowledged),
 		TEST(closed_and_acknowledged),
 		TEST(no_progress),
+		TEST(little_progress),
+		TEST(no_progress_while_places_are_short),
 		TEST(failed_receive),
 		TEST(stopped_process),
 		TEST(no_send_timeout),
+		TEST(no_send_timeout_but_idle),
 		TEST(reset_while_it_is_looked_at),
 		TEST(not_idle_while_it_takes_output),
 		TEST(no_looks_without_output),
