@@ -183,6 +183,7 @@ struct rollcall_service {
 	 *			retransmissions, net.ipv4.tcp_retries2), or it took too little
 	 *			output for send_timeout_ms
 	 *	-ETIME		the idle timeout expired
+	 *	-ENODATA	TCP: its message did not end within message_timeout_ms
 	 *	-EMSGSIZE	its message was too long
 	 *	-ENOBUFS	no memory left for its input or output
 	 *	-ENOSPC		UDP: evicted to admit another client (see udp_clients_max)
@@ -310,6 +311,16 @@ struct rollcall_options {
 	 * quarters of the places are in use.
 	 */
 	uint64_t udp_idle_timeout_ms;
+
+	/*
+	 * Message timeout of a TCP client in milliseconds; 120,000 by default, 0: none. The longest
+	 * time from the first byte of a line, or of a message with a length, to its last: without
+	 * it a client could keep an unfinished message without end. The client is closed when what
+	 * was queued for it is delivered. At most 5 s while places or memory are short (see
+	 * send_timeout_ms). Time in which the server does not receive from the client does not
+	 * count.
+	 */
+	uint64_t message_timeout_ms;
 
 	/*
 	 * Send timeout of a TCP client in milliseconds; 120,000 by default, 0: none. Resets a
@@ -748,7 +759,8 @@ struct rollcall_stats {
 	uint64_t sequence_late;
 	uint64_t sequence_restarts;
 
-	uint64_t tcp_resets_found; /* TCP resets that io_uring had not reported */
+	uint64_t tcp_resets_found;     /* TCP resets that io_uring had not reported */
+	uint64_t tcp_message_timeouts; /* clients ended: message_timeout_ms */
 };
 
 /*

@@ -30,6 +30,8 @@ const char *rollcall_reason_text(int reason)
 		return "timed out: no acknowledgement from the client";
 	case -ETIME:
 		return "idle timeout";
+	case -ENODATA:
+		return "message timeout";
 	case -EMSGSIZE:
 		return "message too long";
 	case -ENOBUFS:

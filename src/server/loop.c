@@ -7,6 +7,7 @@
 #include "ring/op.h"
 #include "server/server.h"
 #include "tcp/connection.h"
+#include "tcp/shortage.h"
 #include "tcp/wait.h"
 #include "udp/incoming.h"
 
@@ -198,6 +199,7 @@ int server_turn(struct rollcall_server *server, uint64_t wait_max_ns)
 		hub->stats.completions++;
 		dispatch(server, &cqe);
 	}
+	shortage_check(&server->tcp);
 	timers_run(&hub->timers, hub->now_ns);
 	run_timeouts(server, flushed && error == -ETIME);
 	return 0;

@@ -142,6 +142,26 @@ static void delivered(struct tcp *tcp, struct client *client, int result)
 	}
 }
 
+/* A message has not ended in time. It is not the client's fault while nothing is received. */
+static void on_unfinished(struct unfinished_list *list, struct client *client)
+{
+	struct tcp *tcp = container_of(list, struct tcp, unfinished);
+	struct hub *hub = tcp->hub;
+
+	if (client->state == CLIENT_OPEN && !client_is_receiving(client)) {
+		input_extend(tcp, client);
+		return;
+	}
+	input_clear(tcp, client);
+	if (client->state != CLIENT_OPEN)
+		return;
+	hub->stats.tcp_message_timeouts++;
+	log_write(&hub->log, ROLLCALL_LOG_WARNING,
+		  "client %llu ended: its message has not ended in time (message timeout)",
+		  (unsigned long long)client->id);
+	connection_close(tcp, client, -ENODATA);
+}
+
 /* Whether a message may be on its way: the client has begun one, or has just connected. */
 static bool has_grace(const struct tcp *tcp, const struct client *client)
 {
@@ -435,6 +455,9 @@ int connections_init(struct tcp *tcp, struct hub *hub)
 	if (error)
 		return error;
 	error = liveness_init(&tcp->liveness, hub);
+	if (error)
+		return error;
+	error = unfinished_init(&tcp->unfinished, hub, on_unfinished);
 	if (error)
 		return error;
 	return slab_init(&tcp->gathers, sizeof(struct gather), GATHERS);

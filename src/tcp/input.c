@@ -62,9 +62,18 @@ static int hold_message(struct tcp *tcp, struct client *client, const void *data
 		input->message = message;
 		input->message_capacity = capacity;
 	}
+	if (input->message_bytes == 0)
+		unfinished_begin(&tcp->unfinished, &input->unfinished, client);
 	memcpy(input->message + input->message_bytes, data, bytes);
 	input->message_bytes = total;
 	return 0;
+}
+
+static void end_message(struct tcp *tcp, struct tcp_input *input)
+{
+	if (input->message_bytes > 0)
+		unfinished_end(&tcp->unfinished, &input->unfinished);
+	input->message_bytes = 0;
 }
 
 static void deliver(struct tcp *tcp, struct client *client, const uint8_t *data, size_t bytes)
@@ -106,7 +115,7 @@ static ssize_t take_one(struct tcp *tcp, struct client *client, const uint8_t *d
 	if (whole) {
 		input = client->tcp.input;
 		deliver(tcp, client, input->message, input->message_bytes);
-		input->message_bytes = 0;
+		end_message(tcp, input);
 	}
 	return taken;
 }
@@ -194,7 +203,7 @@ void input_end(struct tcp *tcp, struct client *client)
 		return;
 	if (client->origin->service.framing == ROLLCALL_FRAMING_LINES)
 		deliver(tcp, client, input->message, input->message_bytes);
-	input->message_bytes = 0;
+	end_message(tcp, input);
 	release_if_empty(tcp, client);
 }
 
@@ -208,11 +217,19 @@ bool input_is_begun(const struct client *client)
 	return client->tcp.input && client->tcp.input->message_bytes > 0;
 }
 
+void input_extend(struct tcp *tcp, struct client *client)
+{
+	struct unfinished *message = &client->tcp.input->unfinished;
+
+	unfinished_end(&tcp->unfinished, message);
+	unfinished_begin(&tcp->unfinished, message, client);
+}
+
 void input_clear(struct tcp *tcp, struct client *client)
 {
 	if (!client->tcp.input)
 		return;
 	queue_clear(&tcp->hub->memory, &client->tcp.input->backlog);
-	client->tcp.input->message_bytes = 0;
+	end_message(tcp, client->tcp.input);
 	release_if_empty(tcp, client);
 }

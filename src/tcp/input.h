@@ -14,6 +14,7 @@ struct tcp_input {
 	struct queue backlog; /* not parsed yet */
 	uint8_t *message;     /* not complete yet */
 	size_t message_bytes, message_capacity;
+	struct unfinished unfinished; /* listed while message_bytes > 0 */
 };
 
 /*
@@ -35,6 +36,9 @@ bool input_is_held(const struct client *client);
 
 /* Whether an unfinished message is held. */
 bool input_is_begun(const struct client *client);
+
+/* The unfinished message gets as much time again. */
+void input_extend(struct tcp *tcp, struct client *client);
 
 /* Drops all that is kept. */
 void input_clear(struct tcp *tcp, struct client *client);

@@ -9,6 +9,7 @@
 #include "client/idle.h"
 #include "tcp/delivery.h"
 #include "tcp/liveness.h"
+#include "tcp/unfinished.h"
 
 /* The iovecs of one send while it is in flight. */
 #define GATHER_PIECES 64
@@ -64,6 +65,8 @@ struct tcp {
 	struct idle lingering;	  /* all output is acknowledged; the peer has to close its side */
 	struct delivery delivery; /* the peer has to acknowledge output */
 	struct liveness liveness;
+	struct unfinished_list unfinished; /* messages */
+	bool was_short;			   /* places or memory, in the last turn */
 	uint64_t closes;    /* sockets closed; each frees a descriptor and some memory */
 	uint64_t turn;	    /* the last turn in which something was received */
 	size_t turn_bytes;  /* received in that turn */

@@ -71,6 +71,7 @@ def as_user(program, number):
     (["--idle-timeout", "soon"], ["'soon'", "--idle-timeout"]),
     (["--idle-timeout", "1.2.3"], ["'1.2.3'"]),
     (["--udp-idle-timeout", "0"], ["'0'"]),
+    (["--message-timeout", "1e3"], ["'1e3'", "--message-timeout"]),
     (["--send-timeout", "-1"], ["'-1'", "--send-timeout"]),
     (["--keepalive", "0.0005"], ["'0.0005'", "decimals"]),
     (["--drain-timeout", "nan"], ["'nan'"]),
@@ -427,7 +428,7 @@ def test_help_and_version(run, options):
     if "h" in options[0]:
         for option in ("tcp", "udp", "service", "framing", "line-bytes-max", "max-clients",
                        "udp-max-clients", "send-queue-bytes", "idle-timeout", "udp-idle-timeout",
-                       "send-timeout", "keepalive", "drain-timeout", "udp-low-ports", "quiet",
+                       "message-timeout", "send-timeout", "keepalive", "drain-timeout", "udp-low-ports", "quiet",
                        "verbose", "log-level", "check", "health", "help", "version"):
             assert "--" + option in done.stdout
     else:

@@ -46,6 +46,29 @@ def test_table_full(server):
         sock.close()
 
 
+def test_message_timeout(server):
+    """A client that begins a line and goes on byte by byte is closed when the message timeout has
+    passed, behind its answers, and the log says so. One whose lines end may take all the time
+    between them."""
+    rollcall = server("--message-timeout", "1", "--log-level", "debug")
+    with connect(rollcall.tcp) as patient, connect(rollcall.tcp) as slow:
+        ask(patient, b"first\n")
+        ask(slow, b"whole\n")
+        start = time.monotonic()
+        try:
+            while time.monotonic() - start < 10 and is_silent(slow, 0.1):
+                slow.sendall(b"x")
+        except OSError:
+            pass
+        assert 0.9 < time.monotonic() - start < 10
+        assert receive_to_end(slow) == b""
+        ask(patient, b"second\n")
+    (line,) = rollcall.wait_for_log("client 1 disconnected")
+    assert "message timeout" in line
+    (line,) = rollcall.wait_for_log("client 1 ended")
+    assert "its message has not ended in time" in line
+
+
 def test_one_slot(server):
     """With one slot a hundred clients are served one after the other, in any case all of
     them."""

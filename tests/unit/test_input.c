@@ -69,7 +69,8 @@ static int set_up_with(size_t memory_bytes)
 	trace_bytes = 0;
 	trace[0] = '\0';
 	pause_after = close_after = 0;
-	if (hub_init(&hub) || hub_open_ring(&hub, HUB_HALVINGS_MAX))
+	if (hub_init(&hub) || hub_open_ring(&hub, HUB_HALVINGS_MAX) ||
+	    unfinished_init(&tcp.unfinished, &hub, NULL))
 		return -1;
 	client = table_add(&hub.table, ROLLCALL_TCP);
 	client->origin = &origin;

@@ -77,6 +77,7 @@ static void defaults(void **state)
 	assert_int_equal(options.library.send_queue_bytes, 1048576);
 	assert_int_equal(options.library.tcp_idle_timeout_ms, 0);
 	assert_int_equal(options.library.udp_idle_timeout_ms, 120000);
+	assert_int_equal(options.library.message_timeout_ms, 120000);
 	assert_int_equal(options.library.send_timeout_ms, 120000);
 	assert_int_equal(options.library.keepalive_ms, 60000);
 	assert_int_equal(options.library.drain_timeout_ms, 5000);
@@ -92,7 +93,7 @@ static void every_option(void **state)
 			       "--framing length --line-bytes-max 8K --max-clients=7 "
 			       "--udp-max-clients 9 --send-queue-bytes 2M --idle-timeout 0.5 "
 			       "--udp-idle-timeout 1.25 --send-timeout 2.5 --keepalive 0 "
-			       "--drain-timeout 10 --spin=50 "
+			       "--message-timeout 30 --drain-timeout 10 --spin=50 "
 			       "--udp-max-clients-per-source 3 --udp-rate 500 "
 			       "--udp-sequence auto --udp-receive-buffer 4M "
 			       "--udp-send-buffer 1M --udp-low-ports -q --log-level debug"),
@@ -115,6 +116,7 @@ static void every_option(void **state)
 	assert_int_equal(options.library.send_queue_bytes, 2 << 20);
 	assert_int_equal(options.library.tcp_idle_timeout_ms, 500);
 	assert_int_equal(options.library.udp_idle_timeout_ms, 1250);
+	assert_int_equal(options.library.message_timeout_ms, 30000);
 	assert_int_equal(options.library.send_timeout_ms, 2500);
 	assert_int_equal(options.library.keepalive_ms, 0);
 	assert_int_equal(options.library.drain_timeout_ms, 10000);

@@ -21,6 +21,7 @@ static void named_reasons(void **state)
 		{ -EPIPE, "reset by the client" },
 		{ -ETIMEDOUT, "timed out: no acknowledgement from the client" },
 		{ -ETIME, "idle timeout" },
+		{ -ENODATA, "message timeout" },
 		{ -EMSGSIZE, "message too long" },
 		{ -ENOBUFS, "no memory for its data" },
 		{ -ESHUTDOWN, "the server is stopping" },

@@ -93,6 +93,7 @@ static void limits(void **state)
 		  sizeof(size_t) > 4 ? (uint64_t)1 << 40 : UINT32_MAX },
 		{ FIELD(tcp_idle_timeout_ms), 0, INT32_MAX },
 		{ FIELD(udp_idle_timeout_ms), 1, INT32_MAX },
+		{ FIELD(message_timeout_ms), 0, INT32_MAX },
 		{ FIELD(send_timeout_ms), 0, INT32_MAX },
 		{ FIELD(keepalive_ms), 0, 32767000 },
 		{ FIELD(drain_timeout_ms), 0, INT32_MAX },
