@@ -611,7 +611,9 @@ static void timer_on_a_busy_server(void **state)
 	int other;
 
 	(void)state;
+	options.tcp_idle_timeout_ms = 50;
 	create_and_listen();
+	accept_client();
 	other = accept_client();
 	assert_int_equal(rollcall_timer_start(server, &timer, 10, 10, expired, &calls), 0);
 	for (unsigned turns = 1; turns <= 20; turns++) {
@@ -620,6 +622,7 @@ static void timer_on_a_busy_server(void **state)
 		send_all(other, 2);
 		assert_int_equal(calls, turns);
 	}
+	assert_true(server->held_turns > 0);
 	assert_int_equal(rollcall_timer_stop(server, timer), 0);
 }
 
