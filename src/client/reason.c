@@ -37,7 +37,7 @@ const char *rollcall_reason_text(int reason)
 	case -ENOBUFS:
 		return "no memory for its data";
 	case -ENOSPC:
-		return "evicted to admit another client";
+		return "others needed its place or memory";
 	case -ESHUTDOWN:
 		return "the server is stopping";
 	default:

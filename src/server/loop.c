@@ -199,8 +199,8 @@ int server_turn(struct rollcall_server *server, uint64_t wait_max_ns)
 		hub->stats.completions++;
 		dispatch(server, &cqe);
 	}
-	shortage_check(&server->tcp);
 	timers_run(&hub->timers, hub->now_ns);
+	shortage_check(&server->tcp);
 	run_timeouts(server, flushed && error == -ETIME);
 	return 0;
 }

@@ -10,6 +10,7 @@
 
 #include "server/validate.h"
 #include "tcp/connection.h"
+#include "tcp/shortage.h"
 
 /* The kernel frees the memory of a ring some time after its close. */
 #define HALVING_SLEEP_NS 20000000
@@ -79,6 +80,9 @@ static int init_parts(struct rollcall_server *server)
 		error = connections_init(&server->tcp, hub);
 	if (error)
 		return error;
+	error = shortage_init(&server->tcp);
+	if (error)
+		goto destroy_tcp;
 	error = udp_init(&server->udp, hub);
 	if (error)
 		goto destroy_tcp;

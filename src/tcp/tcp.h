@@ -67,6 +67,8 @@ struct tcp {
 	struct liveness liveness;
 	struct unfinished_list unfinished; /* messages */
 	bool was_short;			   /* places or memory, in the last turn */
+	struct timer shortage_timer;	   /* wakes the loop to look for memory again */
+	uint32_t shortage_used;		   /* blocks in use when it was set */
 	uint64_t closes;    /* sockets closed; each frees a descriptor and some memory */
 	uint64_t turn;	    /* the last turn in which something was received */
 	size_t turn_bytes;  /* received in that turn */

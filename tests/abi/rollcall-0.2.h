@@ -186,7 +186,8 @@ struct rollcall_service {
 	 *	-ENODATA	TCP: its message did not end within message_timeout_ms
 	 *	-EMSGSIZE	its message was too long
 	 *	-ENOBUFS	no memory left for its input or output
-	 *	-ENOSPC		UDP: evicted to admit another client (see udp_clients_max)
+	 *	-ENOSPC		others needed its memory (see memory_bytes_max), or its place (UDP:
+	 *			see udp_clients_max)
 	 *	-ESHUTDOWN	the server stopped
 	 * or any other errno value that the kernel returned.
 	 */
@@ -294,6 +295,10 @@ struct rollcall_options {
 	 * -ENOMEM if the queue of a TCP client would exceed 4 KiB, so that clients that do read are
 	 * still served. Unfinished messages count too: a client whose message would exceed the
 	 * limit is ended with -ENOBUFS.
+	 *
+	 * While more than three quarters are in use, TCP clients are ended with -ENOSPC, until less
+	 * is: first those that hold most, and have not got on for longest. A client gets on when it
+	 * takes its output (see send_timeout_ms), or ends its message.
 	 */
 	size_t memory_bytes_max;
 
@@ -761,6 +766,7 @@ struct rollcall_stats {
 
 	uint64_t tcp_resets_found;     /* TCP resets that io_uring had not reported */
 	uint64_t tcp_message_timeouts; /* clients ended: message_timeout_ms */
+	uint64_t tcp_ended_memory;     /* clients ended: memory was short (memory_bytes_max) */
 };
 
 /*
