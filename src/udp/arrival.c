@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "udp/endpoint.h"
-#include "udp/sources.h"
+#include "client/sources.h"
 
 /* Bytes reserved for the sender's address: the control data behind it is aligned. */
 #define NAME_BYTES 32

@@ -29,7 +29,7 @@
 #include "client/idle.h"
 #include "udp/arrival.h"
 #include "udp/drop.h"
-#include "udp/sources.h"
+#include "client/sources.h"
 #include "udp/rtp_stream.h"
 
 /* Idle timeout of a new client while places are short, if udp_idle_timeout_ms is not shorter. */

@@ -13,7 +13,7 @@
 
 #include "udp/arrival.h"
 #include "udp/incoming.h"
-#include "udp/sources.h"
+#include "client/sources.h"
 
 #define PORT 7070
 #define INDEX 3

@@ -7,7 +7,7 @@
 
 #include "tcp/connection.h"
 #include "udp/rate.h"
-#include "udp/sources.h"
+#include "client/sources.h"
 
 void *__real_malloc(size_t bytes);
 void *__real_calloc(size_t count, size_t bytes);

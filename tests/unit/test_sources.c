@@ -6,7 +6,7 @@
 
 #include "lib/aborts.h"
 #include "lib/random.h"
-#include "udp/sources.h"
+#include "client/sources.h"
 
 static const uint8_t secret[SIPHASH_KEY_BYTES] = "not much of one";
 static struct sources sources;

@@ -7,8 +7,8 @@
  * reserved at the start; unused pages are never touched. The hash is SipHash under a secret key,
  * since a peer chooses its address.
  */
-#ifndef UDP_SOURCES_H
-#define UDP_SOURCES_H
+#ifndef CLIENT_SOURCES_H
+#define CLIENT_SOURCES_H
 
 #include "base/address.h"
 #include "base/siphash.h"

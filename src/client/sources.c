@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "udp/sources.h"
+#include "client/sources.h"
 
 #include <arpa/inet.h>
 #include <endian.h>
