@@ -186,8 +186,8 @@ struct rollcall_service {
 	 *	-ENODATA	TCP: its message did not end within message_timeout_ms
 	 *	-EMSGSIZE	its message was too long
 	 *	-ENOBUFS	no memory left for its input or output
-	 *	-ENOSPC		others needed its memory (see memory_bytes_max), or its place (UDP:
-	 *			see udp_clients_max)
+	 *	-ENOSPC		others needed its memory (memory_bytes_max), or its place
+	 *			(tcp_clients_max, udp_clients_max)
 	 *	-ESHUTDOWN	the server stopped
 	 * or any other errno value that the kernel returned.
 	 */
@@ -235,9 +235,19 @@ struct rollcall_options {
 	/*
 	 * Maximum number of TCP clients, 1 to 2^24; 65,536 by default. Lowered to what
 	 * RLIMIT_NOFILE allows (after its soft limit is raised to the hard one), which is logged.
-	 * Further clients wait in the backlog.
+	 * Further clients wait in the backlog. While all places are taken, a client from a source
+	 * that holds fewer places than another is admitted: in the place of the longest silent
+	 * client of the source that holds most, which is reset with -ENOSPC. A source is an IPv4
+	 * address or an IPv6 /64 prefix. A client that has sent something in the last second (more
+	 * with an idle timeout: 1/16 of it) is not ended, nor one whose source holds as few.
 	 */
 	unsigned tcp_clients_max;
+
+	/*
+	 * Maximum number of TCP clients of one source, up to 2^24; 0 (default): any, as many may be
+	 * behind one address (NAT, a proxy). A client beyond it is reset.
+	 */
+	unsigned tcp_clients_per_source_max;
 
 	/*
 	 * Maximum number of UDP clients, 1 to 2^24; 65,536 by default. A client is new until it has
@@ -767,6 +777,8 @@ struct rollcall_stats {
 	uint64_t tcp_resets_found;     /* TCP resets that io_uring had not reported */
 	uint64_t tcp_message_timeouts; /* clients ended: message_timeout_ms */
 	uint64_t tcp_ended_memory;     /* clients ended: memory was short (memory_bytes_max) */
+	uint64_t tcp_ended_place;      /* clients ended: all places were taken (tcp_clients_max) */
+	uint64_t tcp_refused_source;   /* refused: tcp_clients_per_source_max */
 };
 
 /*

@@ -64,7 +64,8 @@ void tcp_accept(struct rollcall_server *server, struct listener *listener)
 		int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0)
-			connection_open(&server->tcp, &listener->origin, fd);
+			connection_open(&server->tcp, &listener->origin, fd,
+					places_source(&server->tcp.places, fd));
 		else if (errno == EAGAIN)
 			return;
 		else if (errno != ECONNABORTED && errno != EINTR)

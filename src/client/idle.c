@@ -66,8 +66,10 @@ void idle_set_timeout(struct idle *idle, uint64_t timeout_ms, uint64_t now_ns)
 
 void idle_touch(struct idle *idle, struct client *client, uint64_t now_ns)
 {
-	if (idle->timeout_ms == 0)
+	if (idle->timeout_ms == 0) {
+		client->active_ms = client_ms(now_ns);
 		return;
+	}
 	if (client_is_in_list(client, LIST_IDLE)) {
 		if (listed_ms(client, now_ns) <= idle->slack_ms)
 			return;

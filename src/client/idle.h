@@ -34,7 +34,7 @@ int idle_init(struct idle *idle, struct table *table, struct timers *timers, uin
  */
 void idle_set_timeout(struct idle *idle, uint64_t timeout_ms, uint64_t now_ns);
 
-/* Records activity of a client, and adds it to the list the first time. */
+/* Records activity of a client, and adds it to the list the first time if there is a timeout. */
 void idle_touch(struct idle *idle, struct client *client, uint64_t now_ns);
 
 /* Removes a client from the list, if it is on it. */

@@ -9,7 +9,7 @@
 #include "server/server.h"
 
 /* Size of the statistics in version 0.2.0. */
-#define STATS_BYTES_MIN SIZED_THROUGH(struct rollcall_stats, tcp_ended_memory)
+#define STATS_BYTES_MIN SIZED_THROUGH(struct rollcall_stats, tcp_refused_source)
 
 int rollcall_get_stats(struct rollcall_server *server, struct rollcall_stats *stats)
 {

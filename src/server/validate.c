@@ -53,6 +53,7 @@ static const struct limits {
 			sizeof(((struct rollcall_options *)0)->name), least, most                  \
 	}
 	LIMITS(tcp_clients_max, 1, CLIENTS_MAX),
+	LIMITS(tcp_clients_per_source_max, 0, CLIENTS_MAX),
 	LIMITS(udp_clients_max, 1, CLIENTS_MAX),
 	LIMITS(udp_clients_per_source_max, 1, CLIENTS_MAX),
 	LIMITS(udp_rate, 0, UDP_RATE_MAX),

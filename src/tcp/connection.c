@@ -9,7 +9,7 @@
 #include "tcp/receive.h"
 #include "tcp/wait.h"
 
-void connection_open(struct tcp *tcp, const struct origin *origin, int fd)
+void connection_open(struct tcp *tcp, const struct origin *origin, int fd, uint64_t source)
 {
 	struct hub *hub = tcp->hub;
 	struct client *client = table_add(&hub->table, ROLLCALL_TCP);
@@ -18,6 +18,7 @@ void connection_open(struct tcp *tcp, const struct origin *origin, int fd)
 	client->origin = origin;
 	client->fd = fd;
 	client->gather = GATHER_NONE;
+	places_take(&tcp->places, client, source);
 	hub->stats.tcp_clients++;
 	client->active_ms = client_ms(hub->now_ns);
 	idle_touch(&tcp->idle, client, hub->now_ns);
@@ -417,6 +418,7 @@ bool connection_flush(struct tcp *tcp, struct client *client)
 	if (client->fd >= 0)
 		return start_close(tcp, client);
 	/* Only here, where it is in no list any more, a client can go. */
+	places_leave(&tcp->places, client);
 	hub_disconnected(tcp->hub, client);
 	return true;
 }
@@ -460,10 +462,17 @@ int connections_init(struct tcp *tcp, struct hub *hub)
 	error = unfinished_init(&tcp->unfinished, hub, on_unfinished);
 	if (error)
 		return error;
-	return slab_init(&tcp->gathers, sizeof(struct gather), GATHERS);
+	error = places_init(&tcp->places, hub);
+	if (error)
+		return error;
+	error = slab_init(&tcp->gathers, sizeof(struct gather), GATHERS);
+	if (error)
+		places_destroy(&tcp->places);
+	return error;
 }
 
 void connections_destroy(struct tcp *tcp)
 {
 	slab_destroy(&tcp->gathers);
+	places_destroy(&tcp->places);
 }

@@ -11,8 +11,11 @@
 int connections_init(struct tcp *tcp, struct hub *hub);
 void connections_destroy(struct tcp *tcp);
 
-/* Makes a client of an accepted socket, and takes over the socket. A slot must be free. */
-void connection_open(struct tcp *tcp, const struct origin *origin, int fd);
+/*
+ * Makes a client of an accepted socket from this source (places_source()), and takes over the
+ * socket. A slot must be free.
+ */
+void connection_open(struct tcp *tcp, const struct origin *origin, int fd, uint64_t source);
 
 /* Sends what is queued, then closes. Does nothing unless the client is OPEN. */
 void connection_close(struct tcp *tcp, struct client *client, int reason);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "tcp/connection.h"
+#include "tcp/shortage.h"
 
 int listener_open(struct listener *listener, struct tcp *tcp, int fd)
 {
@@ -25,21 +26,48 @@ int listener_open(struct listener *listener, struct tcp *tcp, int fd)
 	return -ENOMEM;
 }
 
-static int take_waiting(struct listener *listener)
+static struct listener_waiting take_waiting(struct listener *listener)
 {
-	int fd = listener->waiting[listener->waiting_head];
+	const struct listener_waiting first = listener->waiting[listener->waiting_head];
 
 	listener->waiting_head = (listener->waiting_head + 1) % LISTENER_WAITING_MAX;
 	listener->waiting_count--;
-	return fd;
+	return first;
 }
 
-static void keep_waiting(struct listener *listener, int fd)
+static struct listener_waiting *waiting_at(const struct listener *listener, uint32_t index)
 {
-	uint32_t place = (listener->waiting_head + listener->waiting_count) % LISTENER_WAITING_MAX;
+	return &listener->waiting[(listener->waiting_head + index) % LISTENER_WAITING_MAX];
+}
 
-	listener->waiting[place] = fd;
-	listener->waiting_count++;
+static void keep_waiting(struct listener *listener, int fd, uint64_t source)
+{
+	*waiting_at(listener, listener->waiting_count++) = (struct listener_waiting){ fd, source };
+}
+
+/* Moves the one whose source holds fewest places to the front; of several the oldest. */
+static void put_fewest_first(struct listener *listener)
+{
+	const struct sources *sources = &listener->tcp->places.sources;
+	struct listener_waiting fewest = *waiting_at(listener, 0);
+	uint32_t count = sources_count(sources, fewest.source), index = 0;
+
+	for (uint32_t i = 1; i < listener->waiting_count; i++) {
+		const struct listener_waiting *one = waiting_at(listener, i);
+		uint32_t others;
+
+		if (one->source == fewest.source)
+			continue;
+		others = sources_count(sources, one->source);
+		if (others >= count)
+			continue;
+		fewest = *one;
+		count = others;
+		index = i;
+	}
+	for (; index > 0; index--)
+		*waiting_at(listener, index) = *waiting_at(listener, index - 1);
+	*waiting_at(listener, 0) = fewest;
 }
 
 void listener_close(struct listener *listener)
@@ -47,7 +75,7 @@ void listener_close(struct listener *listener)
 	listener->closed = true;
 	timers_clear(&listener->tcp->hub->timers, &listener->retry);
 	while (listener->waiting_count > 0)
-		socket_close(listener->tcp->hub->ring, take_waiting(listener));
+		socket_close(listener->tcp->hub->ring, take_waiting(listener).fd);
 }
 
 void listener_destroy(struct listener *listener)
@@ -71,7 +99,7 @@ static bool wants_accept(struct listener *listener)
 	if (listener->closes_at_error != listener->tcp->closes)
 		timers_clear(&listener->tcp->hub->timers, &listener->retry);
 	return !listener->closed && !timer_is_set(&listener->retry) &&
-	       listener->waiting_count == 0 && !is_full(listener);
+	       listener->waiting_count < (is_full(listener) ? LISTENER_AHEAD : 1);
 }
 
 static bool start_accept(struct listener *listener)
@@ -80,8 +108,12 @@ static bool start_accept(struct listener *listener)
 
 	if (!sqe)
 		return false;
+	listener->accept_once = is_full(listener);
 	/* No address: a multishot accept would overwrite it with the next one (Linux 5.19). */
-	io_uring_prep_multishot_accept(sqe, listener->fd, NULL, NULL, SOCK_CLOEXEC);
+	if (listener->accept_once)
+		io_uring_prep_accept(sqe, listener->fd, NULL, NULL, SOCK_CLOEXEC);
+	else
+		io_uring_prep_multishot_accept(sqe, listener->fd, NULL, NULL, SOCK_CLOEXEC);
 	operation_start(&listener->accept, sqe, OP_TCP_ACCEPT, listener->origin.index);
 	return true;
 }
@@ -99,14 +131,63 @@ static bool cancel_accept(struct listener *listener)
 	return true;
 }
 
+/* Refuses a connection of a source that has all clients it may have. */
+static void refuse(struct listener *listener, int fd)
+{
+	struct hub *hub = listener->tcp->hub;
+	char text[ADDRESS_TEXT_BYTES] = "?";
+	struct address address;
+
+	if (!socket_peer_address(hub->ring, fd, &address))
+		address_format(&address, text);
+	hub->stats.tcp_refused_source++;
+	log_write(&hub->log, ROLLCALL_LOG_WARNING,
+		  "TCP client %s refused: its source has %u clients, the most that are allowed",
+		  text, hub->options.tcp_clients_per_source_max);
+	socket_reset_on_close(hub->ring, fd);
+	socket_close(hub->ring, fd);
+}
+
+static void open_or_refuse(struct listener *listener, int fd, uint64_t source)
+{
+	struct tcp *tcp = listener->tcp;
+
+	if (places_allow(&tcp->places, source))
+		connection_open(tcp, &listener->origin, fd, source);
+	else
+		refuse(listener, fd);
+}
+
+/* Gives the free places to those that wait. If all are taken, one may be made. */
+static void admit_waiting(struct listener *listener)
+{
+	struct tcp *tcp = listener->tcp;
+
+	while (listener->waiting_count > 0 &&
+	       (!is_full(listener) || shortage_can_make_place(tcp))) {
+		struct listener_waiting first;
+
+		put_fewest_first(listener);
+		if (is_full(listener)) {
+			shortage_make_place(tcp, waiting_at(listener, 0)->source);
+			return;
+		}
+		first = take_waiting(listener);
+		open_or_refuse(listener, first.fd, first.source);
+	}
+}
+
 bool listener_flush(struct listener *listener)
 {
-	while (listener->waiting_count > 0 && !is_full(listener))
-		connection_open(listener->tcp, &listener->origin, take_waiting(listener));
-	if (wants_accept(listener))
-		return listener->accept.in_flight || start_accept(listener);
+	bool wanted;
+
+	admit_waiting(listener);
+	wanted = wants_accept(listener);
 	if (listener->accept.in_flight)
-		return cancel_accept(listener);
+		return (wanted && (listener->accept_once || !is_full(listener))) ||
+		       cancel_accept(listener);
+	if (wanted)
+		return start_accept(listener);
 	if (listener->closed && !listener_is_busy(listener) && listener->fd >= 0) {
 		socket_close(listener->tcp->hub->ring, listener->fd);
 		listener->fd = -1;
@@ -145,6 +226,7 @@ static void on_error(struct listener *listener, int error)
 void listener_on_accept(struct listener *listener, const struct io_uring_cqe *cqe)
 {
 	struct hub *hub = listener->tcp->hub;
+	uint64_t source;
 
 	if (!(cqe->flags & IORING_CQE_F_MORE))
 		listener->accept.in_flight = false;
@@ -152,12 +234,15 @@ void listener_on_accept(struct listener *listener, const struct io_uring_cqe *cq
 		on_error(listener, cqe->res);
 		return;
 	}
-	if (hub->refusing)
+	if (hub->refusing) {
 		socket_close(hub->ring, cqe->res);
-	else if (listener->waiting_count == 0 && !is_full(listener))
-		connection_open(listener->tcp, &listener->origin, cqe->res);
+		return;
+	}
+	source = places_source(&listener->tcp->places, cqe->res);
+	if (listener->waiting_count == 0 && !is_full(listener))
+		open_or_refuse(listener, cqe->res, source);
 	else if (!listener->closed && listener->waiting_count < LISTENER_WAITING_MAX)
-		keep_waiting(listener, cqe->res);
+		keep_waiting(listener, cqe->res, source);
 	else
 		socket_close(hub->ring, cqe->res);
 }

@@ -2,8 +2,9 @@
 /*
  * listener.h - a listening socket: one multishot accept while clients can be added.
  *
- * When the table of clients is full, the accept is cancelled and new clients wait in the backlog.
- * Connections accepted before the cancel took effect wait here, oldest first.
+ * When the table of clients is full, the multishot accept is cancelled, and single ones take some
+ * connections ahead, to know their sources: a place that becomes free goes to the source that holds
+ * fewest. The rest wait in the backlog.
  */
 #ifndef TCP_LISTENER_H
 #define TCP_LISTENER_H
@@ -11,25 +12,35 @@
 #include "ring/operation.h"
 #include "tcp/tcp.h"
 
+/* A connection that waits for a place. */
+struct listener_waiting {
+	int fd;
+	uint64_t source;
+};
+
 struct listener {
 	struct origin origin;
 	struct address address;
 	int fd;
 	bool closed;
 	struct operation accept;
+	bool accept_once; /* the accept in flight is not a multishot */
 
 	/* Set while it backs off for lack of descriptors or memory. */
 	struct timer retry;
 	uint64_t closes_at_error; /* tcp->closes then: a later close ends the wait early */
 	struct tcp *tcp;
 
-	/* Descriptors accepted while the table was full; a ring buffer. */
-	int *waiting;
+	/* Accepted while the table was full; a ring buffer. */
+	struct listener_waiting *waiting;
 	uint32_t waiting_head, waiting_count;
 };
 
 /* Retry delay after an accept that failed for lack of descriptors or memory. */
 #define LISTENER_RETRY_NS 100000000
+
+/* Connections that are accepted ahead while the table is full. */
+#define LISTENER_AHEAD 1024
 
 /* More than a backlog holds, so that all of one fits here. */
 #define LISTENER_WAITING_MAX (4 * SOCKET_BACKLOG)

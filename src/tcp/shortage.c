@@ -6,6 +6,8 @@
 #include "tcp/connection.h"
 #include "tcp/input.h"
 
+/* ---- Memory ---- */
+
 /* Classes of clients: the binary logarithm of what they hold times how long they have held it. */
 #define CLASSES 64
 
@@ -136,9 +138,88 @@ static void free_memory(struct tcp *tcp)
 		   hub->now_ns + SHORTAGE_RETRY_MS * (uint64_t)1000000);
 }
 
+/* ---- Places ---- */
+
+bool shortage_can_make_place(const struct tcp *tcp)
+{
+	return !timer_is_set(&tcp->place_timer) && !table_find(&tcp->hub->table, tcp->place_ending);
+}
+
+/* The activity of a client is recorded up to 1/16 of the idle timeout late (client/idle.h). */
+static uint32_t silent_ms_min(const struct hub *hub)
+{
+	return (uint32_t)(hub->options.tcp_idle_timeout_ms / 16) + SHORTAGE_SILENT_MS;
+}
+
+/* The next client in the order of slots, after the last one the first. */
+static struct client *next_client(struct tcp *tcp)
+{
+	struct client *client = table_next(&tcp->hub->table, tcp->place_looked_at);
+
+	tcp->place_looked_at = client ? client->id : ROLLCALL_NONE;
+	return client;
+}
+
+/*
+ * Of the clients looked at, one of the source that holds most places, more than `fewest`: the one
+ * that has been silent longest. NULL: none.
+ */
+static struct client *find_silent(struct tcp *tcp, uint32_t fewest)
+{
+	const struct hub *hub = tcp->hub;
+	uint32_t most = fewest, longest_ms = silent_ms_min(hub), count = 0;
+	/* And once the end of the table. */
+	const size_t all =
+		table_count(&hub->table, ROLLCALL_TCP) + table_count(&hub->table, ROLLCALL_UDP) + 1;
+	struct client *found = NULL;
+	uint64_t counted = 0;
+
+	for (size_t i = min_size(SHORTAGE_PLACES, all); i > 0; i--) {
+		struct client *client = next_client(tcp);
+		uint32_t silent_ms;
+
+		if (!client || client->transport != ROLLCALL_TCP || client->state == CLIENT_CLOSING)
+			continue;
+		if (count == 0 || places_held_by(&tcp->places, client) != counted) {
+			counted = places_held_by(&tcp->places, client);
+			count = sources_count(&tcp->places.sources, counted);
+		}
+		silent_ms = client_ms(hub->now_ns) - client->active_ms;
+		if (count < most || silent_ms < silent_ms_min(hub) ||
+		    (count == most && silent_ms <= longest_ms))
+			continue;
+		most = count;
+		longest_ms = silent_ms;
+		found = client;
+	}
+	return most > fewest ? found : NULL;
+}
+
+void shortage_make_place(struct tcp *tcp, uint64_t source)
+{
+	struct hub *hub = tcp->hub;
+	/* The one that gives way must hold more, even after the other has got its place. */
+	struct client *client = find_silent(tcp, sources_count(&tcp->places.sources, source) + 1);
+
+	if (!client) {
+		timers_set(&hub->timers, &tcp->place_timer,
+			   hub->now_ns + SHORTAGE_PLACES_MS * (uint64_t)1000000);
+		return;
+	}
+	hub->stats.tcp_ended_place++;
+	log_write(&hub->log, ROLLCALL_LOG_WARNING,
+		  "client %llu ended: places are short, its source holds most, and it is silent",
+		  (unsigned long long)client->id);
+	tcp->place_ending = client->id;
+	connection_abort(tcp, client, -ENOSPC, true);
+}
+
+/* ---- Both ---- */
+
 int shortage_init(struct tcp *tcp)
 {
-	return timers_reserve(&tcp->hub->timers);
+	tcp->place_ending = tcp->place_looked_at = ROLLCALL_NONE;
+	return timers_reserve(&tcp->hub->timers) || timers_reserve(&tcp->hub->timers) ? -ENOMEM : 0;
 }
 
 void shortage_check(struct tcp *tcp)

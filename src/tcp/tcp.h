@@ -9,6 +9,7 @@
 #include "client/idle.h"
 #include "tcp/delivery.h"
 #include "tcp/liveness.h"
+#include "tcp/places.h"
 #include "tcp/unfinished.h"
 
 /* The iovecs of one send while it is in flight. */
@@ -55,6 +56,7 @@ struct tcp {
 	struct hub *hub;
 	struct listener *listeners[HUB_ADDRESSES_MAX];
 	unsigned listener_count;
+	struct places places;
 	struct slab gathers;
 	struct client_list no_buffer; /* clients that wait for a buffer only */
 	struct client_list no_memory; /* clients that wait for memory, and perhaps for a buffer */
@@ -68,6 +70,9 @@ struct tcp {
 	struct unfinished_list unfinished; /* messages */
 	bool was_short;			   /* places or memory, in the last turn */
 	struct timer shortage_timer;	   /* wakes the loop to look for memory again */
+	struct timer place_timer;	   /* wakes the loop to look for a place again */
+	uint64_t place_ending;		   /* the client last ended for its place */
+	uint64_t place_looked_at;	   /* the client last looked at for its place */
 	uint32_t shortage_used;		   /* blocks in use when it was set */
 	uint64_t closes;    /* sockets closed; each frees a descriptor and some memory */
 	uint64_t turn;	    /* the last turn in which something was received */

@@ -64,6 +64,7 @@ def as_user(program, number):
     (["--max-clients", "0"], ["'0'", "1"]),
     (["--max-clients", "-5"], ["'-5'"]),
     (["--max-clients", "99999999999999999999"], ["'99999999999999999999'", "16777216"]),
+    (["--max-clients-per-source", "many"], ["'many'", "--max-clients-per-source", "number"]),
     (["--udp-max-clients", "1e3"], ["'1e3'"]),
     (["--line-bytes-max", "64Q"], ["'64Q'", "K, M or G"]),
     (["--line-bytes-max", "2G"], ["'2G'", "1073741824"]),
@@ -427,7 +428,7 @@ def test_help_and_version(run, options):
     assert done.returncode == 0 and done.stderr == ""
     if "h" in options[0]:
         for option in ("tcp", "udp", "service", "framing", "line-bytes-max", "max-clients",
-                       "udp-max-clients", "send-queue-bytes", "idle-timeout", "udp-idle-timeout",
+                       "max-clients-per-source",                       "udp-max-clients", "send-queue-bytes", "idle-timeout", "udp-idle-timeout",
                        "message-timeout", "send-timeout", "keepalive", "drain-timeout", "udp-low-ports", "quiet",
                        "verbose", "log-level", "check", "health", "help", "version"):
             assert "--" + option in done.stdout

@@ -46,6 +46,50 @@ def test_table_full(server):
         sock.close()
 
 
+def connect_from(host, address):
+    sock = socket.socket()
+    sock.settimeout(10)
+    sock.bind((host, 0))
+    sock.connect(address)
+    return sock
+
+
+def test_one_source_takes_all_places(server):
+    """All places, the queue ahead and some of the backlog are taken by one address that says
+    nothing. A client of another one is served, and those in its way are told why they went."""
+    rollcall = server("--max-clients", "10", "--log-level", "debug")
+    crowd = [connect_from("127.0.0.2", rollcall.tcp) for _ in range(50)]
+    rollcall.wait_for_lines(" connected", 10)
+    with connect_from("127.0.0.3", rollcall.tcp) as other:
+        ask(other, b"hello\n")
+    ended = rollcall.wait_for_log("ended: places are short")
+    (line,) = rollcall.wait_for_log("disconnected: others needed")
+    assert len(ended) == 1
+    for sock in crowd:
+        sock.close()
+
+
+def test_clients_per_source(server):
+    """The third client of an address is reset and the log says why; another address is served, and
+    when one of the first two has gone, so is its third."""
+    rollcall = server("--max-clients-per-source", "2")
+    first, second = (connect_from("127.0.0.2", rollcall.tcp) for _ in range(2))
+    ask(first, b"first\n")
+    ask(second, b"second\n")
+    # The reset may come while it still connects.
+    with pytest.raises(ConnectionResetError), connect_from("127.0.0.2", rollcall.tcp) as third:
+        third.recv(1)
+    (line,) = rollcall.wait_for_log("refused: its source has 2 clients")
+    assert "127.0.0.2:" in line
+    with connect_from("127.0.0.3", rollcall.tcp) as other:
+        ask(other, b"other\n")
+    first.close()
+    rollcall.wait_for("Client ID : 0 disconnected .")
+    with connect_from("127.0.0.2", rollcall.tcp) as third:
+        ask(third, b"third\n")
+    second.close()
+
+
 def test_message_timeout(server):
     """A client that begins a line and goes on byte by byte is closed when the message timeout has
     passed, behind its answers, and the log says so. One whose lines end may take all the time
@@ -138,9 +182,10 @@ def test_soft_limit_is_raised(server):
 
 
 def test_no_descriptor_at_run_time(server):
-    """The limit is lowered while the table is full, so that the accept after the next goodbye fails
-    with EMFILE: it is not tried again and again, the other client is served, and when the limit is
-    raised the new ones are too. (Linux takes the limit for an accept when that is started.)"""
+    """The limit is lowered while the table is full. Linux takes the limit for an accept when that is
+    started, so one more is accepted ahead, and has the place of the one that leaves. The next
+    accept fails with EMFILE: it is not tried again and again, the clients are served, and when the
+    limit is raised the new ones are too."""
     rollcall = server("--max-clients", "2")
     old, leaving = connect(rollcall.tcp), connect(rollcall.tcp)
     for sock in (old, leaving):
@@ -150,14 +195,18 @@ def test_no_descriptor_at_run_time(server):
     for sock in new:
         sock.sendall(b"new\n")
     leaving.close()
+    ahead = new.pop(0)
+    wait_until(lambda: answered(ahead), "the one ahead to be served")
     cpu_before = rollcall.cpu_s()
     assert all(is_silent(sock, 0.4) for sock in new)
     assert rollcall.cpu_s() - cpu_before < IDLE_CPU_S
     ask(old, b"still served\n")
     resource.prlimit(rollcall.pid, resource.RLIMIT_NOFILE, before)
     for sock in new:
+        ahead.close()
         wait_until(lambda: answered(sock), "the new ones to be served")
-        sock.close()
+        ahead = sock
+    ahead.close()
     old.close()
 
 

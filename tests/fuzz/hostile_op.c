@@ -277,7 +277,10 @@ static void accept_one(struct ring *ring, struct hostile_op *op)
 	fd = hostile_open();
 	if (fd < 0)
 		return finish(ring, op, fd, 0);
-	post_shot(ring, op, fd, 0, how & 0x20);
+	if (op->sqe.ioprio & IORING_ACCEPT_MULTISHOT)
+		post_shot(ring, op, fd, 0, how & 0x20);
+	else
+		finish(ring, op, fd, 0);
 }
 
 /* Whether it is for a datagram, which goes in full or not at all. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "client/hub.h"
 
 #define MESSAGES_MAX (TCP_CLIENT_MESSAGES_MAX - 1)
 #define ROOM_BYTES (1 << 20)
@@ -187,6 +188,31 @@ fail(const struct tcp_client *client, const char *format, ...)
 	sim_fail(client->sim, "TCP client %s %s", name, what);
 }
 
+/* Notes when a message begins: the server may end the client if it takes too long. */
+static void note_message(struct tcp_client *client)
+{
+	unsigned message = 0;
+
+	while (message < client->messages && client->input_end[message] < client->sent)
+		message++;
+	if (message == client->begun && client->begun_ns > 0)
+		return;
+	client->begun = message;
+	client->begun_ns = sim_now_ns(client->sim);
+}
+
+/* Whether its last message had not ended after the shortest message timeout. */
+static bool takes_too_long(const struct tcp_client *client)
+{
+	const bool has_ended = client->begun < client->messages &&
+			       client->input_end[client->begun] == client->sent;
+
+	return (client->service == SERVICE_REPLY || client->service == SERVICE_LENGTH_ECHO) &&
+	       client->sent > 0 && !has_ended &&
+	       sim_now_ns(client->sim) - client->begun_ns >=
+		       HUB_SHORT_TIMEOUT_MS * (uint64_t)1000000;
+}
+
 /* The end of the answers: have all arrived? */
 static uint64_t read_end(struct tcp_client *client, int result, bool stopping)
 {
@@ -201,6 +227,8 @@ static uint64_t read_end(struct tcp_client *client, int result, bool stopping)
 		else
 			fail(client, "was reset, after %zu of %zu bytes", client->read,
 			     client->answer_bytes);
+	} else if (!all && takes_too_long(client)) {
+		return leave(client);
 	} else if (!all && !stopping) {
 		fail(client, "has received %zu of %zu bytes", client->read, client->answer_bytes);
 	} else if (client->read < client->owed) {
@@ -227,6 +255,7 @@ static void send_some(struct tcp_client *client)
 	if (result > 0) {
 		client->sent += (size_t)result;
 		client->wait_ns = 0;
+		note_message(client);
 	}
 	if (client->sent == end && client->ending == ENDING_HALF_CLOSE && !client->ended) {
 		client->ended = true;

@@ -44,6 +44,8 @@ struct tcp_client {
 		answer_end[TCP_CLIENT_MESSAGES_MAX]; /* of each message */
 	unsigned messages;
 	size_t sent, read;
+	unsigned begun;	   /* the message of which the last byte sent is, from 0 */
+	uint64_t begun_ns; /* when its first byte was sent */
 	size_t owed;   /* bytes of answers that must arrive: their messages came before the stop */
 	size_t end_at; /* ENDING_RESET, ENDING_ABANDON: after this many bytes sent */
 	uint32_t chunk_bytes;	 /* most that it sends or reads at a time */

@@ -61,9 +61,10 @@ static struct {
 	struct socket_delivery delivery; /* of all connections */
 	int delivery_error;
 	unsigned delivery_looks;
-	unsigned shutdowns;		   /* calls of socket_shutdown() */
-	unsigned resets;		   /* and of socket_reset_on_close() */
-	bool is_reset[SCRIPTED_FILES_MAX]; /* by descriptor */
+	unsigned shutdowns;			/* calls of socket_shutdown() */
+	unsigned resets;			/* and of socket_reset_on_close() */
+	bool is_reset[SCRIPTED_FILES_MAX];	/* by descriptor */
+	uint8_t peer_hosts[SCRIPTED_FILES_MAX]; /* a peer is 127.0.0.1 plus this */
 } kernel;
 
 static inline void kernel_begin(void)
@@ -372,6 +373,7 @@ int socket_peer_address(struct ring *ring, int fd, struct address *address)
 	if (kernel.is_reset[fd])
 		return -ENOTCONN;
 	*address = make_address("127.0.0.1", 9);
+	address->v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK + kernel.peer_hosts[fd]);
 	return 0;
 }
 

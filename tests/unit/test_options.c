@@ -68,6 +68,7 @@ static void defaults(void **state)
 	assert_int_equal(options.library.log_level, ROLLCALL_LOG_INFO);
 	assert_int_equal(options.line_bytes_max, 0);
 	assert_int_equal(options.library.tcp_clients_max, 65536);
+	assert_int_equal(options.library.tcp_clients_per_source_max, 0);
 	assert_int_equal(options.library.udp_clients_max, 65536);
 	assert_int_equal(options.library.udp_clients_per_source_max, 32768);
 	assert_int_equal(options.library.udp_rate, 0);
@@ -95,6 +96,7 @@ static void every_option(void **state)
 			       "--udp-idle-timeout 1.25 --send-timeout 2.5 --keepalive 0 "
 			       "--message-timeout 30 --drain-timeout 10 --spin=50 "
 			       "--udp-max-clients-per-source 3 --udp-rate 500 "
+			       "--max-clients-per-source 5 "
 			       "--udp-sequence auto --udp-receive-buffer 4M "
 			       "--udp-send-buffer 1M --udp-low-ports -q --log-level debug"),
 			 0);
@@ -107,6 +109,7 @@ static void every_option(void **state)
 	assert_int_equal(options.framing, OPTIONS_LENGTH);
 	assert_int_equal(options.line_bytes_max, 8192);
 	assert_int_equal(options.library.tcp_clients_max, 7);
+	assert_int_equal(options.library.tcp_clients_per_source_max, 5);
 	assert_int_equal(options.library.udp_clients_max, 9);
 	assert_int_equal(options.library.udp_clients_per_source_max, 3);
 	assert_int_equal(options.library.udp_rate, 500);

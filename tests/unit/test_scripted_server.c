@@ -232,22 +232,24 @@ static void info_without_address(void **state)
 		.size = offsetof(struct rollcall_client_info, address),
 		.address_bytes = 77,
 	};
+	unsigned before;
 
 	(void)state;
 	create();
 	assert_int_equal(listen_on("tcp://127.0.0.1:0"), 0);
 	turn();
 	accept_client();
+	before = kernel.peer_lookups;
 	assert_int_equal(rollcall_client_get_info(server, 0, &info), 0);
 	assert_int_equal(info.size, offsetof(struct rollcall_client_info, address));
 	assert_int_equal(info.transport, ROLLCALL_TCP);
 	assert_int_equal(info.address_bytes, 77);
-	assert_int_equal(kernel.peer_lookups, 0);
+	assert_int_equal(kernel.peer_lookups, before);
 
 	info.size = sizeof(info);
 	assert_int_equal(rollcall_client_get_info(server, 0, &info), 0);
 	assert_int_equal(info.address_bytes, sizeof(struct sockaddr_in));
-	assert_int_equal(kernel.peer_lookups, 1);
+	assert_int_equal(kernel.peer_lookups, before + 1);
 }
 
 int main(void)

@@ -82,6 +82,7 @@ static void limits(void **state)
 	} cases[] = {
 		{ FIELD(tcp_clients_max), 1, 1 << 24 },
 		{ FIELD(udp_clients_max), 1, 1 << 24 },
+		{ FIELD(tcp_clients_per_source_max), 0, 1 << 24 },
 		{ FIELD(udp_clients_per_source_max), 1, 1 << 24 },
 		{ FIELD(udp_rate), 0, 1000000 },
 		{ FIELD(udp_sequence), ROLLCALL_SEQUENCE_OFF, ROLLCALL_SEQUENCE_AUTO },

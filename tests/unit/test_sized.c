@@ -123,7 +123,7 @@ NO_PADDING_AFTER(struct rollcall_options, log_context);
 NO_PADDING_AFTER(struct rollcall_client_info, sequence);
 NO_PADDING_AFTER(struct rollcall_sequence, jitter_us);
 NO_PADDING_AFTER(struct rollcall_io, context);
-NO_PADDING_AFTER(struct rollcall_stats, tcp_ended_memory);
+NO_PADDING_AFTER(struct rollcall_stats, tcp_refused_source);
 NO_PADDING_AFTER(struct rollcall_feature, result);
 
 int main(void)
