@@ -188,7 +188,17 @@ fail(const struct tcp_client *client, const char *format, ...)
 	sim_fail(client->sim, "TCP client %s %s", name, what);
 }
 
-/* Notes when a message begins: the server may end the client if it takes too long. */
+/* Whether the message that has begun takes longer than the shortest message timeout. */
+static bool is_slow(const struct tcp_client *client)
+{
+	return client->begun_ns > 0 && sim_now_ns(client->sim) - client->begun_ns >=
+					       HUB_SHORT_TIMEOUT_MS * (uint64_t)1000000;
+}
+
+/*
+ * Notes when a message begins: the server may end the client if it takes too long. The client may
+ * have sent others until it has read what was queued.
+ */
 static void note_message(struct tcp_client *client)
 {
 	unsigned message = 0;
@@ -197,20 +207,19 @@ static void note_message(struct tcp_client *client)
 		message++;
 	if (message == client->begun && client->begun_ns > 0)
 		return;
+	client->was_slow |= is_slow(client);
 	client->begun = message;
 	client->begun_ns = sim_now_ns(client->sim);
 }
 
-/* Whether its last message had not ended after the shortest message timeout. */
+/* Whether one of its messages had not ended after the shortest message timeout. */
 static bool takes_too_long(const struct tcp_client *client)
 {
 	const bool has_ended = client->begun < client->messages &&
 			       client->input_end[client->begun] == client->sent;
 
 	return (client->service == SERVICE_REPLY || client->service == SERVICE_LENGTH_ECHO) &&
-	       client->sent > 0 && !has_ended &&
-	       sim_now_ns(client->sim) - client->begun_ns >=
-		       HUB_SHORT_TIMEOUT_MS * (uint64_t)1000000;
+	       (client->was_slow || (!has_ended && is_slow(client)));
 }
 
 /* The end of the answers: have all arrived? */

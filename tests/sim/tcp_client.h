@@ -46,6 +46,7 @@ struct tcp_client {
 	size_t sent, read;
 	unsigned begun;	   /* the message of which the last byte sent is, from 0 */
 	uint64_t begun_ns; /* when its first byte was sent */
+	bool was_slow;	   /* a message before it took too long */
 	size_t owed;   /* bytes of answers that must arrive: their messages came before the stop */
 	size_t end_at; /* ENDING_RESET, ENDING_ABANDON: after this many bytes sent */
 	uint32_t chunk_bytes;	 /* most that it sends or reads at a time */
