@@ -58,18 +58,25 @@ static struct sim_connection *new_connection(struct sim *sim, size_t capacity)
 
 static size_t bytes_write(struct sim_bytes *to, const uint8_t *from, size_t bytes)
 {
+	const size_t at = (to->head + to->count) % to->capacity;
+	size_t first;
+
 	bytes = min_size(bytes, to->capacity - to->count);
-	for (size_t i = 0; i < bytes; i++)
-		to->bytes[(to->head + to->count + i) % to->capacity] = from[i];
+	first = min_size(bytes, to->capacity - at);
+	memcpy(to->bytes + at, from, first);
+	memcpy(to->bytes, from + first, bytes - first);
 	to->count += bytes;
 	return bytes;
 }
 
 static size_t bytes_read(struct sim_bytes *from, uint8_t *to, size_t bytes)
 {
+	size_t first;
+
 	bytes = min_size(bytes, from->count);
-	for (size_t i = 0; i < bytes; i++)
-		to[i] = from->bytes[(from->head + i) % from->capacity];
+	first = min_size(bytes, from->capacity - from->head);
+	memcpy(to, from->bytes + from->head, first);
+	memcpy(to + first, from->bytes, bytes - first);
 	from->head = (from->head + bytes) % from->capacity;
 	from->count -= bytes;
 	return bytes;
