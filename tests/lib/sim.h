@@ -3,9 +3,10 @@
  * sim.h - a simulated kernel behind ring.h and socket.h: ring, network and clock, from one seed.
  *
  * The server runs unchanged on it. It enters the simulation in ring_submit_and_wait(): there SQEs
- * are carried out, the clients act, time passes, and completions are posted. Nothing happens at
- * other times, so a run is a function of its seed. By chance, with probabilities that can be set,
- * the simulated kernel does whatever a real one may do. One simulation at a time, in one thread.
+ * are carried out, the clients act, time passes, and completions are posted; the work of the turn
+ * before takes its time first. Nothing happens at other times, so a run is a function of its seed.
+ * By chance, with probabilities that can be set, the simulated kernel does whatever a real one may
+ * do. One simulation at a time, in one thread.
  */
 #ifndef TESTS_LIB_SIM_H
 #define TESTS_LIB_SIM_H
@@ -103,6 +104,13 @@ struct sim *sim_begin(const struct sim_settings *settings, sim_outside outside, 
 void sim_end(struct sim *sim);
 
 uint64_t sim_now_ns(const struct sim *sim);
+
+/*
+ * The server's work takes time: what its services do must be added here. Submissions, completions,
+ * bytes and cancels are added by the simulation. The clients act meanwhile.
+ */
+#define SIM_MESSAGE_NS 2000
+void sim_spend(struct sim *sim, uint64_t ns);
 
 /* When the process continued after its last stop; 0: never stopped. */
 uint64_t sim_resumed_ns(const struct sim *sim);

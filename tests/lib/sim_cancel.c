@@ -15,12 +15,24 @@ static bool is_match(const struct sim_op *op, const struct io_uring_sqe *cancel)
 							     : op->sqe.user_data == cancel->addr;
 }
 
+/* By user_data the kernel finds the operation; by descriptor it looks at all that wait. */
+static void spend_search(struct sim *sim, const struct io_uring_sqe *cancel)
+{
+	unsigned waiting = 0;
+
+	if (cancel->cancel_flags & IORING_ASYNC_CANCEL_FD)
+		for (unsigned i = 0; i < sim->ring->ops_end; i++)
+			waiting += sim->ring->ops[i].used;
+	sim_spend_visits(sim, 1 + waiting);
+}
+
 bool sim_try_cancel(struct sim *sim, struct sim_op *cancel)
 {
 	struct ring *ring = sim->ring;
 	const bool all = cancel->sqe.cancel_flags & IORING_ASYNC_CANCEL_ALL;
 	int found = 0;
 
+	spend_search(sim, &cancel->sqe);
 	for (unsigned i = 0; i < ring->ops_end && (all || found == 0); i++) {
 		struct sim_op *op = &ring->ops[i];
 

@@ -122,6 +122,7 @@ bool sim_try_send_datagram(struct sim *sim, struct sim_op *op)
 	if (request.segment_bytes > 0 && sim_chance(sim, SIM_UDP_GSO_EIO))
 		return sim_finish(op, -EIO);
 	send_all(sim, &request, &message);
+	sim_spend_bytes(sim, bytes);
 	return sim_finish(op, (int)bytes);
 }
 
@@ -290,6 +291,7 @@ bool sim_try_receive_datagrams(struct sim *sim, struct sim_op *op)
 		if (sim_chance(sim, SIM_UDP_RECEIVE_ERROR))
 			return sim_finish(op, -ENOMEM);
 		result = lay_out(file, first, layout, buffer, sim_chance(sim, SIM_UDP_TRUNCATE));
+		sim_spend_bytes(sim, first->bytes);
 		note_received(sim, op, first, buffer->data, head_bytes(layout));
 		op->received = sim_take_datagram(file);
 		/* A datagram of length zero ends the multishot. */

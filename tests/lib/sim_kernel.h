@@ -130,6 +130,8 @@ struct sim {
 	struct sim_unreported *unreported; /* oldest first */
 	uint64_t random[2];
 	uint64_t now_ns;
+	uint64_t spent_ns;   /* by work, and not passed yet */
+	uint64_t outside_ns; /* when the clients act next */
 	uint64_t fired[SIM_FAULTS];
 	sim_results ended;
 	uint64_t refused; /* see sim_refused() */
@@ -225,6 +227,20 @@ void sim_flush_overflow(struct ring *ring);
 
 /* In each turn: fails the run if the server spins, starves a client, or misses a reset. */
 void sim_check_turn(struct sim *sim);
+
+/* ---- Time ---- */
+
+/* Lets the time pass that was spent. */
+void sim_pay(struct sim *sim);
+
+/* Lets time pass while the clients act. */
+void sim_pass_time(struct sim *sim, uint64_t end_ns);
+
+/* Work of the kernel: see sim_spend(). A cancel by descriptor visits each operation that waits. */
+void sim_spend_submission(struct sim *sim);
+void sim_spend_completion(struct sim *sim);
+void sim_spend_bytes(struct sim *sim, size_t bytes);
+void sim_spend_visits(struct sim *sim, unsigned count);
 
 /* ---- The trace ---- */
 

@@ -118,8 +118,11 @@ void sim_excuse(struct sim_connection *connection, uint64_t until_ns)
 
 int sim_stream_receive(struct sim_connection *connection, void *to, size_t bytes)
 {
-	if (connection->in.count > 0)
-		return (int)bytes_read(&connection->in, to, bytes);
+	if (connection->in.count > 0) {
+		bytes = bytes_read(&connection->in, to, bytes);
+		sim_spend_bytes(connection->sim, bytes);
+		return (int)bytes;
+	}
 	if (connection->broken) {
 		connection->reset_reported = true;
 		return -ECONNRESET;
@@ -160,6 +163,7 @@ int sim_stream_send(struct sim_connection *connection, const struct iovec *piece
 			break;
 	}
 	connection->sent += (uint32_t)sent;
+	sim_spend_bytes(connection->sim, sent);
 	/* A closed peer answers with a reset. */
 	if (connection->client_gone)
 		mark_broken(connection);

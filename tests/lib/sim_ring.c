@@ -97,6 +97,7 @@ bool ring_take(struct ring *ring, struct io_uring_cqe *cqe)
 	if (ring->cq_count == 0)
 		return false;
 	memcpy(cqe, &ring->cqes[ring->cq_head], sizeof(*cqe));
+	sim_spend_completion(sim_current);
 	ring->cq_head = (ring->cq_head + 1) % ring->cq_entries;
 	ring->cq_count--;
 	sim_report_received(sim_current, cqe);
@@ -202,6 +203,7 @@ void sim_submit(struct sim *sim)
 
 		*op = (struct sim_op){ .sqe = *sqe, .used = true, .fresh = true };
 		sim_trace_submission(sim, sqe);
+		sim_spend_submission(sim);
 		if (sqe_is_send(sqe))
 			op->digest = sim_digest(sqe, &bytes);
 		if (sim_fails(sim, sqe->opcode))

@@ -64,9 +64,26 @@ static uint64_t try_all(struct sim *sim)
 /* Clients act, and datagrams arrive; returns when to call it again. */
 static uint64_t run_outside(struct sim *sim)
 {
-	uint64_t next_ns = sim->outside(sim->context);
+	sim->outside_ns = sim->outside(sim->context);
+	return earliest(sim->outside_ns, sim_deliver(sim));
+}
 
-	return earliest(next_ns, sim_deliver(sim));
+/* When the clients act next, or a datagram arrives. */
+static uint64_t next_event(const struct sim *sim)
+{
+	return earliest(sim->outside_ns, sim->packets ? sim->packets->due_ns : SIM_NEVER);
+}
+
+void sim_pass_time(struct sim *sim, uint64_t end_ns)
+{
+	while (next_event(sim) <= end_ns) {
+		const uint64_t next_ns = next_event(sim);
+
+		sim->now_ns = next_ns > sim->now_ns ? next_ns : sim->now_ns + 1;
+		run_outside(sim);
+	}
+	if (sim->now_ns < end_ns)
+		sim->now_ns = end_ns;
 }
 
 /* The process is stopped, as by SIGSTOP, a frozen cgroup or a suspended virtual machine. */
@@ -75,11 +92,7 @@ static void stall_process(struct sim *sim)
 	const uint64_t end_ns = sim->now_ns + (uint64_t)sim_random(sim, STALL_MS_MAX) * 1000000;
 
 	sim->stalls++;
-	while (sim->now_ns < end_ns) {
-		uint64_t next_ns = earliest(run_outside(sim), end_ns);
-
-		sim->now_ns = next_ns > sim->now_ns ? next_ns : sim->now_ns + 1;
-	}
+	sim_pass_time(sim, end_ns);
 	for (int fd = 0; fd < SIM_FILES_MAX; fd++)
 		if (sim->files[fd].kind == SIM_STREAM)
 			sim_excuse(sim->files[fd].connection, end_ns + 1);
@@ -117,11 +130,13 @@ static int enter(struct sim *sim, uint64_t wait_ns)
 
 	sim_trace_turn(sim, wait_ns);
 	sim_check_turn(sim);
+	sim_pay(sim);
 	sim->now_ns += 1 + sim_random(sim, TURN_NS_MAX);
 	sim_flush_overflow(ring);
 	if (sim_chance(sim, SIM_ENTER_EBUSY) || sim_chance(sim, SIM_ENTER_EAGAIN))
 		return 0;
 	sim_submit(sim);
+	sim_pay(sim);
 	if (sim->stalls < STALLS_MAX && sim_chance(sim, SIM_STALL))
 		stall_process(sim);
 	if (sim_chance(sim, SIM_ENTER_EINTR))

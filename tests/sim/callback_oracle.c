@@ -62,6 +62,7 @@ static void received(struct rollcall_server *server, rollcall_client id, const v
 	else
 		sim_trace(oracle->sim, "callback: message of %zu bytes from client %" PRIu64, bytes,
 			  id);
+	sim_spend(oracle->sim, SIM_MESSAGE_NS);
 	/* ROLLCALL_NONE: the client table was full. */
 	if (id != ROLLCALL_NONE)
 		check_known(oracle, id, "a message of");
