@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/memory.h"
 
+#include <stdint.h>
 #include <sys/mman.h>
+#include <sys/auxv.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 void *memory_reserve(size_t bytes)
 {
@@ -10,6 +15,23 @@ void *memory_reserve(size_t bytes)
 			    MAP_ANONYMOUS | MAP_PRIVATE | MAP_NORESERVE, -1, 0);
 
 	return memory == MAP_FAILED ? NULL : memory;
+}
+
+void memory_discard(void *memory, size_t bytes)
+{
+	const uintptr_t page = getauxval(AT_PAGESZ);
+	const uintptr_t begin = ((uintptr_t)memory + page - 1) / page * page;
+	const uintptr_t end = ((uintptr_t)memory + bytes) / page * page;
+
+	if (begin < end)
+		madvise((void *)begin, end - begin, MADV_DONTNEED);
+}
+
+void memory_trim(void)
+{
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
 }
 
 void memory_release(void *memory, size_t bytes)

@@ -33,7 +33,8 @@ int buffers_init(struct buffers *buffers, struct ring *ring, uint16_t group, siz
 		return error;
 	buffers->leases = calloc(count_max, sizeof(*buffers->leases));
 	buffers->spares = calloc(count_max, sizeof(*buffers->spares));
-	if (!buffers->leases || !buffers->spares)
+	buffers->filled = calloc(count_max, sizeof(*buffers->filled));
+	if (!buffers->leases || !buffers->spares || !buffers->filled)
 		goto release;
 	error = ring_buffers_register(ring, group, count_max);
 	if (error)
@@ -43,6 +44,7 @@ int buffers_init(struct buffers *buffers, struct ring *ring, uint16_t group, siz
 	return 0;
 
 release:
+	free(buffers->filled);
 	free(buffers->spares);
 	free(buffers->leases);
 	memory_release(buffers->memory, buffer_bytes * count_max);
@@ -53,6 +55,7 @@ void buffers_destroy(struct buffers *buffers)
 {
 	CHECK(buffers->held == 0);
 	ring_buffers_unregister(buffers->ring, buffers->group);
+	free(buffers->filled);
 	free(buffers->spares);
 	free(buffers->leases);
 	memory_release(buffers->memory, buffers->buffer_bytes * buffers->count_max);
@@ -66,6 +69,9 @@ uint16_t buffers_take(struct buffers *buffers, uint32_t cqe_flags)
 	CHECK(id < buffers->touched && buffers->leases[id] == 0);
 	buffers->leases[id] = 1;
 	buffers->held++;
+	buffers->taken++;
+	buffers->filled_count += !buffers->filled[id];
+	buffers->filled[id] = true;
 	return id;
 }
 
@@ -106,6 +112,23 @@ int buffers_find(const struct buffers *buffers, const void *data, size_t bytes)
 	if (offset % buffers->buffer_bytes + bytes > buffers->buffer_bytes)
 		return -1;
 	return (int)id;
+}
+
+uint32_t buffers_discard(struct buffers *buffers, uint32_t keep, uint32_t max)
+{
+	uint32_t count = 0;
+
+	for (uint32_t id = buffers->touched; id-- > 0 && count < max;) {
+		if (buffers->filled_count <= keep)
+			break;
+		if (!buffers->filled[id] || buffers->leases[id] > 0)
+			continue;
+		memory_discard(buffers_data(buffers, (uint16_t)id), buffers->buffer_bytes);
+		buffers->filled[id] = false;
+		buffers->filled_count--;
+		count++;
+	}
+	return count;
 }
 
 bool buffers_grow(struct buffers *buffers)

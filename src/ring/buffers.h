@@ -20,8 +20,11 @@ struct buffers {
 	uint32_t held;	    /* of those in use, the ones with leases; the kernel has the others */
 	uint32_t surplus;   /* buffers still to retire on release */
 	uint32_t touched;   /* IDs from here on, and their memory, have never been used */
-	uint32_t *leases;   /* number of leases of each buffer */
-	uint16_t *spares;   /* IDs below `touched` that are retired: touched - count of them */
+	uint64_t taken;	    /* completions with a buffer, ever */
+	uint32_t filled_count; /* buffers whose memory the kernel has filled, and is resident */
+	bool *filled;	       /* which */
+	uint32_t *leases;      /* number of leases of each buffer */
+	uint16_t *spares;      /* IDs below `touched` that are retired: touched - count of them */
 	uint16_t group;
 };
 
@@ -47,6 +50,12 @@ int buffers_find(const struct buffers *buffers, const void *data, size_t bytes);
 
 /* Doubles the number of buffers. false: it is at its limit. */
 bool buffers_grow(struct buffers *buffers);
+
+/*
+ * Gives back the memory of filled buffers without leases: of all but `keep`, and of `max` at most.
+ * Returns of how many. There must be no completion with a buffer that was not taken yet.
+ */
+uint32_t buffers_discard(struct buffers *buffers, uint32_t keep, uint32_t max);
 
 /* Retires buffers as they are released, until `count` are left. */
 void buffers_shrink(struct buffers *buffers, uint32_t count);

@@ -187,6 +187,7 @@ int server_turn(struct rollcall_server *server, uint64_t wait_max_ns)
 	const uint64_t sleep_ns = min_u64(wait_ns(server), wait_max_ns);
 	const uint64_t due_ns = hub->now_ns + min_u64(sleep_ns, UINT64_MAX - hub->now_ns);
 	struct io_uring_cqe cqe;
+	bool found_nothing;
 	int error = ring_submit_and_wait(hub->ring, sleep_ns);
 
 	if (error && error != -ETIME)
@@ -199,9 +200,11 @@ int server_turn(struct rollcall_server *server, uint64_t wait_max_ns)
 		hub->stats.completions++;
 		dispatch(server, &cqe);
 	}
+	found_nothing = flushed && error == -ETIME;
 	timers_run(&hub->timers, hub->now_ns);
 	shortage_check(&server->tcp);
-	run_timeouts(server, flushed && error == -ETIME);
+	trim_check(&server->trim, found_nothing);
+	run_timeouts(server, found_nothing);
 	return 0;
 }
 

@@ -77,6 +77,8 @@ static int init_parts(struct rollcall_server *server)
 	if (!error)
 		error = server_drain_init(server);
 	if (!error)
+		error = trim_init(&server->trim, hub);
+	if (!error)
 		error = connections_init(&server->tcp, hub);
 	if (error)
 		return error;

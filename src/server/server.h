@@ -10,6 +10,7 @@
 #define SERVER_SERVER_H
 
 #include "client/hub.h"
+#include "client/trim.h"
 #include "server/files.h"
 #include "server/owner.h"
 #include "server/posts.h"
@@ -35,6 +36,7 @@ enum server_state {
 
 struct rollcall_server {
 	struct hub hub;
+	struct trim trim;
 	struct tcp tcp;
 	struct udp udp;
 	struct posts posts;

@@ -142,7 +142,7 @@ static void overtakes(void **state)
 	assert_null(find_started(IORING_OP_RECV, own));
 }
 
-/* Nobody who has just said something is ended; when it has been silent for a second, it is. */
+/* A client that has just said something is not ended, but after a second of silence it is. */
 static void not_while_they_talk(void **state)
 {
 	int first;

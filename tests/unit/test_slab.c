@@ -129,6 +129,33 @@ static void random_model(void **state)
 	slab_destroy(&slab);
 }
 
+/* Idle objects are found in the order of their return, once, until they are taken again. */
+static void idle(void **state)
+{
+	void *objects[4];
+	struct slab slab;
+
+	(void)state;
+	assert_int_equal(slab_init(&slab, 64, LIMIT), 0);
+	for (int i = 0; i < 4; i++)
+		objects[i] = slab_take(&slab);
+	assert_int_equal(slab_idle(&slab), 0);
+	for (int i = 0; i < 4; i++)
+		slab_give(&slab, objects[3 - i]);
+	assert_int_equal(slab_idle(&slab), 4);
+	for (int i = 0; i < 3; i++)
+		assert_ptr_equal(slab_next_idle(&slab), objects[3 - i]);
+	assert_int_equal(slab_idle(&slab), 1);
+	assert_ptr_equal(slab_take(&slab), objects[0]);
+	assert_int_equal(slab_idle(&slab), 0);
+	assert_ptr_equal(slab_take(&slab), objects[1]);
+	slab_give(&slab, objects[1]);
+	assert_int_equal(slab_idle(&slab), 1);
+	assert_ptr_equal(slab_next_idle(&slab), objects[1]);
+	slab_give(&slab, objects[0]);
+	slab_destroy(&slab);
+}
+
 static void give_what_was_never_taken(void *slab)
 {
 	slab_give(slab, slab_at(slab, 1));
@@ -171,7 +198,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(up_to_the_limit), cmocka_unit_test(last_in_first_out),
 		cmocka_unit_test(numbers),	   cmocka_unit_test(smallest),
-		cmocka_unit_test(random_model),	   cmocka_unit_test(checks),
+		cmocka_unit_test(random_model),	   cmocka_unit_test(idle),
+		cmocka_unit_test(checks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
