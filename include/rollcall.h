@@ -269,8 +269,9 @@ struct rollcall_options {
 	/*
 	 * Rate limit in datagrams per second for one IPv4 address, or one IPv6 /64 prefix, up to
 	 * 1,000,000; 0 (default): none. After a second of silence, a burst of the same number is
-	 * accepted. Datagrams above the limit are dropped and counted. All link-local addresses
-	 * count as one prefix, and clients behind NAT64 count as above.
+	 * accepted. An IPv6 /48 prefix as a whole has eight times the limit. Datagrams above a
+	 * limit are dropped and counted. All link-local addresses count as one prefix, and clients
+	 * behind NAT64 count as above.
 	 */
 	unsigned udp_rate;
 

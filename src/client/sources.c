@@ -40,6 +40,16 @@ uint64_t sources_prefix(const struct address *address)
 	return be64toh(prefix);
 }
 
+bool sources_is_ipv4(uint64_t prefix)
+{
+	return prefix >= IPV4_PREFIX;
+}
+
+uint64_t sources_site(uint64_t prefix)
+{
+	return prefix & ~(uint64_t)0xffff;
+}
+
 static size_t table_bytes(const struct sources *sources)
 {
 	return ((size_t)sources->mask + 1) * sizeof(*sources->entries);

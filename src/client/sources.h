@@ -34,6 +34,12 @@ struct sources {
  */
 uint64_t sources_prefix(const struct address *address);
 
+/* Whether the source is an IPv4 address. */
+bool sources_is_ipv4(uint64_t prefix);
+
+/* The /48 of an IPv6 source, which one subscriber may have (RFC 6177, section 2). */
+uint64_t sources_site(uint64_t prefix);
+
 /* `limit`: maximum number of clients, 1 to 2^24. -ENOMEM */
 int sources_init(struct sources *sources, uint32_t limit,
 		 const uint8_t secret[static SIPHASH_KEY_BYTES]);

@@ -54,7 +54,8 @@ const struct option_row option_rows[] = {
 	  "UDP clients of one IPv4 address, or IPv6 /64", FIELD(library.udp_clients_per_source_max),
 	  RANGE(1, CLIENTS_MAX) },
 	{ "udp-rate", 0, OPTION_WHOLE, "N",
-	  "datagrams a second from one IPv4 address, or IPv6 /64; 0: any number",
+	  "datagrams a second from one IPv4 address, or IPv6 /64; of a /48 eight times as many; 0: "
+	  "any number",
 	  FIELD(library.udp_rate), RANGE(0, UDP_RATE_MAX) },
 	{ "udp-sequence", 0, OPTION_NAME, "MODE",
 	  "rtp: datagrams have an RTP header; auto: those whose first byte says so; off. Reports "

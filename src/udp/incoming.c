@@ -90,12 +90,23 @@ static void receive_unlisted(struct udp *udp, const struct arrival *arrival, enu
 	udp->unlisted = NULL;
 }
 
+/* The limit of the site is asked last: what one source sends too much takes nothing of it. */
+static bool is_too_fast(struct udp *udp, const struct arrival *arrival)
+{
+	const uint64_t now_ns = udp->hub->now_ns;
+
+	if (!rate_allow(&udp->rate, arrival->source, now_ns))
+		return true;
+	return !sources_is_ipv4(arrival->source) &&
+	       !rate_allow(&udp->site_rate, sources_site(arrival->source), now_ns);
+}
+
 /* Why a datagram is dropped, whichever client sent it. Strips the RTP header. */
 static enum udp_drop screen(struct udp *udp, struct arrival *arrival)
 {
 	const struct rollcall_options *options = &udp->hub->options;
 
-	if (options->udp_rate && !rate_allow(&udp->rate, arrival->source, udp->hub->now_ns))
+	if (options->udp_rate && is_too_fast(udp, arrival))
 		return UDP_DROP_RATE;
 	if (!take_header(arrival, options->udp_sequence))
 		return UDP_DROP_MALFORMED;

@@ -5,10 +5,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Two limits: of each source, and of each site. */
+static int init_rates(struct udp *udp, uint32_t limit)
+{
+	const uint32_t site_limit =
+		(uint32_t)min_size(UDP_RATE_SITE * (size_t)limit, RATE_PER_SECOND_MAX);
+	uint8_t secret[SIPHASH_KEY_BYTES];
+	int error;
+
+	ring_random(udp->hub->ring, secret, sizeof(secret));
+	error = rate_init(&udp->rate, limit, UDP_RATE_BUCKETS, secret);
+	if (error)
+		return error;
+	error = rate_init(&udp->site_rate, site_limit, UDP_RATE_BUCKETS, secret);
+	if (error)
+		rate_destroy(&udp->rate);
+	return error;
+}
+
 int udp_init(struct udp *udp, struct hub *hub)
 {
 	const unsigned limit = hub->options.udp_rate;
-	uint8_t secret[SIPHASH_KEY_BYTES];
 	int error;
 
 	*udp = (struct udp){ .hub = hub };
@@ -20,8 +37,7 @@ int udp_init(struct udp *udp, struct hub *hub)
 	if (error)
 		goto destroy_sessions;
 	ring_random(hub->ring, udp->secret, sizeof(udp->secret));
-	ring_random(hub->ring, secret, sizeof(secret));
-	error = limit ? rate_init(&udp->rate, limit, UDP_RATE_BUCKETS, secret) : 0;
+	error = limit ? init_rates(udp, limit) : 0;
 	if (!error)
 		return 0;
 	datagrams_destroy(&udp->datagrams);
@@ -32,8 +48,10 @@ destroy_sessions:
 
 void udp_destroy(struct udp *udp)
 {
-	if (udp->hub->options.udp_rate)
+	if (udp->hub->options.udp_rate) {
+		rate_destroy(&udp->site_rate);
 		rate_destroy(&udp->rate);
+	}
 	if (udp->limits_repeats)
 		rate_destroy(&udp->repeats);
 	datagrams_destroy(&udp->datagrams);

@@ -21,6 +21,9 @@
 #include "udp/rate.h"
 #include "udp/session.h"
 
+/* The rate limit of an IPv6 /48, in those of one source: a /48 has 65,536 of them. */
+#define UDP_RATE_SITE 8
+
 /*
  * Buckets of the rate limit, 4 MiB, reserved only if there is one. A flood that is to take the
  * buckets of other sources needs about the limit times the number of buckets, in datagrams a second
@@ -48,8 +51,9 @@ struct udp {
 	struct sessions sessions;
 	struct own own;
 	struct datagrams datagrams;
-	struct rate rate;    /* used if options.udp_rate is set */
-	struct rate repeats; /* used if limits_repeats */
+	struct rate rate;      /* used if options.udp_rate is set */
+	struct rate site_rate; /* likewise, of whole sites */
+	struct rate repeats;   /* used if limits_repeats */
 	bool limits_repeats;
 	const struct arrival *unlisted; /* being delivered as from ROLLCALL_NONE, or NULL */
 	uint64_t dropped[UDP_DROPS];

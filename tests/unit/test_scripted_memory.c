@@ -282,8 +282,8 @@ static void tables_of_udp(void **state)
 		error = init_udp();
 		assert_int_equal(error, failing ? 0 : -ENOMEM);
 	}
-	/* Streams, peers, datagrams, two each; the index of the peers, sources, and rates. */
-	assert_int_equal(nth - 1, 1 + 9);
+	/* Streams, peers, datagrams, two each; the index of the peers, sources, two for rates. */
+	assert_int_equal(nth - 1, 1 + 10);
 	failing = 0;
 	destroy_udp();
 	timers_destroy(&parts.hub.timeouts);

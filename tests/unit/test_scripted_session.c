@@ -416,6 +416,39 @@ static void rate_of_a_source(void **state)
 	assert_int_equal(stats_now().udp_dropped_rate, 5);
 }
 
+/* The /64s of one /48 have eight times the limit together, the first of them too. */
+static void rate_of_a_site(void **state)
+{
+	char host[32];
+
+	(void)state;
+	options.udp_rate = 2;
+	serve("udp://[::]:0");
+	for (unsigned i = 0; i < 2 * UDP_RATE_SITE; i++) {
+		snprintf(host, sizeof(host), "2001:db8:0:%x::1", i);
+		come(host, 2001, "a");
+	}
+	assert_int_equal(stats_now().udp_dropped_rate, 0);
+	come("2001:db8:0:ff::1", 2001, "a");
+	come("2001:db8::1", 2001, "a");
+	assert_int_equal(stats_now().udp_dropped_rate, 2);
+	come("2001:db8:1::1", 2001, "a");
+	assert_int_equal(stats_now().udp_dropped_rate, 2);
+}
+
+/* What a source sends above its own limit is not taken from that of its site. */
+static void rate_of_one_in_a_site(void **state)
+{
+	(void)state;
+	options.udp_rate = 2;
+	serve("udp://[::]:0");
+	for (unsigned i = 0; i < 100; i++)
+		come("2001:db8:0:1::1", 2001, "a");
+	assert_int_equal(stats_now().udp_dropped_rate, 98);
+	come("2001:db8:0:2::1", 2001, "a");
+	assert_int_equal(stats_now().udp_dropped_rate, 98);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -437,6 +470,8 @@ int main(void)
 		UDP_TEST(full_source_evicts_nobody),
 		UDP_TEST(source_of_ipv6),
 		UDP_TEST(rate_of_a_source),
+		UDP_TEST(rate_of_a_site),
+		UDP_TEST(rate_of_one_in_a_site),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
