@@ -155,18 +155,40 @@ void sessions_prove(struct sessions *sessions, struct client *client)
 		activate(sessions, client);
 }
 
-/* Evicts the oldest new client. false: no new client, or the oldest has a send in flight. */
-static bool evict_oldest(struct sessions *sessions)
+/* Evicts a new client. false: NULL, or it has a send in flight. */
+static bool evict(struct sessions *sessions, struct client *client)
 {
-	struct hub *hub = sessions->hub;
-	struct client *oldest = client_list_first(&hub->table, &sessions->new_clients.list);
-
-	if (!oldest || oldest->udp.sends > 0)
+	if (!client || client->udp.sends > 0)
 		return false;
-	hub->stats.udp_evictions++;
-	sessions_forget(sessions, oldest, -ENOSPC);
-	sessions_free(sessions, oldest);
+	sessions->hub->stats.udp_evictions++;
+	sessions_forget(sessions, client, -ENOSPC);
+	sessions_free(sessions, client);
 	return true;
+}
+
+static struct client *find_oldest(struct sessions *sessions)
+{
+	return client_list_first(&sessions->hub->table, &sessions->new_clients.list);
+}
+
+/*
+ * A new client of this source that has been silent for the time of one when places are short: what
+ * a flood of forged datagrams has left does not keep the source full. NULL: none of those looked
+ * at.
+ */
+static struct client *find_silent(struct sessions *sessions, uint64_t source)
+{
+	const struct hub *hub = sessions->hub;
+	struct client *client = find_oldest(sessions);
+
+	for (unsigned i = 0; client && i < SESSION_LOOKED_AT; i++) {
+		if (client_ms(hub->now_ns) - client->active_ms < SESSION_NEW_TIMEOUT_MS)
+			return NULL;
+		if (client->udp.peer->source == source)
+			return client;
+		client = client_list_next(&hub->table, &sessions->new_clients.list, client);
+	}
+	return NULL;
 }
 
 /* Why no client can be added, or UDP_DROP_NONE. */
@@ -176,11 +198,12 @@ static enum udp_drop find_no_place(struct sessions *sessions, const struct arriv
 	const struct rollcall_options *options = &hub->options;
 
 	if (sources_count(&sessions->sources, arrival->source) >=
-	    options->udp_clients_per_source_max)
+		    options->udp_clients_per_source_max &&
+	    !evict(sessions, find_silent(sessions, arrival->source)))
 		return UDP_DROP_SOURCE_FULL;
 	/* Closing clients count until their slots are freed. */
 	if (table_count(&hub->table, ROLLCALL_UDP) >= options->udp_clients_max &&
-	    !evict_oldest(sessions))
+	    !evict(sessions, find_oldest(sessions)))
 		return UDP_DROP_FULL;
 	return UDP_DROP_NONE;
 }

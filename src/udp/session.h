@@ -27,13 +27,16 @@
 
 #include "client/hub.h"
 #include "client/idle.h"
+#include "client/sources.h"
 #include "udp/arrival.h"
 #include "udp/drop.h"
-#include "client/sources.h"
 #include "udp/rtp_stream.h"
 
 /* Idle timeout of a new client while places are short, if udp_idle_timeout_ms is not shorter. */
 #define SESSION_NEW_TIMEOUT_MS 10000
+
+/* New clients that are looked at for one of a full source, longest silent first. */
+#define SESSION_LOOKED_AT 64
 
 /* The evidence of a client without a cookie. */
 #define SESSION_ROUNDS 3

@@ -261,8 +261,8 @@ struct rollcall_options {
 
 	/*
 	 * Maximum number of UDP clients of one IPv4 address, or of one IPv6 /64 prefix; 1 to 2^24,
-	 * 32,768 by default. A client behind NAT64 (64:ff9b::/96, RFC 6052) counts by its IPv4
-	 * address.
+	 * 32,768 by default. Beyond it a new client is evicted that has been silent for 10 s. A
+	 * client behind NAT64 (64:ff9b::/96, RFC 6052) counts by its IPv4 address.
 	 */
 	unsigned udp_clients_per_source_max;
 

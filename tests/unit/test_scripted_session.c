@@ -397,6 +397,29 @@ static void source_of_ipv6(void **state)
 	assert_int_equal(stats_now().udp_dropped_source_full, 1);
 }
 
+/* A full source gets places back from its new clients that have been silent for 10 s. */
+static void full_source_left_behind(void **state)
+{
+	(void)state;
+	options.udp_clients_per_source_max = 2;
+	serve(ADDRESS);
+	come("192.0.2.1", 2001, "a");
+	come("192.0.2.2", 2001, "b");
+	pass(5000);
+	come("192.0.2.1", 2002, "c");
+	expect("+0 0:a +1 1:b +2 2:c ");
+	pass(4900);
+	come("192.0.2.1", 2003, "d");
+	expect("");
+	pass(200);
+	come("192.0.2.1", 2003, "d");
+	expect("-0(-28) +3 3:d ");
+	come("192.0.2.1", 2004, "e");
+	expect("");
+	assert_int_equal(stats_now().udp_dropped_source_full, 2);
+	assert_int_equal(stats_now().udp_evictions, 1);
+}
+
 /* Above its rate nothing of a source is delivered, its clients' own included; others' is. */
 static void rate_of_a_source(void **state)
 {
@@ -469,6 +492,7 @@ int main(void)
 		UDP_TEST(clients_of_a_source),
 		UDP_TEST(full_source_evicts_nobody),
 		UDP_TEST(source_of_ipv6),
+		UDP_TEST(full_source_left_behind),
 		UDP_TEST(rate_of_a_source),
 		UDP_TEST(rate_of_a_site),
 		UDP_TEST(rate_of_one_in_a_site),
