@@ -45,6 +45,12 @@ static inline uint32_t slab_idle(const struct slab *slab)
  */
 void *slab_next_idle(struct slab *slab);
 
+/* The memory of all objects of the slab. */
+static inline uint64_t slab_bytes(const struct slab *slab)
+{
+	return (uint64_t)slab->limit * (slab->object_bytes + sizeof(*slab->free));
+}
+
 /* The number of objects that can still be taken. */
 static inline uint32_t slab_left(const struct slab *slab)
 {

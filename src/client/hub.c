@@ -62,9 +62,21 @@ void hub_destroy(struct hub *hub)
 	table_destroy(&hub->table);
 }
 
+/*
+ * The most buffers of a pool: as many as fit into half of the queues' memory, so that a small
+ * limit is small in all, but as many as a server starts with.
+ */
+static uint32_t buffers_max(const struct hub *hub, uint32_t count, size_t buffer_bytes)
+{
+	while (count > HUB_TCP_BUFFERS && count * buffer_bytes > hub->options.memory_bytes_max / 2)
+		count /= 2;
+	return count;
+}
+
 int hub_open_ring(struct hub *hub, unsigned halvings)
 {
-	const uint32_t tcp_max = TCP_BUFFERS_MAX >> halvings, udp_max = UDP_BUFFERS_MAX >> halvings;
+	const uint32_t tcp_max = buffers_max(hub, TCP_BUFFERS_MAX >> halvings, TCP_BUFFER_BYTES);
+	const uint32_t udp_max = buffers_max(hub, UDP_BUFFERS_MAX >> halvings, UDP_BUFFER_BYTES);
 	int error = ring_create(&hub->ring, SQ_ENTRIES >> halvings, CQ_ENTRIES >> halvings,
 				hub->options.spin_us * 1000);
 

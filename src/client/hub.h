@@ -48,6 +48,12 @@ struct message {
 /* Timeouts of TCP clients are at most this while places or memory are short. */
 #define HUB_SHORT_TIMEOUT_MS 5000
 
+/*
+ * The SQEs and CQEs of the ring, and the entries of two buffer rings; the kernel's requests of the
+ * clients are counted with them.
+ */
+#define HUB_RING_BYTES ((uint64_t)1 << 20)
+
 /* Buffer groups; also the indices of the pools in struct queue_memory. */
 enum { BUFFERS_TCP, BUFFERS_UDP };
 

@@ -50,7 +50,7 @@ uint64_t sources_site(uint64_t prefix)
 	return prefix & ~(uint64_t)0xffff;
 }
 
-static size_t table_bytes(const struct sources *sources)
+size_t sources_bytes(const struct sources *sources)
 {
 	return ((size_t)sources->mask + 1) * sizeof(*sources->entries);
 }
@@ -65,14 +65,14 @@ int sources_init(struct sources *sources, uint32_t limit,
 		size *= 2;
 	*sources = (struct sources){ .mask = size - 1, .limit = limit };
 	memcpy(sources->secret, secret, sizeof(sources->secret));
-	sources->entries = memory_reserve(table_bytes(sources));
+	sources->entries = memory_reserve(sources_bytes(sources));
 	return sources->entries ? 0 : -ENOMEM;
 }
 
 void sources_destroy(struct sources *sources)
 {
 	CHECK(sources->clients == 0);
-	memory_release(sources->entries, table_bytes(sources));
+	memory_release(sources->entries, sources_bytes(sources));
 	sources->entries = NULL;
 }
 

@@ -45,6 +45,9 @@ int sources_init(struct sources *sources, uint32_t limit,
 		 const uint8_t secret[static SIPHASH_KEY_BYTES]);
 void sources_destroy(struct sources *sources);
 
+/* The memory that it takes at most. */
+size_t sources_bytes(const struct sources *sources);
+
 /* The number of clients of the source. */
 uint32_t sources_count(const struct sources *sources, uint64_t prefix);
 

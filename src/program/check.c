@@ -7,6 +7,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "program/budget.h"
 #include "program/check.h"
 #include "program/failures.h"
 #include "program/kernel.h"
@@ -109,6 +110,36 @@ static void print_options(const struct program_options *options)
 	}
 }
 
+static void print_part(const char *name, uint64_t bytes)
+{
+	printf("%-38s %6" PRIu64 " MiB\n", name, (bytes + (1 << 20) - 1) >> 20);
+}
+
+static void print_memory(struct rollcall_server *server, const struct kernel_facts *facts)
+{
+	struct rollcall_memory memory = { .size = sizeof(memory) };
+	const uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	if (rollcall_memory_max(server, &memory))
+		return;
+	printf("%-38s %s\n", "MEMORY", "AT MOST");
+	print_part("tables of clients", memory.clients);
+	print_part("queues and unfinished messages", memory.queues);
+	print_part("receive buffers", memory.buffers);
+	print_part("the rest of the program", memory.fixed);
+	if (memory.sockets != UINT64_MAX) {
+		print_part("TCP sockets (kernel)", memory.sockets);
+		print_part("in all", budget_total(&memory));
+		return;
+	}
+	print_part("in all, without sockets",
+		   memory.clients + memory.queues + memory.buffers + memory.fixed);
+	if (facts->tcp_mem_pages != KERNEL_UNKNOWN)
+		printf("%-38s %6" PRIu64 " MiB, of the machine (net.ipv4.tcp_mem); --memory limits "
+		       "them\n",
+		       "TCP sockets (kernel)", (uint64_t)facts->tcp_mem_pages * page_bytes >> 20);
+}
+
 /* The library logs here what it reduced to the limits. */
 static void print_log(enum rollcall_log_level level, const char *text, void *context)
 {
@@ -122,7 +153,9 @@ int check_run(const struct program_options *options, const struct rollcall_optio
 	struct rollcall_options quiet = *library;
 	struct rollcall_server *server;
 	struct kernel_facts facts;
+	char message[BUDGET_MESSAGE_BYTES];
 	struct failure failure;
+	bool has_space;
 	int result;
 
 	kernel_facts_read(&facts);
@@ -135,9 +168,11 @@ int check_run(const struct program_options *options, const struct rollcall_optio
 	quiet.log = print_log;
 	result = rollcall_create(&server, &quiet);
 	if (result == 0) {
+		print_memory(server, &facts);
+		has_space = budget_holds(options, server, message);
 		rollcall_destroy(server);
-		printf("rollcall can run here\n");
-		return 0;
+		printf("\n%s\n", has_space ? "rollcall can run here" : message);
+		return has_space ? 0 : EX_USAGE;
 	}
 	if (result == -ENOMEM)
 		kernel_facts_of_memory(&facts);

@@ -10,17 +10,25 @@
 #include "program/kernel.h"
 #include "rollcall.h"
 
-static long read_setting(const char *path)
+/* Reads the number of a setting in /proc/sys that comes after `skip` others. */
+static long read_setting_after(const char *path, unsigned skip)
 {
 	FILE *file = fopen(path, "re");
 	long value;
 
 	if (!file)
 		return KERNEL_UNKNOWN;
-	if (fscanf(file, "%ld", &value) != 1)
-		value = KERNEL_UNKNOWN;
+	do
+		if (fscanf(file, "%ld", &value) != 1)
+			value = KERNEL_UNKNOWN;
+	while (skip-- > 0);
 	fclose(file);
 	return value;
+}
+
+static long read_setting(const char *path)
+{
+	return read_setting_after(path, 0);
 }
 
 /* Reads a field of /proc/self/status as a number in the given base; 0 if it does not exist. */
@@ -91,6 +99,7 @@ void kernel_facts_read(struct kernel_facts *facts)
 
 	read_limits(facts);
 	facts->somaxconn = read_setting("/proc/sys/net/core/somaxconn");
+	facts->tcp_mem_pages = read_setting_after("/proc/sys/net/ipv4/tcp_mem", 2);
 	facts->unprivileged_port = read_setting("/proc/sys/net/ipv4/ip_unprivileged_port_start");
 }
 

@@ -35,6 +35,7 @@ struct kernel_facts {
 	bool small_server;
 
 	long somaxconn;		/* net.core.somaxconn */
+	long tcp_mem_pages;	/* the last of net.ipv4.tcp_mem: all TCP sockets of the machine */
 	long unprivileged_port; /* net.ipv4.ip_unprivileged_port_start */
 };
 

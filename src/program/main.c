@@ -11,6 +11,7 @@
 #include "program/command_line.h"
 #include "program/help.h"
 #include "program/announcer.h"
+#include "program/budget.h"
 #include "program/check.h"
 #include "program/console.h"
 #include "program/diagnostics.h"
@@ -77,11 +78,18 @@ static int fail_to_create(struct program *program, int error)
 static int create(struct program *program)
 {
 	struct rollcall_options library;
+	char message[BUDGET_MESSAGE_BYTES];
 	int result;
 
 	settings_of_server(&program->options, &program->diagnostics, &library);
 	result = rollcall_create(&program->server, &library);
-	return result ? fail_to_create(program, result) : 0;
+	if (result)
+		return fail_to_create(program, result);
+	if (budget_holds(&program->options, program->server, message))
+		return 0;
+	rollcall_destroy(program->server);
+	diagnostics_say(&program->diagnostics, ROLLCALL_LOG_ERROR, "%s", message);
+	return EX_USAGE;
 }
 
 static int take_signals(struct program *program)

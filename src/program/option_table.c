@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "program/budget.h"
 #include "program/options.h"
 
 /* Limits of struct rollcall_options, which the library checks too. */
@@ -13,6 +14,7 @@
 #define CLIENTS_MAX (1 << 24)
 #define BYTES_MAX (1 << 30)
 #define SEND_QUEUE_BYTES_MIN 4096
+#define MEMORY_BYTES_MAX ((uint64_t)1 << 40)
 #define UDP_RATE_MAX 1000000
 #define SPIN_US_MAX 1000000
 
@@ -69,6 +71,16 @@ const struct option_row option_rows[] = {
 	  FIELD(library.udp_send_buffer_bytes), RANGE(0, BYTES_MAX - 1) },
 	{ "udp-low-ports", 0, OPTION_SET, NULL, "answer UDP clients with a source port below 1024",
 	  FIELD(library.udp_low_ports) },
+	{ "memory", 0, OPTION_BYTES, "N",
+	  "most memory in bytes, with that of TCP sockets in the kernel: sets the limits of "
+	  "clients, queues and buffers; --check shows the parts",
+	  FIELD(memory_bytes), RANGE(BUDGET_BYTES_MIN, MEMORY_BYTES_MAX) },
+	{ "tcp-receive-buffer", 0, OPTION_BYTES, "N",
+	  "SO_RCVBUF of TCP clients in bytes; 0: the kernel adapts it",
+	  FIELD(library.tcp_receive_buffer_bytes), RANGE(0, BYTES_MAX - 1) },
+	{ "tcp-send-buffer", 0, OPTION_BYTES, "N",
+	  "SO_SNDBUF of TCP clients in bytes; 0: the kernel adapts it",
+	  FIELD(library.tcp_send_buffer_bytes), RANGE(0, BYTES_MAX - 1) },
 	{ "send-queue-bytes", 0, OPTION_BYTES, "N",
 	  "soft limit of a TCP client's output queue in bytes", FIELD(library.send_queue_bytes),
 	  RANGE(SEND_QUEUE_BYTES_MIN, BYTES_MAX) },

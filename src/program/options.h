@@ -51,6 +51,7 @@ struct program_options {
 	enum options_service service;
 	enum options_framing framing;
 	size_t line_bytes_max; /* 0: the library's default */
+	size_t memory_bytes;   /* of all that the server uses; 0: the limits of each part alone */
 	bool quiet;	       /* the last of --quiet and --verbose decides */
 	struct rollcall_options library;
 };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "program/budget.h"
 #include "program/settings.h"
 #include "service/services.h"
 
@@ -23,6 +24,7 @@ void settings_of_server(const struct program_options *options, struct diagnostic
 	size_t hard = SEND_QUEUE_HARD_BYTES_MAX;
 
 	*library = options->library;
+	budget_divide(options, library);
 	if (library->send_queue_bytes < hard / SEND_QUEUE_HARD_FACTOR)
 		hard = library->send_queue_bytes * SEND_QUEUE_HARD_FACTOR;
 	if (library->send_queue_bytes_max < hard)

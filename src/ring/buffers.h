@@ -36,6 +36,15 @@ int buffers_init(struct buffers *buffers, struct ring *ring, uint16_t group, siz
 		 uint32_t count, uint32_t count_max);
 void buffers_destroy(struct buffers *buffers);
 
+/* The memory of as many buffers as there may be. */
+static inline uint64_t buffers_bytes(const struct buffers *buffers)
+{
+	const size_t each = buffers->buffer_bytes + sizeof(*buffers->leases) +
+			    sizeof(*buffers->spares) + sizeof(*buffers->filled);
+
+	return (uint64_t)buffers->count_max * each;
+}
+
 /* Takes the buffer of a completion with IORING_CQE_F_BUFFER, with one lease. Returns its ID. */
 uint16_t buffers_take(struct buffers *buffers, uint32_t cqe_flags);
 

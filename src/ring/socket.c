@@ -91,19 +91,6 @@ static int open_bound(const struct address *address, int type,
 	return error;
 }
 
-static int prepare_tcp(int fd, const struct address *address, const void *argument)
-{
-	const uint64_t keepalive_ms = *(const uint64_t *)argument;
-
-	return sockopt_prepare_tcp(fd, address->any.sa_family, (keepalive_ms + 999) / 1000);
-}
-
-int socket_listen(struct ring *ring, const struct address *address, uint64_t keepalive_ms)
-{
-	(void)ring;
-	return open_bound(address, SOCK_STREAM, prepare_tcp, &keepalive_ms);
-}
-
 /* Sets a buffer size: beyond the system's limit with CAP_NET_ADMIN, otherwise up to it. */
 static void set_buffer_size(int fd, int name_force, int name, size_t bytes)
 {
@@ -111,12 +98,40 @@ static void set_buffer_size(int fd, int name_force, int name, size_t bytes)
 		sockopt_set(fd, SOL_SOCKET, name, (int)bytes);
 }
 
+static void set_buffer_sizes(int fd, const struct socket_buffers *buffers)
+{
+	set_buffer_size(fd, SO_RCVBUFFORCE, SO_RCVBUF, buffers->receive_bytes);
+	set_buffer_size(fd, SO_SNDBUFFORCE, SO_SNDBUF, buffers->send_bytes);
+}
+
+struct tcp_options {
+	uint64_t keepalive_ms;
+	const struct socket_buffers *buffers;
+};
+
+static int prepare_tcp(int fd, const struct address *address, const void *argument)
+{
+	const struct tcp_options *options = argument;
+
+	set_buffer_sizes(fd, options->buffers);
+	return sockopt_prepare_tcp(fd, address->any.sa_family,
+				   (options->keepalive_ms + 999) / 1000);
+}
+
+int socket_listen(struct ring *ring, const struct address *address, uint64_t keepalive_ms,
+		  const struct socket_buffers *buffers)
+{
+	const struct tcp_options options = { keepalive_ms, buffers };
+
+	(void)ring;
+	return open_bound(address, SOCK_STREAM, prepare_tcp, &options);
+}
+
 static int prepare_udp(int fd, const struct address *address, const void *argument)
 {
 	const struct socket_buffers *buffers = argument;
 
-	set_buffer_size(fd, SO_RCVBUFFORCE, SO_RCVBUF, buffers->receive_bytes);
-	set_buffer_size(fd, SO_SNDBUFFORCE, SO_SNDBUF, buffers->send_bytes);
+	set_buffer_sizes(fd, buffers);
 	return sockopt_prepare_udp(fd, address);
 }
 
@@ -176,9 +191,12 @@ static int adopt(struct ring *ring, int fd,
 	return prepare(fd, &address, argument);
 }
 
-int socket_adopt_tcp(struct ring *ring, int fd, uint64_t keepalive_ms)
+int socket_adopt_tcp(struct ring *ring, int fd, uint64_t keepalive_ms,
+		     const struct socket_buffers *buffers)
 {
-	return adopt(ring, fd, prepare_tcp, &keepalive_ms);
+	const struct tcp_options options = { keepalive_ms, buffers };
+
+	return adopt(ring, fd, prepare_tcp, &options);
 }
 
 int socket_adopt_udp(struct ring *ring, int fd, const struct socket_buffers *buffers)

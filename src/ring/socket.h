@@ -18,20 +18,21 @@
 int socket_resolve(struct ring *ring, const char *host, uint16_t port, struct address *addresses,
 		   unsigned max);
 
-/*
- * Opens a listening TCP socket. Accepted sockets inherit its options: TCP_NODELAY, and keepalive
- * probes after keepalive_ms of silence (0: none). Returns the descriptor, or an error of socket(2),
- * bind(2) or listen(2).
- */
-int socket_listen(struct ring *ring, const struct address *address, uint64_t keepalive_ms);
-
-/* The backlog of listen(2); the kernel caps it at net.core.somaxconn. */
-#define SOCKET_BACKLOG 4096
-
-/* SO_RCVBUF and SO_SNDBUF of a UDP socket in bytes; 0: the kernel's default. */
+/* SO_RCVBUF and SO_SNDBUF of a socket in bytes; 0: the kernel's default. */
 struct socket_buffers {
 	size_t receive_bytes, send_bytes;
 };
+
+/*
+ * Opens a listening TCP socket. Accepted sockets inherit its options: TCP_NODELAY, keepalive probes
+ * after keepalive_ms of silence (0: none), and its buffers, as far as the kernel allows. Returns
+ * the descriptor, or an error of socket(2), bind(2) or listen(2).
+ */
+int socket_listen(struct ring *ring, const struct address *address, uint64_t keepalive_ms,
+		  const struct socket_buffers *buffers);
+
+/* The backlog of listen(2); the kernel caps it at net.core.somaxconn. */
+#define SOCKET_BACKLOG 4096
 
 /*
  * Opens a bound UDP socket. Returns the descriptor, or an error of socket(2), setsockopt(2) or
@@ -58,7 +59,8 @@ int socket_transport(struct ring *ring, int fd);
  * error of setsockopt(2). They do not affect connections and datagrams already queued: those
  * connections have no keepalive probes, datagrams to 0.0.0.0 no destination address.
  */
-int socket_adopt_tcp(struct ring *ring, int fd, uint64_t keepalive_ms);
+int socket_adopt_tcp(struct ring *ring, int fd, uint64_t keepalive_ms,
+		     const struct socket_buffers *buffers);
 int socket_adopt_udp(struct ring *ring, int fd, const struct socket_buffers *buffers);
 
 /* Returns the buffer sizes that the kernel granted. */

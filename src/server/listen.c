@@ -51,24 +51,28 @@ static int add(struct rollcall_server *server, enum rollcall_transport transport
 	return udp_open(&server->udp, origin, fd);
 }
 
-static struct socket_buffers buffers_asked(const struct hub *hub)
+static struct socket_buffers buffers_asked(const struct rollcall_options *options,
+					   enum rollcall_transport transport)
 {
-	return (struct socket_buffers){ hub->options.udp_receive_buffer_bytes,
-					hub->options.udp_send_buffer_bytes };
+	if (transport == ROLLCALL_TCP)
+		return (struct socket_buffers){ options->tcp_receive_buffer_bytes,
+						options->tcp_send_buffer_bytes };
+	return (struct socket_buffers){ options->udp_receive_buffer_bytes,
+					options->udp_send_buffer_bytes };
 }
 
 static int open_one(struct rollcall_server *server, enum rollcall_transport transport,
 		    const struct origin *origin, const struct address *address)
 {
 	const struct hub *hub = &server->hub;
-	const struct socket_buffers buffers = buffers_asked(hub);
+	const struct socket_buffers buffers = buffers_asked(&hub->options, transport);
 	int fd, error;
 
 	/* bind(2) would return EINVAL. */
 	if (address_needs_zone(address))
 		return -ENODEV;
 	fd = transport == ROLLCALL_TCP
-		     ? socket_listen(hub->ring, address, hub->options.keepalive_ms)
+		     ? socket_listen(hub->ring, address, hub->options.keepalive_ms, &buffers)
 		     : socket_bind_udp(hub->ring, address, &buffers);
 	if (fd < 0)
 		return fd;
@@ -322,7 +326,7 @@ static int adopt(struct rollcall_server *server, int fd, const struct rollcall_s
 		 void *context, char *why)
 {
 	const struct hub *hub = &server->hub;
-	const struct socket_buffers buffers = buffers_asked(hub);
+	struct socket_buffers buffers;
 	struct origin origin;
 	int transport, error = make_origin(server, service, context, &origin, why);
 
@@ -338,8 +342,9 @@ static int adopt(struct rollcall_server *server, int fd, const struct rollcall_s
 		return -EEXIST;
 	if (count_open(server) == HUB_ADDRESSES_MAX)
 		return -ENOSPC;
+	buffers = buffers_asked(&hub->options, (enum rollcall_transport)transport);
 	error = transport == ROLLCALL_TCP
-			? socket_adopt_tcp(hub->ring, fd, hub->options.keepalive_ms)
+			? socket_adopt_tcp(hub->ring, fd, hub->options.keepalive_ms, &buffers)
 			: socket_adopt_udp(hub->ring, fd, &buffers);
 	if (!error)
 		error = add(server, (enum rollcall_transport)transport, &origin, fd);

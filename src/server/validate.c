@@ -58,6 +58,8 @@ static const struct limits {
 	LIMITS(udp_clients_per_source_max, 1, CLIENTS_MAX),
 	LIMITS(udp_rate, 0, UDP_RATE_MAX),
 	LIMITS(udp_sequence, ROLLCALL_SEQUENCE_OFF, ROLLCALL_SEQUENCE_AUTO),
+	LIMITS(tcp_receive_buffer_bytes, 0, BYTES_MAX - 1),
+	LIMITS(tcp_send_buffer_bytes, 0, BYTES_MAX - 1),
 	LIMITS(udp_receive_buffer_bytes, 0, BYTES_MAX - 1),
 	LIMITS(udp_send_buffer_bytes, 0, BYTES_MAX - 1),
 	LIMITS(send_queue_bytes, 4096, BYTES_MAX),

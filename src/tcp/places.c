@@ -33,6 +33,11 @@ void places_destroy(struct places *places)
 	sources_destroy(&places->sources);
 }
 
+uint64_t places_bytes(const struct places *places)
+{
+	return sources_bytes(&places->sources) + held_by_bytes(places);
+}
+
 uint64_t places_source(const struct places *places, int fd)
 {
 	struct address address = { 0 };

@@ -18,6 +18,9 @@ struct places {
 int places_init(struct places *places, struct hub *hub);
 void places_destroy(struct places *places);
 
+/* The memory that they take at most. */
+uint64_t places_bytes(const struct places *places);
+
 /* The source of a connection. A connection that is already reset is of a source of its own kind. */
 uint64_t places_source(const struct places *places, int fd);
 

@@ -31,6 +31,11 @@ void peers_destroy(struct peers *peers)
 	free(peers->entries);
 }
 
+uint64_t peers_bytes(const struct peers *peers)
+{
+	return slab_bytes(&peers->slab) + ((uint64_t)peers->mask + 1) * sizeof(*peers->entries);
+}
+
 static uint32_t hash_key(const struct peers *peers, const struct udp_key *key)
 {
 	return (uint32_t)siphash(peers->secret, key, sizeof(*key));

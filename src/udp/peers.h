@@ -50,6 +50,9 @@ struct peers {
 int peers_init(struct peers *peers, uint32_t limit, const uint8_t secret[static SIPHASH_KEY_BYTES]);
 void peers_destroy(struct peers *peers);
 
+/* The memory that they take at most. */
+uint64_t peers_bytes(const struct peers *peers);
+
 /* NULL: not known. The peer found last is compared first, without hashing: datagrams of one peer
  * often follow each other. */
 struct udp_peer *peers_find(struct peers *peers, const struct udp_key *key);

@@ -9,7 +9,7 @@
 
 #define SECOND_NS 1000000000
 
-static size_t table_bytes(const struct rate *rate)
+size_t rate_bytes(const struct rate *rate)
 {
 	return ((size_t)rate->mask + 1) * sizeof(*rate->sets);
 }
@@ -30,7 +30,7 @@ int rate_init(struct rate *rate, uint32_t per_second, uint32_t buckets,
 	};
 	rate->bucket_ns = per_second * rate->datagram_ns;
 	memcpy(rate->secret, secret, sizeof(rate->secret));
-	rate->sets = memory_reserve(table_bytes(rate));
+	rate->sets = memory_reserve(rate_bytes(rate));
 	return rate->sets ? 0 : -ENOMEM;
 }
 
@@ -42,7 +42,7 @@ void rate_set_burst(struct rate *rate, uint32_t datagrams)
 
 void rate_destroy(struct rate *rate)
 {
-	memory_release(rate->sets, table_bytes(rate));
+	memory_release(rate->sets, rate_bytes(rate));
 	rate->sets = NULL;
 }
 

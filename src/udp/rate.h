@@ -52,6 +52,9 @@ int rate_init(struct rate *rate, uint32_t per_second, uint32_t buckets,
 	      const uint8_t secret[static SIPHASH_KEY_BYTES]);
 void rate_destroy(struct rate *rate);
 
+/* The memory of the buckets. */
+size_t rate_bytes(const struct rate *rate);
+
 /* Changes how many datagrams may come in one burst, at least 1. */
 void rate_set_burst(struct rate *rate, uint32_t datagrams);
 

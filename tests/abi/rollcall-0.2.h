@@ -287,6 +287,14 @@ struct rollcall_options {
 	size_t udp_send_buffer_bytes;
 
 	/*
+	 * SO_RCVBUF and SO_SNDBUF of each TCP client in bytes, below 2^30; 0 (default): the kernel
+	 * adapts them, up to net.ipv4.tcp_rmem and tcp_wmem. Small ones limit the throughput to one
+	 * buffer per round trip. Capped by net.core.rmem_max and wmem_max without CAP_NET_ADMIN.
+	 */
+	size_t tcp_receive_buffer_bytes;
+	size_t tcp_send_buffer_bytes;
+
+	/*
 	 * Soft limit of a TCP client's output queue in bytes, 4,096 to 2^30; 1 MiB by default.
 	 * Above it, receiving from that client is suspended until the queue has fallen to half of
 	 * it.
@@ -300,12 +308,12 @@ struct rollcall_options {
 	size_t send_queue_bytes_max;
 
 	/*
-	 * Limit of the memory of all queues in bytes, 1 MiB to 2^40; 256 MiB by default. While more
-	 * than half of it is in use, receiving from a TCP client is suspended when more than 16 KiB
-	 * are queued for it. While more than three quarters are in use, rollcall_send() returns
-	 * -ENOMEM if the queue of a TCP client would exceed 4 KiB, so that clients that do read are
-	 * still served. Unfinished messages count too: a client whose message would exceed the
-	 * limit is ended with -ENOBUFS.
+	 * Limit of the memory of all queues in bytes, 1 MiB to 2^40; 256 MiB by default. Receive
+	 * buffers take as much again at most. While more than half of it is in use, receiving from
+	 * a TCP client is suspended when more than 16 KiB are queued for it. While more than three
+	 * quarters are in use, rollcall_send() returns -ENOMEM if the queue of a TCP client would
+	 * exceed 4 KiB, so that clients that do read are still served. Unfinished messages count
+	 * too: a client whose message would exceed the limit is ended with -ENOBUFS.
 	 *
 	 * While more than three quarters are in use, TCP clients are ended with -ENOSPC, until less
 	 * is: first those that hold most, and have not got on for longest. A client gets on when it
@@ -788,6 +796,26 @@ struct rollcall_stats {
  */
 ROLLCALL_EXPORT int rollcall_get_stats(struct rollcall_server *server,
 				       struct rollcall_stats *stats);
+
+/*
+ * The most memory that a server can come to use, in bytes, by what it is for. It does not include
+ * the memory of the services. Most of it is used only when clients need it, and given back later.
+ */
+struct rollcall_memory {
+	size_t size;	  /* sizeof(struct rollcall_memory); on return: bytes filled in */
+	uint64_t clients; /* tables, for tcp_clients_max and udp_clients_max */
+	uint64_t queues;  /* queues and unfinished messages: memory_bytes_max, and what keeps it */
+	uint64_t buffers; /* receive buffers */
+	uint64_t fixed;	  /* the program itself, rings, and operations in flight */
+	uint64_t sockets; /* of the kernel, for tcp_clients_max connections: their buffers and
+			   * structures. UINT64_MAX: limited by net.ipv4.tcp_mem alone, as
+			   * tcp_receive_buffer_bytes and tcp_send_buffer_bytes are not both set.
+			   * SO_RCVBUF and SO_SNDBUF of UDP sockets come on top. */
+};
+
+/* Fills in *memory. -EINVAL, -E2BIG: `size` is not set. */
+ROLLCALL_EXPORT int rollcall_memory_max(struct rollcall_server *server,
+					struct rollcall_memory *memory);
 
 /* ---- The kernel ------------------------------------------------------------------------------ */
 

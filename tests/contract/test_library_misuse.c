@@ -35,6 +35,7 @@ static bool is_refused(struct rollcall_server *of)
 	struct rollcall_client_info info = { .size = sizeof(info) };
 	struct rollcall_stats stats = { .size = sizeof(stats) };
 	struct rollcall_io io = { sizeof(io), 0, (char[4]){ 0 }, 4, never_done, NULL };
+	struct rollcall_memory memory = { .size = sizeof(memory) };
 	struct rollcall_timer *timer = NULL;
 	uint8_t cookie[ROLLCALL_COOKIE_BYTES] = { 0 };
 	char text[80] = "";
@@ -59,6 +60,7 @@ static bool is_refused(struct rollcall_server *of)
 		rollcall_read(of, &io),
 		rollcall_write(of, &io),
 		rollcall_get_stats(of, &stats),
+		rollcall_memory_max(of, &memory),
 	};
 	int refused = 0;
 

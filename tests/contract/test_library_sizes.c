@@ -42,6 +42,23 @@ static void statistics(void **state)
 	assert_int_equal(rollcall_get_stats(server, &stats.known), -E2BIG);
 }
 
+static void memory(void **state)
+{
+	NEWER(struct rollcall_memory) memory;
+
+	(void)state;
+	create();
+	SPOIL(memory);
+	for (size_t size = 0; size < sizeof(memory.known); size++) {
+		memory.known.size = size;
+		assert_int_equal(rollcall_memory_max(server, &memory.known), -EINVAL);
+	}
+	memory.known.size = sizeof(memory);
+	assert_int_equal(rollcall_memory_max(server, &memory.known), 0);
+	assert_int_equal(memory.known.size, sizeof(memory.known));
+	assert_memory_equal(memory.unknown, zeros, sizeof(zeros));
+}
+
 /* All sizes are tried in the callback, while there is a client. */
 static void ask(struct rollcall_server *of, rollcall_client client, const void *data, size_t bytes,
 		void *context)
@@ -185,8 +202,9 @@ static void files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		LIBRARY_TEST(statistics), LIBRARY_TEST(information),	   LIBRARY_TEST(features),
-		LIBRARY_TEST(services),	  LIBRARY_TEST(service_is_copied), LIBRARY_TEST(files),
+		LIBRARY_TEST(statistics), LIBRARY_TEST(memory),	  LIBRARY_TEST(information),
+		LIBRARY_TEST(features),	  LIBRARY_TEST(services), LIBRARY_TEST(service_is_copied),
+		LIBRARY_TEST(files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,9 +67,9 @@ static void listen_twice(void **state)
 
 	(void)state;
 	assert_int_not_equal(address_port(&address), 0);
-	assert_int_equal(socket_listen(ring, &address, 0), -EADDRINUSE);
+	assert_int_equal(socket_listen(ring, &address, 0, &as_it_likes), -EADDRINUSE);
 	socket_close(ring, fd);
-	again = socket_listen(ring, &address, 0);
+	again = socket_listen(ring, &address, 0, &as_it_likes);
 	assert_in_range(again, 0, INT32_MAX);
 	socket_close(ring, again);
 }
@@ -85,7 +85,7 @@ static void listen_again(void **state)
 	assert_int_equal(peer_connect(&peer, &address), 0);
 	fd = accept_one(listener);
 	close_fd(fd);
-	listener = socket_listen(ring, &address, 0);
+	listener = socket_listen(ring, &address, 0, &as_it_likes);
 	assert_in_range(listener, 0, INT32_MAX);
 	socket_close(ring, listener);
 	peer_close(&peer);
@@ -120,11 +120,11 @@ static void wildcard_conflict(void **state)
 
 		assert_int_equal(socket_resolve(ring, hosts[i][0], 0, &first, 1), 1);
 		assert_int_equal(socket_resolve(ring, hosts[i][1], 0, &second, 1), 1);
-		fd = socket_listen(ring, &first, 0);
+		fd = socket_listen(ring, &first, 0, &as_it_likes);
 		assert_in_range(fd, 0, INT32_MAX);
 		assert_int_equal(socket_local_address(ring, fd, &first), 0);
 		address_set_port(&second, address_port(&first));
-		assert_int_equal(socket_listen(ring, &second, 0), -EADDRINUSE);
+		assert_int_equal(socket_listen(ring, &second, 0, &as_it_likes), -EADDRINUSE);
 		socket_close(ring, fd);
 	}
 }
@@ -137,11 +137,11 @@ static void both_families(void **state)
 
 	(void)state;
 	assert_int_equal(socket_resolve(ring, "*", 0, addresses, 2), 2);
-	fds[0] = socket_listen(ring, &addresses[0], 0);
+	fds[0] = socket_listen(ring, &addresses[0], 0, &as_it_likes);
 	assert_in_range(fds[0], 0, INT32_MAX);
 	assert_int_equal(socket_local_address(ring, fds[0], &addresses[0]), 0);
 	address_set_port(&addresses[1], address_port(&addresses[0]));
-	fds[1] = socket_listen(ring, &addresses[1], 0);
+	fds[1] = socket_listen(ring, &addresses[1], 0, &as_it_likes);
 	assert_in_range(fds[1], 0, INT32_MAX);
 	socket_close(ring, fds[0]);
 	socket_close(ring, fds[1]);
@@ -156,7 +156,7 @@ static void foreign_address(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(hosts); i++) {
 		assert_int_equal(socket_resolve(ring, hosts[i], 0, &address, 1), 1);
-		assert_int_equal(socket_listen(ring, &address, 0), -EADDRNOTAVAIL);
+		assert_int_equal(socket_listen(ring, &address, 0, &as_it_likes), -EADDRNOTAVAIL);
 		assert_int_equal(socket_bind_udp(ring, &address, &as_it_likes), -EADDRNOTAVAIL);
 	}
 }
@@ -171,7 +171,7 @@ static void transport(void **state)
 	(void)state;
 	assert_int_equal(socket_transport(ring, -1), -EBADF);
 	assert_int_equal(socket_transport(ring, fd), ROLLCALL_TCP);
-	assert_int_equal(socket_adopt_tcp(ring, fd, 1000), 0);
+	assert_int_equal(socket_adopt_tcp(ring, fd, 1000, &as_it_likes), 0);
 	assert_int_equal(peer_connect(&peer, &address), 0);
 	fd = accept_one(fd);
 	assert_int_equal(socket_transport(ring, fd), -EINVAL);
@@ -213,6 +213,34 @@ static int option(int fd, int level, int name)
 	return value;
 }
 
+/* Accepted sockets inherit the buffers of the listener. */
+static void listener_buffers(void **state)
+{
+	const struct socket_buffers asked = { 20000, 30000 };
+	struct socket_buffers granted;
+	struct address address;
+	int fd, client;
+
+	(void)state;
+	needs_the_kernel("reads the options of a socket");
+	fd = listen_on_loopback(&address);
+	socket_close(ring, fd);
+	fd = socket_listen(ring, &address, 0, &asked);
+	assert_true(fd >= 0);
+	client = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(client, &address.any, address.bytes), 0);
+	socket_buffer_sizes(ring, fd, &granted);
+	assert_int_equal(granted.receive_bytes, 20000);
+	assert_int_equal(granted.send_bytes, 30000);
+	/* Linux shows twice of what was set. */
+	socket_close(ring, client);
+	client = accept(fd, NULL, NULL);
+	assert_int_equal(option(client, SOL_SOCKET, SO_RCVBUF), 40000);
+	assert_int_equal(option(client, SOL_SOCKET, SO_SNDBUF), 60000);
+	socket_close(ring, client);
+	socket_close(ring, fd);
+}
+
 /* Probes begin after the time that was asked for, in whole seconds; with 0 no probe is sent. */
 static void keepalive(void **state)
 {
@@ -230,7 +258,7 @@ static void keepalive(void **state)
 	assert_int_equal(option(fd, IPPROTO_TCP, TCP_NODELAY), 1);
 	socket_close(ring, fd);
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		fd = socket_listen(ring, &address, cases[i].keepalive_ms);
+		fd = socket_listen(ring, &address, cases[i].keepalive_ms, &as_it_likes);
 		assert_in_range(fd, 0, INT32_MAX);
 		assert_int_equal(option(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
 		assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), cases[i].idle_s);
@@ -255,9 +283,9 @@ static void adopt_settings(void **state)
 	needs_the_kernel("sets the options of a socket");
 	fd = listen_on_loopback(&address);
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)), 0);
-	assert_int_equal(socket_adopt_tcp(ring, fd, 0), 0);
+	assert_int_equal(socket_adopt_tcp(ring, fd, 0, &as_it_likes), 0);
 	assert_int_equal(option(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
-	assert_int_equal(socket_adopt_tcp(ring, fd, 7000), 0);
+	assert_int_equal(socket_adopt_tcp(ring, fd, 7000, &as_it_likes), 0);
 	assert_int_equal(option(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
 	assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 7);
 	socket_close(ring, fd);
@@ -317,14 +345,14 @@ static void limit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CONTRACT_TEST(resolve),		CONTRACT_TEST(resolve_more_than_fit),
-		CONTRACT_TEST(resolve_nothing), CONTRACT_TEST(listen_twice),
-		CONTRACT_TEST(listen_again),	CONTRACT_TEST(bind_twice),
-		CONTRACT_TEST(both_families),	CONTRACT_TEST(foreign_address),
-		CONTRACT_TEST(keepalive),	CONTRACT_TEST(no_peer),
-		CONTRACT_TEST(limit),		CONTRACT_TEST(wildcard_conflict),
-		CONTRACT_TEST(transport),	CONTRACT_TEST(adopt_udp),
-		CONTRACT_TEST(adopt_settings),
+		CONTRACT_TEST(resolve),		  CONTRACT_TEST(resolve_more_than_fit),
+		CONTRACT_TEST(resolve_nothing),	  CONTRACT_TEST(listen_twice),
+		CONTRACT_TEST(listen_again),	  CONTRACT_TEST(bind_twice),
+		CONTRACT_TEST(both_families),	  CONTRACT_TEST(foreign_address),
+		CONTRACT_TEST(listener_buffers),  CONTRACT_TEST(keepalive),
+		CONTRACT_TEST(no_peer),		  CONTRACT_TEST(limit),
+		CONTRACT_TEST(wildcard_conflict), CONTRACT_TEST(transport),
+		CONTRACT_TEST(adopt_udp),	  CONTRACT_TEST(adopt_settings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""Memory: what a crowd of clients takes comes back when it has left."""
+"""Memory: what a crowd of clients takes has a limit, and comes back when it has left."""
 
+import re
 import socket
+import subprocess
 
 import pytest
 
-from client import ask, connect
-from program import is_sanitized, needs_bare_program, wait_until
+from client import ask, connect, datagrams, receive_exactly
+from program import command, is_sanitized, needs_bare_program, wait_until
 
 MIB = 1 << 20
 
@@ -55,3 +57,45 @@ def test_memory_comes_back(server):
             assert peak > before + 32 * MIB
             wait_until(lambda: resident_bytes(rollcall) < before + 16 * MIB, "memory to come back")
         ask(sock, b"still here\n")
+
+
+def parts_of(*options):
+    """The lines of --check about memory, in bytes by name."""
+    done = subprocess.run([*command(), "--check", *options], stdout=subprocess.PIPE, text=True,
+                          check=True)
+    return {name.strip(): int(mib) * MIB
+            for name, mib in re.findall(r"^(\S.*?) +(\d+) MiB$", done.stdout, re.MULTILINE)}
+
+
+def peak_bytes(rollcall):
+    with open(f"/proc/{rollcall.pid}/status") as status:
+        return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmHWM:"))
+
+
+@pytest.mark.parametrize("mib", [48, 96])
+def test_memory_limit(server, mib):
+    """With --memory a crowd that asks for more than there is never makes the process larger than
+    what --check says, and a client that behaves is served all the time."""
+    parts = parts_of("--memory", f"{mib}M")
+    sockets = parts["TCP sockets (kernel)"]
+    assert parts["in all"] <= mib * MIB
+    assert abs(parts["in all"] - sum(parts.values()) / 2) < 4 * MIB
+    rollcall = server("--quiet", "--memory", f"{mib}M")
+    with connect(rollcall.tcp) as sock:
+        readers = [connect(rollcall.tcp, receive_bytes=4096) for _ in range(60)]
+        for reader in readers:
+            push(reader, b"z\n" * MIB)
+            ask(sock, b"a line\n")
+        hoarders = [connect(rollcall.tcp) for _ in range(120)]
+        for hoarder in hoarders:
+            push(hoarder, b"x" * 60000)
+            sock.sendall(b"in two ")
+            sock.sendall(b"parts\n")
+            assert receive_exactly(sock, 23) == b"Received: in two parts\n"
+        with datagrams(rollcall.udp) as udp:
+            for _ in range(2000):
+                udp.send(b"x" * 20000)
+        ask(sock, b"still here\n")
+        assert peak_bytes(rollcall) <= parts["in all"] - sockets
+    for other in readers + hoarders:
+        other.close()

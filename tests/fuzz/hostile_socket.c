@@ -42,8 +42,10 @@ int socket_resolve(struct ring *ring, const char *host, uint16_t port, struct ad
 	return 1;
 }
 
-int socket_listen(struct ring *ring, const struct address *address, uint64_t keepalive_ms)
+int socket_listen(struct ring *ring, const struct address *address, uint64_t keepalive_ms,
+		  const struct socket_buffers *buffers)
 {
+	(void)buffers;
 	int fd = hostile_open();
 
 	(void)ring;
@@ -57,7 +59,7 @@ int socket_bind_udp(struct ring *ring, const struct address *address,
 		    const struct socket_buffers *buffers)
 {
 	(void)buffers;
-	return socket_listen(ring, address, 0);
+	return socket_listen(ring, address, 0, NULL);
 }
 
 int socket_transport(struct ring *ring, int fd)
@@ -67,8 +69,10 @@ int socket_transport(struct ring *ring, int fd)
 	return hostile_byte() % 2 ? ROLLCALL_TCP : ROLLCALL_UDP;
 }
 
-int socket_adopt_tcp(struct ring *ring, int fd, uint64_t keepalive_ms)
+int socket_adopt_tcp(struct ring *ring, int fd, uint64_t keepalive_ms,
+		     const struct socket_buffers *buffers)
 {
+	(void)buffers;
 	(void)ring;
 	(void)keepalive_ms;
 	hostile_file(fd);
@@ -78,7 +82,7 @@ int socket_adopt_tcp(struct ring *ring, int fd, uint64_t keepalive_ms)
 int socket_adopt_udp(struct ring *ring, int fd, const struct socket_buffers *buffers)
 {
 	(void)buffers;
-	return socket_adopt_tcp(ring, fd, 0);
+	return socket_adopt_tcp(ring, fd, 0, NULL);
 }
 
 void socket_buffer_sizes(struct ring *ring, int fd, struct socket_buffers *buffers)

@@ -71,8 +71,10 @@ static int open_bound(struct sim *sim, enum sim_file_kind kind, const struct add
 	return fd;
 }
 
-int socket_listen(struct ring *ring, const struct address *address, uint64_t keepalive_ms)
+int socket_listen(struct ring *ring, const struct address *address, uint64_t keepalive_ms,
+		  const struct socket_buffers *buffers)
 {
+	(void)buffers;
 	(void)ring;
 	(void)keepalive_ms;
 	return open_bound(sim_current, SIM_LISTENER, address);
@@ -127,8 +129,10 @@ int socket_transport(struct ring *ring, int fd)
 	}
 }
 
-int socket_adopt_tcp(struct ring *ring, int fd, uint64_t keepalive_ms)
+int socket_adopt_tcp(struct ring *ring, int fd, uint64_t keepalive_ms,
+		     const struct socket_buffers *buffers)
 {
+	(void)buffers;
 	(void)ring;
 	(void)keepalive_ms;
 	CHECK(sim_file(sim_current, fd)->kind == SIM_LISTENER);

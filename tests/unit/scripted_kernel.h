@@ -272,8 +272,10 @@ int socket_bind_udp(struct ring *ring, const struct address *address,
 	return fd;
 }
 
-int socket_listen(struct ring *ring, const struct address *address, uint64_t keepalive_ms)
+int socket_listen(struct ring *ring, const struct address *address, uint64_t keepalive_ms,
+		  const struct socket_buffers *buffers)
 {
+	(void)buffers;
 	(void)keepalive_ms;
 	return socket_bind_udp(ring, address, NULL);
 }
@@ -285,8 +287,10 @@ int socket_transport(struct ring *ring, int fd)
 	return kernel.transport;
 }
 
-int socket_adopt_tcp(struct ring *ring, int fd, uint64_t keepalive_ms)
+int socket_adopt_tcp(struct ring *ring, int fd, uint64_t keepalive_ms,
+		     const struct socket_buffers *buffers)
 {
+	(void)buffers;
 	(void)ring;
 	(void)keepalive_ms;
 	assert_true(kernel.is_open[fd]);

@@ -75,6 +75,9 @@ static void defaults(void **state)
 	assert_int_equal(options.library.udp_sequence, ROLLCALL_SEQUENCE_OFF);
 	assert_int_equal(options.library.udp_receive_buffer_bytes, 0);
 	assert_int_equal(options.library.udp_send_buffer_bytes, 0);
+	assert_int_equal(options.memory_bytes, 0);
+	assert_int_equal(options.library.tcp_receive_buffer_bytes, 0);
+	assert_int_equal(options.library.tcp_send_buffer_bytes, 0);
 	assert_int_equal(options.library.send_queue_bytes, 1048576);
 	assert_int_equal(options.library.tcp_idle_timeout_ms, 0);
 	assert_int_equal(options.library.udp_idle_timeout_ms, 120000);
@@ -93,6 +96,7 @@ static void every_option(void **state)
 	assert_int_equal(parse("--tcp localhost:1 --tcp [::1]:2 --udp=*:3 --service echo "
 			       "--framing length --line-bytes-max 8K --max-clients=7 "
 			       "--udp-max-clients 9 --send-queue-bytes 2M --idle-timeout 0.5 "
+			       "--memory 64M --tcp-receive-buffer 16K --tcp-send-buffer 32K "
 			       "--udp-idle-timeout 1.25 --send-timeout 2.5 --keepalive 0 "
 			       "--message-timeout 30 --drain-timeout 10 --spin=50 "
 			       "--udp-max-clients-per-source 3 --udp-rate 500 "
@@ -116,6 +120,9 @@ static void every_option(void **state)
 	assert_int_equal(options.library.udp_sequence, ROLLCALL_SEQUENCE_AUTO);
 	assert_int_equal(options.library.udp_receive_buffer_bytes, 4 << 20);
 	assert_int_equal(options.library.udp_send_buffer_bytes, 1 << 20);
+	assert_int_equal(options.memory_bytes, 64 << 20);
+	assert_int_equal(options.library.tcp_receive_buffer_bytes, 16 << 10);
+	assert_int_equal(options.library.tcp_send_buffer_bytes, 32 << 10);
 	assert_int_equal(options.library.send_queue_bytes, 2 << 20);
 	assert_int_equal(options.library.tcp_idle_timeout_ms, 500);
 	assert_int_equal(options.library.udp_idle_timeout_ms, 1250);

@@ -445,6 +445,7 @@ static void pool(void **state)
 	int fd, other;
 
 	(void)state;
+	options.memory_bytes_max = 256 << 20;
 	create_and_listen();
 	buffers = &server->hub.buffers[BUFFERS_TCP];
 	assert_int_equal(buffers->count, HUB_TCP_BUFFERS);

@@ -86,6 +86,8 @@ static void limits(void **state)
 		{ FIELD(udp_clients_per_source_max), 1, 1 << 24 },
 		{ FIELD(udp_rate), 0, 1000000 },
 		{ FIELD(udp_sequence), ROLLCALL_SEQUENCE_OFF, ROLLCALL_SEQUENCE_AUTO },
+		{ FIELD(tcp_receive_buffer_bytes), 0, (1 << 30) - 1 },
+		{ FIELD(tcp_send_buffer_bytes), 0, (1 << 30) - 1 },
 		{ FIELD(udp_receive_buffer_bytes), 0, (1 << 30) - 1 },
 		{ FIELD(udp_send_buffer_bytes), 0, (1 << 30) - 1 },
 		{ FIELD(send_queue_bytes), 4096, 4 << 20 },
