@@ -224,13 +224,64 @@ static void memory(void **state)
 	assert_int_equal(hub_memory_bytes(&hub), 100);
 }
 
+/* Each pool of receive buffers fits into half of the queues' memory, but is never without any. */
+static void buffers_within_memory(void **state)
+{
+	static const struct {
+		size_t memory_bytes;
+		uint32_t tcp, udp;
+	} cases[] = {
+		{ 256 << 20, 2048, 1024 },
+		{ 8 << 20, 64, 32 },
+		{ 1 << 20, HUB_TCP_BUFFERS, HUB_TCP_BUFFERS },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		hub_close_ring(&hub);
+		hub.options.memory_bytes_max = cases[i].memory_bytes;
+		assert_int_equal(hub_open_ring(&hub, 0), 0);
+		assert_int_equal(hub.buffers[BUFFERS_TCP].count_max, cases[i].tcp);
+		assert_int_equal(hub.buffers[BUFFERS_UDP].count_max, cases[i].udp);
+	}
+}
+
+/* Timeouts are a few seconds at most while an eighth of the places is not free. */
+static void shorter_timeouts(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < CLIENTS / 2; i++) {
+		assert_false(hub_is_short(&hub));
+		assert_int_equal(hub_timeout_ms(&hub, 60000), 60000);
+		add(ROLLCALL_TCP);
+	}
+	assert_true(hub_is_short(&hub));
+	assert_int_equal(hub_timeout_ms(&hub, 60000), HUB_SHORT_TIMEOUT_MS);
+	assert_int_equal(hub_timeout_ms(&hub, 100), 100);
+	assert_int_equal(hub_timeout_ms(&hub, 0), 0);
+	for (uint64_t id = 0; id < CLIENTS / 2; id++)
+		table_remove(&hub.table, table_find(&hub.table, id));
+	/* Scarce memory does the same. */
+	hub.memory.input_bytes = hub.options.memory_bytes_max / 4 * 3;
+	assert_false(hub_is_short(&hub));
+	hub.memory.input_bytes++;
+	assert_true(hub_is_short(&hub));
+	hub.memory.input_bytes = 0;
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(flush_order), TEST(flush_all), TEST(calls),
-		TEST(no_calls),	   TEST(counters),  TEST(memory),
+		TEST(flush_order),
+		TEST(flush_all),
+		TEST(calls),
+		TEST(no_calls),
+		TEST(counters),
+		TEST(memory),
+		TEST(buffers_within_memory),
+		TEST(shorter_timeouts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
