@@ -88,6 +88,7 @@ struct sim_settings {
 	unsigned halvings;			 /* ring_create() fails this often with ENOMEM */
 	size_t socket_bytes;			 /* of a connection's buffer in each direction */
 	unsigned pass_pieces; /* operations that one wait completes (Linux 6.13); 0: all */
+	bool no_threads;      /* io-wq can make no worker: what needs one ends with ECANCELED */
 	bool trace;
 	bool tolerant; /* misuse by the server is no failure: it has Linux's result */
 };

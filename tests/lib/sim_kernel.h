@@ -95,6 +95,7 @@ struct sim_op {
 	bool last;	 /* its next result is the last, even of a multishot */
 	bool woken;	 /* has waited, and then received */
 	bool polled_out; /* the last shot of a poll was of a writable socket */
+	bool in_thread;	 /* a worker of io-wq waits for it */
 	bool event_lost; /* waits for an event that was lost: only a cancel ends it */
 	uint64_t not_before_ns;
 	const struct sim_datagram *received; /* what the next completion reports, for the trace */
@@ -136,6 +137,7 @@ struct sim {
 	sim_results ended;
 	uint64_t refused; /* see sim_refused() */
 	uint64_t dropped; /* see sim_dropped() */
+	unsigned workers; /* of io-wq that were made */
 	unsigned longest_wait;
 	struct ring *ring;
 	struct sim_file files[SIM_FILES_MAX];

@@ -158,6 +158,22 @@ uint64_t sim_digest(const struct io_uring_sqe *sqe, size_t *bytes)
 	return sum;
 }
 
+/*
+ * A send that does not fit. It waits for the socket by a poll, which reports the peer's FIN too: so
+ * after one the poll ends at once, every time, and io-wq makes a worker that waits (io_uring.c).
+ */
+static bool wait_to_send(struct sim *sim, struct sim_op *op)
+{
+	if (op->in_thread || !sim_file(sim, op->sqe.fd)->connection->client_ended)
+		return false;
+	if (sim->settings.no_threads)
+		return sim_finish(op, -ECANCELED);
+	op->in_thread = true;
+	sim->workers++;
+	sim_trace(sim, "a worker of io-wq waits to send (fd %d)", op->sqe.fd);
+	return false;
+}
+
 static bool try_send(struct sim *sim, struct sim_op *op)
 {
 	static const struct {
@@ -176,7 +192,7 @@ static bool try_send(struct sim *sim, struct sim_op *op)
 	int result;
 
 	if (!op->fresh && sim_stream_is_full(connection))
-		return false;
+		return wait_to_send(sim, op);
 	if (sim_digest(&op->sqe, &bytes) != op->digest)
 		sim_fail(sim, "the data of a send in flight was changed (fd %d)", op->sqe.fd);
 	if (op->fresh)
@@ -194,7 +210,7 @@ static bool try_send(struct sim *sim, struct sim_op *op)
 		bytes = 1 + sim_random(sim, (uint32_t)bytes - 1);
 	result = sim_stream_send(connection, message.msg_iov, message.msg_iovlen, bytes);
 	if (result == -EAGAIN && !(op->sqe.msg_flags & MSG_DONTWAIT))
-		return false;
+		return wait_to_send(sim, op);
 	return sim_finish(op, result);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sim_oracle.c - checks in each turn that the server makes progress: it must not spin, starve a
- * client, or keep a connection that was reset.
+ * client, keep a connection that was reset, or let a client take a thread.
  */
 #include "base/base.h"
 #include "lib/sim_kernel.h"
@@ -67,8 +67,16 @@ static void check_dead(struct sim *sim)
 	}
 }
 
+/* Each client that waits in a thread takes one from others, until there are no more. */
+static void check_workers(struct sim *sim)
+{
+	if (sim->workers > 0 && !sim->settings.tolerant)
+		sim_fail(sim, "io-wq has made %u workers for clients", sim->workers);
+}
+
 void sim_check_turn(struct sim *sim)
 {
+	check_workers(sim);
 	check_progress(sim);
 	check_starvation(sim);
 	check_dead(sim);

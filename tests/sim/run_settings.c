@@ -37,6 +37,7 @@ struct sim_settings run_settings_of_seed(uint64_t seed, bool trace)
 	settings.halvings = draw(&state, 8);
 	settings.descriptors_max = draw(&state, 4) ? 1000 : 24 + draw(&state, 16);
 	settings.socket_bytes = 16u << draw(&state, 13);
+	settings.no_threads = draw(&state, 2);
 	return settings;
 }
 
