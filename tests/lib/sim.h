@@ -87,8 +87,9 @@ struct sim_settings {
 	unsigned descriptors_max;		 /* open at a time */
 	unsigned halvings;			 /* ring_create() fails this often with ENOMEM */
 	size_t socket_bytes;			 /* of a connection's buffer in each direction */
-	unsigned pass_pieces; /* operations that one wait completes (Linux 6.13); 0: all */
-	bool no_threads;      /* io-wq can make no worker: what needs one ends with ECANCELED */
+	unsigned pass_pieces;  /* operations that one wait completes (Linux 6.13); 0: all */
+	unsigned stall_ms_max; /* for which the process is stopped, at most */
+	bool no_threads;       /* io-wq can make no worker: what needs one ends with ECANCELED */
 	bool trace;
 	bool tolerant; /* misuse by the server is no failure: it has Linux's result */
 };
@@ -113,7 +114,7 @@ uint64_t sim_now_ns(const struct sim *sim);
 #define SIM_MESSAGE_NS 2000
 void sim_spend(struct sim *sim, uint64_t ns);
 
-/* When the process continued after its last stop; 0: never stopped. */
+/* When the process continued after its last stop, or will continue; 0: never stopped. */
 uint64_t sim_resumed_ns(const struct sim *sim);
 
 /* When the oldest datagram queued at a socket, from an address to another, arrived; or never. */

@@ -13,9 +13,8 @@
 /* A timeout may be off by this much (prctl(2)). */
 #define TIMER_SLACK_NS 50000
 
-/* How often the process is stopped, and for how long at most: longer than timeouts. */
+/* How often the process is stopped. */
 #define STALLS_MAX 3
-#define STALL_MS_MAX 100000
 
 static uint64_t earliest(uint64_t a, uint64_t b)
 {
@@ -89,14 +88,15 @@ void sim_pass_time(struct sim *sim, uint64_t end_ns)
 /* The process is stopped, as by SIGSTOP, a frozen cgroup or a suspended virtual machine. */
 static void stall_process(struct sim *sim)
 {
-	const uint64_t end_ns = sim->now_ns + (uint64_t)sim_random(sim, STALL_MS_MAX) * 1000000;
+	const uint64_t end_ns =
+		sim->now_ns + (uint64_t)sim_random(sim, sim->settings.stall_ms_max) * 1000000;
 
 	sim->stalls++;
+	sim->resumed_ns = end_ns;
 	sim_pass_time(sim, end_ns);
 	for (int fd = 0; fd < SIM_FILES_MAX; fd++)
 		if (sim->files[fd].kind == SIM_STREAM)
 			sim_excuse(sim->files[fd].connection, end_ns + 1);
-	sim->resumed_ns = sim->now_ns;
 	sim->progress = true;
 }
 
