@@ -68,6 +68,7 @@ static void print_help(void)
 	       "command that replays it with a trace. The trace has one event a line, after\n"
 	       "the simulated time:\n"
 	       "\n"
+	       "  a crowd of talkers  at the start: what most clients of the run do\n"
 	       "  turn                the server submits its operations and waits\n"
 	       "  submit: accept on listener 0 (fd 4)\n"
 	       "                      the kernel takes an operation\n"

@@ -74,6 +74,19 @@ static bool print_operation(size_t index, const uint64_t ended[SIM_ERRORS])
 	return complete;
 }
 
+static bool print_crowds(const struct crowd_totals *crowds)
+{
+	bool complete = true;
+
+	for (int kind = 0; kind < CROWDS; kind++) {
+		complete &= print_count(crowd_names[kind], crowds->runs[kind]);
+		printf("    longest wait of a client beside them: %" PRIu64
+		       " us, with seed %" PRIu64 "\n",
+		       crowds->waited_ns[kind] / 1000, crowds->seed[kind]);
+	}
+	return complete;
+}
+
 bool report_print(const struct run_totals *totals)
 {
 	bool complete = true;
@@ -94,6 +107,8 @@ bool report_print(const struct run_totals *totals)
 	for (size_t i = 0; i < sizeof(counters) / sizeof(*counters); i++)
 		complete &= print_count(counters[i].name,
 					stats_field_value(&counters[i], &totals->stats));
+	printf("runs with crowds:\n");
+	complete &= print_crowds(&totals->crowds);
 	printf("longest wait of a TCP client: %u turns, with seed %" PRIu64 "\n",
 	       totals->longest_wait, totals->longest_wait_seed);
 	return complete;

@@ -380,8 +380,12 @@ static bool run_simulation(const struct sim_settings *settings, unsigned tcp_cli
 void run_seed(uint64_t seed, bool trace, struct run_totals *totals)
 {
 	const struct sim_settings settings = run_settings_of_seed(seed, trace);
+	enum crowd kind;
 
-	run_simulation(&settings, TCP_CLIENTS_MAX, totals);
+	if (crowd_run_is(seed, &kind))
+		crowd_run_seed(seed, trace, &totals->crowds);
+	else
+		run_simulation(&settings, TCP_CLIENTS_MAX, totals);
 }
 
 bool run_with_failure(const struct sim_failure *failure, bool trace, struct run_totals *totals)

@@ -7,6 +7,7 @@
 
 #include "lib/sim.h"
 #include "rollcall.h"
+#include "sim/crowd_run.h"
 
 /* What happened, added up over runs. */
 struct run_totals {
@@ -18,6 +19,7 @@ struct run_totals {
 	uint64_t simulated_ns;
 	uint64_t returned; /* addresses that came back as those of new clients */
 	struct rollcall_stats stats;
+	struct crowd_totals crowds;
 };
 
 /* Runs; a failure ends the process, with a message. */

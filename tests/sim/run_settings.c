@@ -4,6 +4,10 @@
 /* A seed whose few TCP clients are of every kind. */
 #define FAILURE_SEED 42
 
+/* Longer than timeouts; and in a crowd, where timeouts are short. */
+#define STALL_MS_MAX 100000
+#define CROWD_STALL_MS_MAX 10000
+
 /* Random numbers for the settings alone: the simulation draws its own. */
 static uint32_t draw(uint64_t *state, uint32_t limit)
 {
@@ -37,6 +41,32 @@ struct sim_settings run_settings_of_seed(uint64_t seed, bool trace)
 	settings.halvings = draw(&state, 8);
 	settings.descriptors_max = draw(&state, 4) ? 1000 : 24 + draw(&state, 16);
 	settings.socket_bytes = 16u << draw(&state, 13);
+	settings.no_threads = draw(&state, 2);
+	settings.stall_ms_max = STALL_MS_MAX;
+	return settings;
+}
+
+struct sim_settings run_settings_of_crowd(uint64_t seed, bool trace)
+{
+	static const enum sim_fault harmless[] = {
+		SIM_MULTISHOT_END, SIM_SHORT_RECEIVE, SIM_EARLY_EAGAIN, SIM_SHORT_SEND,
+		SIM_ACK_LATE,	   SIM_CANCEL_LATE,   SIM_CANCEL_LOST,	SIM_TIMEOUT_LATE,
+		SIM_TIMEOUT_EARLY, SIM_TIMEOUT_EMPTY, SIM_ENTER_EINTR,
+	};
+	uint64_t state = seed * 2 + 1;
+	struct sim_settings settings = { .seed = seed, .trace = trace };
+
+	for (int i = 0; i < 8; i++)
+		draw(&state, 2);
+	for (size_t i = 0; i < sizeof(harmless) / sizeof(*harmless); i++)
+		settings.chance[harmless[i]] = draw(&state, 3) ? 0 : 1024;
+	settings.chance[SIM_STALL] = draw(&state, 2) ? 0 : 128;
+	settings.stall_ms_max = CROWD_STALL_MS_MAX;
+	settings.sq_entries_max = 64u << draw(&state, 4);
+	settings.cq_entries_max = 2 * settings.sq_entries_max << draw(&state, 3);
+	settings.pass_pieces = draw(&state, 2) ? 20 : 0;
+	settings.descriptors_max = 1000;
+	settings.socket_bytes = 8192u << draw(&state, 3);
 	settings.no_threads = draw(&state, 2);
 	return settings;
 }

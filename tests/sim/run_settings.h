@@ -13,6 +13,9 @@ struct sim_settings run_settings_of_seed(uint64_t seed, bool trace);
 /* No fault but this one. */
 struct sim_settings run_settings_of_failure(const struct sim_failure *failure, bool trace);
 
+/* Of a crowd: faults that delay answers by little; and the process may be stopped. */
+struct sim_settings run_settings_of_crowd(uint64_t seed, bool trace);
+
 /* Whether no fault can lose a datagram. */
 bool run_settings_are_lossless(const struct sim_settings *settings);
 

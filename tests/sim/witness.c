@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+#include "sim/witness.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/base.h"
+
+#define PREFIX "Received: "
+#define LINE_BYTES_MAX 256
+
+/* Short pauses, so that one of them is waiting nearly always. */
+#define PAUSE_NS_MAX 10000000
+
+void witness_make(struct witness *witness, struct sim *sim, const struct address *to)
+{
+	*witness = (struct witness){ .sim = sim, .to = *to, .next_ns = sim_now_ns(sim) };
+}
+
+void witness_free(struct witness *witness)
+{
+	if (witness->connection)
+		sim_release(witness->connection);
+}
+
+static void write_line(const struct witness *witness, char line[static LINE_BYTES_MAX])
+{
+	memset(line, 'a' + (int)(witness->lines % 26), LINE_BYTES_MAX);
+	line[witness->line_bytes - 1] = '\n';
+}
+
+static void send_line(struct witness *witness)
+{
+	char line[LINE_BYTES_MAX];
+
+	witness->lines++;
+	witness->line_bytes = 1 + sim_random(witness->sim, LINE_BYTES_MAX);
+	witness->read = 0;
+	write_line(witness, line);
+	/* If the connection has ended, that shows in the next read. */
+	sim_write(witness->connection, line, witness->line_bytes);
+	witness->sent_ns = sim_now_ns(witness->sim);
+}
+
+/* Reads the answer, or a part of it. */
+static void read_answer(struct witness *witness)
+{
+	const size_t all = strlen(PREFIX) + witness->line_bytes;
+	char answer[sizeof(PREFIX) - 1 + LINE_BYTES_MAX] = PREFIX, piece[sizeof(answer)];
+	int result = sim_read(witness->connection, piece, all - witness->read);
+
+	if (result == -EAGAIN)
+		return;
+	if (result <= 0)
+		sim_fail(witness->sim, "a client that does nothing wrong was %s by the server",
+			 result ? "reset" : "closed");
+	write_line(witness, answer + strlen(PREFIX));
+	if (memcmp(piece, answer + witness->read, (size_t)result) != 0)
+		sim_fail(witness->sim, "a client has received a wrong answer");
+	witness->read += (size_t)result;
+	if (witness->read == all)
+		witness->sent_ns = 0;
+}
+
+/* How long it has waited; while the process was stopped, nothing could be answered. */
+static uint64_t waited_ns(const struct witness *witness)
+{
+	const uint64_t now_ns = sim_now_ns(witness->sim);
+	const uint64_t resumed_ns = sim_resumed_ns(witness->sim);
+	const uint64_t since_ns = resumed_ns > witness->sent_ns ? resumed_ns : witness->sent_ns;
+
+	return now_ns > since_ns ? now_ns - since_ns : 0;
+}
+
+static void wait_for_answer(struct witness *witness, uint64_t most_ns)
+{
+	const uint64_t ns = waited_ns(witness);
+
+	read_answer(witness);
+	if (witness->sent_ns == 0)
+		witness->next_ns =
+			sim_now_ns(witness->sim) + 1 + sim_random(witness->sim, PAUSE_NS_MAX);
+	if (ns > most_ns)
+		sim_fail(witness->sim,
+			 "a client has waited %llu us for its answer while others were served",
+			 (unsigned long long)ns / 1000);
+	if (ns > witness->waited_ns)
+		witness->waited_ns = ns;
+}
+
+static uint64_t leave(struct witness *witness)
+{
+	sim_shutdown(witness->connection);
+	sim_release(witness->connection);
+	witness->connection = NULL;
+	witness->done = true;
+	return UINT64_MAX;
+}
+
+uint64_t witness_act(struct witness *witness, uint64_t most_ns, bool leaving)
+{
+	if (witness->done)
+		return UINT64_MAX;
+	if (!witness->connection)
+		witness->connection = sim_connect(witness->sim, &witness->to);
+	CHECK(witness->connection);
+	if (witness->sent_ns > 0)
+		wait_for_answer(witness, most_ns);
+	if (witness->sent_ns == 0 && leaving)
+		return leave(witness);
+	if (witness->sent_ns == 0 && sim_now_ns(witness->sim) >= witness->next_ns)
+		send_line(witness);
+	return witness->sent_ns > 0 ? UINT64_MAX : witness->next_ns;
+}

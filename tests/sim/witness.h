@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * witness.h - a TCP client of the reply service that sends one line at a time, reads at once, and
+ * measures how long each answer takes. It does nothing for which the server may end it.
+ */
+#ifndef TESTS_SIM_WITNESS_H
+#define TESTS_SIM_WITNESS_H
+
+#include "lib/sim.h"
+
+struct witness {
+	struct sim *sim;
+	struct sim_connection *connection;
+	struct address to;
+	uint64_t next_ns;	 /* when it sends the next line */
+	uint64_t sent_ns;	 /* when the line was in the socket; 0: it waits for no answer */
+	uint64_t waited_ns;	 /* at most, for an answer */
+	size_t line_bytes, read; /* of the line, with its ending; of its answer */
+	unsigned lines;
+	bool done;
+};
+
+void witness_make(struct witness *witness, struct sim *sim, const struct address *to);
+void witness_free(struct witness *witness);
+
+/*
+ * Acts; returns when to act next, though an answer may come before. An answer that has not come
+ * after `most_ns` of a process that was not stopped fails the run. `leaving`: it closes once it has
+ * its last answer, and is done.
+ */
+uint64_t witness_act(struct witness *witness, uint64_t most_ns, bool leaving);
+
+#endif
