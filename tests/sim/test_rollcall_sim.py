@@ -130,6 +130,11 @@ def test_failure_by_name(failure, event):
     assert any(re.fullmatch(event, line) for line in after[:3]), after[:3]
 
 
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+        return int(stat.read().rsplit(")", 1)[1].split()[11]) / os.sysconf("SC_CLK_TCK")
+
+
 @pytest.mark.parametrize("arguments, replay", [
     (["--seeds", "1-1000000"], r"--seed \d+ --trace"),
     (["--torture"], r"--fail [a-z]+,\d+,E[A-Z0-9]+ --trace"),
@@ -138,7 +143,8 @@ def test_failure_says_how_to_replay(arguments, replay):
     """A run that aborts prints the command that replays it, and that command is accepted."""
     with subprocess.Popen([SIM, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                           text=True) as process:
-        time.sleep(1)
+        while cpu_seconds(process.pid) < 0.1:
+            time.sleep(0.01)
         process.send_signal(signal.SIGABRT)
         error = process.communicate(timeout=30)[1]
     assert process.returncode == 1
