@@ -241,7 +241,8 @@ void listener_on_accept(struct listener *listener, const struct io_uring_cqe *cq
 	source = places_source(&listener->tcp->places, cqe->res);
 	if (listener->waiting_count == 0 && !is_full(listener))
 		open_or_refuse(listener, cqe->res, source);
-	else if (!listener->closed && listener->waiting_count < LISTENER_WAITING_MAX)
+	else if (source != PLACES_NO_SOURCE && !listener->closed &&
+		 listener->waiting_count < LISTENER_WAITING_MAX)
 		keep_waiting(listener, cqe->res, source);
 	else
 		socket_close(hub->ring, cqe->res);

@@ -42,7 +42,9 @@ uint64_t places_source(const struct places *places, int fd)
 {
 	struct address address = { 0 };
 
-	return socket_peer_address(places->hub->ring, fd, &address) ? 0 : sources_prefix(&address);
+	if (socket_peer_address(places->hub->ring, fd, &address))
+		return PLACES_NO_SOURCE;
+	return sources_prefix(&address);
 }
 
 bool places_allow(const struct places *places, uint64_t source)

@@ -21,7 +21,13 @@ void places_destroy(struct places *places);
 /* The memory that they take at most. */
 uint64_t places_bytes(const struct places *places);
 
-/* The source of a connection. A connection that is already reset is of a source of its own kind. */
+/*
+ * The source of a connection that is already reset. It must not wait for a place: it would seem to
+ * hold fewer than all others. As the /64 of an IPv6 address it would be multicast.
+ */
+#define PLACES_NO_SOURCE UINT64_MAX
+
+/* The source of a connection, or PLACES_NO_SOURCE. */
 uint64_t places_source(const struct places *places, int fd);
 
 /* Whether the source may have one more client (tcp_clients_per_source_max). */

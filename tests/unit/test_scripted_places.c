@@ -103,6 +103,26 @@ static void gives_way_to_another_source(void **state)
 	assert_int_equal(stats_now().tcp_clients_now, PLACES);
 }
 
+/* One that is reset before it was accepted holds no place, and takes none from others. */
+static void reset_before_accept(void **state)
+{
+	struct io_uring_sqe *accept;
+	int fd;
+
+	(void)state;
+	create_and_listen();
+	fill_from(1);
+	pass(5000);
+	accept = started(IORING_OP_ACCEPT, -1);
+	fd = kernel_open();
+	kernel.is_reset[fd] = true;
+	complete(accept, fd, 0);
+	turn();
+	assert_false(kernel.is_open[fd]);
+	assert_int_equal(stats_now().tcp_ended_place, 0);
+	assert_int_equal(stats_now().tcp_clients_now, PLACES);
+}
+
 /* A source that holds as many waits, as long as all others of it have to. */
 static void waits_for_its_own(void **state)
 {
@@ -257,6 +277,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, scripted_end)
 	const struct CMUnitTest tests[] = {
 		TEST(gives_way_to_another_source),
+		TEST(reset_before_accept),
 		TEST(waits_for_its_own),
 		TEST(overtakes),
 		TEST(not_while_they_talk),
