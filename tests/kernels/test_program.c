@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,6 +34,38 @@ static pid_t program;
 static int program_output = -1;
 static int program_errors = STDERR_FILENO; /* where its diagnostics go */
 
+/* The cgroup that limits the memory of the program, with its sockets' (cgroups(7), version 2). */
+#define GROUPS "/sys/fs/cgroup"
+#define GROUP GROUPS "/rollcall"
+
+static const char *memory; /* what --memory tells the program; NULL: nothing */
+
+static void write_group_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	assert_in_range(fd, 0, INT32_MAX);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+/* The number behind a key in a file of the cgroup, or the file's only one for "". */
+static uint64_t group_number(const char *path, const char *key)
+{
+	FILE *file = fopen(path, "re");
+	unsigned long long number = 0;
+	char line[256];
+	bool found = false;
+
+	assert_non_null(file);
+	while (!found && fgets(line, sizeof(line), file))
+		found = strncmp(line, key, strlen(key)) == 0 &&
+			sscanf(line + strlen(key), "%llu", &number) == 1;
+	fclose(file);
+	assert_true(found);
+	return number;
+}
+
 static void start_program(const char *service, const char *quiet)
 {
 	const char *path = getenv("ROLLCALL");
@@ -47,7 +80,8 @@ static void start_program(const char *service, const char *quiet)
 		dup2(program_errors, STDERR_FILENO);
 		close(ends[0]);
 		close(ends[1]);
-		execl(path, path, "--service", service, quiet, NULL);
+		execl(path, path, "--service", service, quiet ? quiet : "--verbose",
+		      memory ? "--memory" : NULL, memory, NULL);
 		_exit(127);
 	}
 	close(ends[1]);
@@ -308,6 +342,106 @@ static void signal_before_the_loop(void **state)
 	close(ends[1]);
 }
 
+/* What --memory tells the program, and what the program then says it uses at most, in bytes. */
+#define MEMORY "64M"
+
+static uint64_t printed_sum(void)
+{
+	static const char name[] = "in all ";
+	char command[256], line[256];
+	uint64_t mib = 0;
+	FILE *output;
+
+	snprintf(command, sizeof(command), "%s --check --memory " MEMORY, getenv("ROLLCALL"));
+	output = popen(command, "r");
+	assert_non_null(output);
+	while (fgets(line, sizeof(line), output))
+		if (strncmp(line, name, strlen(name)) == 0)
+			mib = strtoull(line + strlen(name), NULL, 10);
+	assert_int_equal(pclose(output), 0);
+	assert_in_range(mib, 1, 64);
+	return mib << 20;
+}
+
+/* Starts the program in a cgroup with a limit; this process leaves it again. */
+static void start_in_group(uint64_t bytes)
+{
+	char limit_text[32];
+
+	snprintf(limit_text, sizeof(limit_text), "%llu", (unsigned long long)bytes);
+	assert_int_equal(mkdir(GROUP, 0755), 0);
+	write_group_file(GROUP "/memory.max", limit_text);
+	write_group_file(GROUP "/cgroup.procs", "0");
+	memory = MEMORY;
+	start_program("reply", "--quiet");
+	memory = NULL;
+	write_group_file(GROUPS "/cgroup.procs", "0");
+}
+
+/* Sends lines until the program takes no more: its queue and the buffers of both ends are full. */
+static void push_lines(int fd)
+{
+	enum { LINE_BYTES = 1000, LINES = 2000 };
+	static char line[LINE_BYTES];
+	struct pollfd space = { .fd = fd, .events = POLLOUT };
+
+	memset(line, 'z', LINE_BYTES);
+	line[LINE_BYTES - 1] = '\n';
+	for (int i = 0; i < LINES && poll(&space, 1, MOMENT_US / 100) == 1; i++)
+		if (send(fd, line, LINE_BYTES, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EAGAIN)
+			return;
+}
+
+/* A client that reads nothing, or one whose line does not end. */
+static int greedy_client(bool is_reader)
+{
+	static const int small = 4096;
+	static const char piece[60000];
+	int fd = tcp_client(AF_INET);
+
+	if (is_reader) {
+		assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+		push_lines(fd);
+	} else {
+		send(fd, piece, sizeof(piece), MSG_NOSIGNAL | MSG_DONTWAIT);
+	}
+	return fd;
+}
+
+/*
+ * A container whose limit is the sum that --check prints, where the memory of sockets counts too.
+ * Readers that take nothing and lines that do not end take all they get: more than the limit. The
+ * program is not killed, and a client that behaves is served all the time.
+ */
+static void memory_limit(void **state)
+{
+	enum { READERS = 100, UNFINISHED = 150, TAKEN_BYTES = 16 << 20, SOCKET_BYTES = 1 << 20 };
+	int crowd[READERS + UNFINISHED], good;
+	uint64_t sockets = 0, now;
+
+	(void)state;
+	start_in_group(printed_sum());
+	good = tcp_client(AF_INET);
+	for (int i = 0; i < READERS + UNFINISHED; i++) {
+		crowd[i] = greedy_client(i < READERS);
+		ask(good, "hello\n", "Received: hello\n");
+		now = group_number(GROUP "/memory.stat", "sock ");
+		sockets = now > sockets ? now : sockets;
+	}
+	/* It was an overload, and sockets did count. */
+	assert_in_range(group_number(GROUP "/memory.peak", ""), TAKEN_BYTES, UINT64_MAX);
+	assert_in_range(sockets, SOCKET_BYTES, UINT64_MAX);
+	assert_int_equal(group_number(GROUP "/memory.events", "oom "), 0);
+	assert_int_equal(group_number(GROUP "/memory.events", "oom_kill "), 0);
+	for (int i = 0; i < READERS + UNFINISHED; i++)
+		close(crowd[i]);
+	ask(good, "still here\n", "Received: still here\n");
+	kill(program, SIGTERM);
+	hears_the_end(good);
+	assert_int_equal(exit_code(), 0);
+	assert_int_equal(rmdir(GROUP), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -315,6 +449,7 @@ int main(void)
 		cmocka_unit_test_teardown(echo, clean_up),
 		cmocka_unit_test_teardown(drain, clean_up),
 		cmocka_unit_test_teardown(signal_before_the_loop, clean_up),
+		cmocka_unit_test_teardown(memory_limit, clean_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
