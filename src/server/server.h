@@ -9,10 +9,10 @@
 #ifndef SERVER_SERVER_H
 #define SERVER_SERVER_H
 
+#include "base/owner.h"
 #include "client/hub.h"
 #include "client/trim.h"
 #include "server/files.h"
-#include "server/owner.h"
 #include "server/posts.h"
 #include "tcp/listener.h"
 #include "udp/udp.h"

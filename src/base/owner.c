@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "server/owner.h"
+#include "base/owner.h"
 
 #include <sys/mman.h>
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * owner.h - which thread owns a server: the one that created it, in its own process.
+ * owner.h - which thread owns a server or a ring: the one that created it, in its own process.
  *
  * All calls but rollcall_post() check it, so the check has to cost next to nothing: a thread is
  * identified by the address of a thread-local variable. As fork(2) copies that address, it is
  * stored in a page that is zeroed in the child (MADV_WIPEONFORK, Linux 4.14).
  */
-#ifndef SERVER_OWNER_H
-#define SERVER_OWNER_H
+#ifndef BASE_OWNER_H
+#define BASE_OWNER_H
 
 #include <stdbool.h>
 
