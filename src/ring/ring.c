@@ -2,78 +2,46 @@
 #include "ring/ring.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <time.h>
 
 #include "base/base.h"
+#include "ring/engine.h"
 
-/*
- * Pause after a lack of memory: no event reports the end of it, and an immediate retry would spin.
- */
-#define NO_MEMORY_SLEEP_NS 1000000
-
-struct buffer_group {
-	struct io_uring_buf_ring *entries;
-	unsigned count;
-};
-
-struct ring {
-	struct io_uring uring;
-	pthread_t owner;
-	uint64_t spin_ns;
-	struct buffer_group groups[RING_GROUPS_MAX];
-};
-
-/* Kernel threads of a ring at most, of each kind (io-wq, bounded and unbounded). */
-#define WORKERS_MAX 4
+_Static_assert(ENGINE_GROUPS == RING_GROUPS_MAX, "one of them was changed");
 
 int ring_create(struct ring **out, unsigned sq_entries, unsigned cq_entries, uint64_t spin_ns)
 {
-	/*
-	 * DEFER_TASKRUN (6.1): completions are posted only while we wait for them, so none arrives
-	 * between the end of a turn and the next submission. SUBMIT_ALL: an SQE that the kernel
-	 * refuses does not hold back those behind it.
-	 */
-	struct io_uring_params params = {
-		.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-			 IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE,
-		.cq_entries = cq_entries,
-	};
 	struct ring *ring = calloc(1, sizeof(*ring));
-	unsigned workers[2] = { WORKERS_MAX, WORKERS_MAX };
-	int error;
+	int error = -ENOMEM;
 
 	if (!ring)
-		return -ENOMEM;
-	ring->spin_ns = spin_ns;
-	/*
-	 * A flag in shared memory, read without a system call, tells that a wait would run task
-	 * work.
-	 */
-	if (spin_ns > 0)
-		params.flags |= IORING_SETUP_TASKRUN_FLAG;
-	error = io_uring_queue_init_params(sq_entries, &ring->uring, &params);
-	if (error) {
-		free(ring);
 		return error;
-	}
-	/* Saves the file look-up of each system call. If it fails, the ring works without it. */
-	io_uring_register_ring_fd(&ring->uring);
-	/* Nothing of a client needs a worker; reads and writes of files may (Linux 5.15). */
-	io_uring_register_iowq_max_workers(&ring->uring, workers);
-	ring->owner = pthread_self();
+	ring->spin_ns = spin_ns;
+	ring->owner = owner_create();
+	if (!ring->owner)
+		goto free_ring;
+	error = uring_create(ring, sq_entries, cq_entries);
+	if (error)
+		goto destroy_owner;
 	*out = ring;
 	return 0;
+
+destroy_owner:
+	owner_destroy(ring->owner);
+free_ring:
+	free(ring);
+	return error;
 }
 
 void ring_destroy(struct ring *ring)
 {
 	for (uint16_t group = 0; group < RING_GROUPS_MAX; group++)
 		ring_buffers_unregister(ring, group);
-	io_uring_queue_exit(&ring->uring);
+	uring_destroy(ring);
+	owner_destroy(ring->owner);
 	free(ring);
 }
 
@@ -87,74 +55,15 @@ struct io_uring_sqe *ring_sqe(struct ring *ring)
 	return io_uring_get_sqe(&ring->uring);
 }
 
-/* After a call that did not sleep: nothing is left to submit or to take. */
-static bool is_exhausted(const struct io_uring *uring)
-{
-	return io_uring_cq_ready(uring) == 0 && io_uring_sq_ready(uring) == 0;
-}
-
-/* Submits, then polls up to spin_ns, deducted from *wait_ns. true: a completion is ready. */
-static bool spin(struct ring *ring, uint64_t *wait_ns)
-{
-	const unsigned signs = IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW;
-	struct io_uring *uring = &ring->uring;
-	const uint64_t spin_ns = min_u64(ring->spin_ns, *wait_ns);
-	uint64_t start_ns, spent_ns = 0;
-
-	/* An error here is returned by the wait again. */
-	io_uring_submit_and_get_events(uring);
-	if (io_uring_cq_ready(uring) > 0)
-		return true;
-	start_ns = ring_clock_ns(ring);
-	while (!(IO_URING_READ_ONCE(*uring->sq.kflags) & signs) && spent_ns < spin_ns)
-		spent_ns = ring_clock_ns(ring) - start_ns;
-	if (*wait_ns != UINT64_MAX)
-		*wait_ns -= min_u64(spent_ns, *wait_ns);
-	return false;
-}
-
 int ring_submit_and_wait(struct ring *ring, uint64_t wait_ns)
 {
-	struct __kernel_timespec wait;
-	struct io_uring_cqe *first;
-	const bool sleeps = wait_ns > 0;
-	int result;
-
 	/*
 	 * The index of a registered ring descriptor is per thread: in another thread it names
-	 * another ring.
+	 * another ring. In a forked process the ring is its parent's.
 	 */
-	if (!pthread_equal(ring->owner, pthread_self()))
+	if (!owner_is_caller(ring->owner))
 		return -EEXIST;
-	if (ring->spin_ns > 0 && spin(ring, &wait_ns))
-		return 0;
-	wait.tv_sec = (long long)(wait_ns / 1000000000);
-	wait.tv_nsec = (long long)(wait_ns % 1000000000);
-	/*
-	 * With DEFER_TASKRUN only a wait runs the task work, so wait for one completion even with 0
-	 * ns.
-	 */
-	if (wait_ns == UINT64_MAX)
-		result = io_uring_submit_and_wait(&ring->uring, 1);
-	else
-		result = io_uring_submit_and_wait_timeout(&ring->uring, &first, 1, &wait, NULL);
-
-	switch (result) {
-	case -ETIME:
-		break;
-	case -EINTR:
-	case -EBUSY: /* the CQ has overflowed: take completions, then submit again */
-		return 0;
-	case -EAGAIN: /* the kernel lacks memory for requests: the SQEs stay queued */
-		ring_sleep(NO_MEMORY_SLEEP_NS);
-		return 0;
-	case -EINVAL: /* a forked process, in which it is not registered */
-		return -EEXIST;
-	default:
-		if (result < 0)
-			return result;
-	}
-	return !sleeps && is_exhausted(&ring->uring) ? -ETIME : 0;
+	return uring_submit_and_wait(ring, wait_ns);
 }
 
 bool ring_take(struct ring *ring, struct io_uring_cqe *cqe)
@@ -164,7 +73,7 @@ bool ring_take(struct ring *ring, struct io_uring_cqe *cqe)
 
 	if (head == io_uring_smp_load_acquire(cq->ktail))
 		return false;
-	*cqe = cq->cqes[head & *cq->kring_mask];
+	*cqe = cq->cqes[head & cq->ring_mask];
 	io_uring_smp_store_release(cq->khead, head + 1);
 	return true;
 }

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uring.c - the engine io_uring: the kernel carries out the SQEs.
+ */
+#include "ring/engine.h"
+
+#include <errno.h>
+
+#include "base/base.h"
+#include "ring/ring.h"
+
+/*
+ * Pause after a lack of memory: no event reports the end of it, and an immediate retry would spin.
+ */
+#define NO_MEMORY_SLEEP_NS 1000000
+
+/* Kernel threads of a ring at most, of each kind (io-wq, bounded and unbounded). */
+#define WORKERS_MAX 4
+
+int uring_create(struct ring *ring, unsigned sq_entries, unsigned cq_entries)
+{
+	/*
+	 * DEFER_TASKRUN (6.1): completions are posted only while we wait for them, so none arrives
+	 * between the end of a turn and the next submission. SUBMIT_ALL: an SQE that the kernel
+	 * refuses does not hold back those behind it.
+	 */
+	struct io_uring_params params = {
+		.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+			 IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE,
+		.cq_entries = cq_entries,
+	};
+	unsigned workers[2] = { WORKERS_MAX, WORKERS_MAX };
+	int error;
+
+	/*
+	 * A flag in shared memory, read without a system call, tells that a wait would run task
+	 * work.
+	 */
+	if (ring->spin_ns > 0)
+		params.flags |= IORING_SETUP_TASKRUN_FLAG;
+	error = io_uring_queue_init_params(sq_entries, &ring->uring, &params);
+	if (error)
+		return error;
+	/* Saves the file look-up of each system call. If it fails, the ring works without it. */
+	io_uring_register_ring_fd(&ring->uring);
+	/* Nothing of a client needs a worker; reads and writes of files may (Linux 5.15). */
+	io_uring_register_iowq_max_workers(&ring->uring, workers);
+	return 0;
+}
+
+void uring_destroy(struct ring *ring)
+{
+	io_uring_queue_exit(&ring->uring);
+}
+
+/* After a call that did not sleep: nothing is left to submit or to take. */
+static bool is_exhausted(const struct io_uring *uring)
+{
+	return io_uring_cq_ready(uring) == 0 && io_uring_sq_ready(uring) == 0;
+}
+
+/* Submits, then polls up to spin_ns, deducted from *wait_ns. true: a completion is ready. */
+static bool spin(struct ring *ring, uint64_t *wait_ns)
+{
+	const unsigned signs = IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW;
+	struct io_uring *uring = &ring->uring;
+	const uint64_t spin_ns = min_u64(ring->spin_ns, *wait_ns);
+	uint64_t start_ns, spent_ns = 0;
+
+	/* An error here is returned by the wait again. */
+	io_uring_submit_and_get_events(uring);
+	if (io_uring_cq_ready(uring) > 0)
+		return true;
+	start_ns = ring_clock_ns(ring);
+	while (!(IO_URING_READ_ONCE(*uring->sq.kflags) & signs) && spent_ns < spin_ns)
+		spent_ns = ring_clock_ns(ring) - start_ns;
+	if (*wait_ns != UINT64_MAX)
+		*wait_ns -= min_u64(spent_ns, *wait_ns);
+	return false;
+}
+
+int uring_submit_and_wait(struct ring *ring, uint64_t wait_ns)
+{
+	struct __kernel_timespec wait;
+	struct io_uring_cqe *first;
+	const bool sleeps = wait_ns > 0;
+	int result;
+
+	if (ring->spin_ns > 0 && spin(ring, &wait_ns))
+		return 0;
+	wait.tv_sec = (long long)(wait_ns / 1000000000);
+	wait.tv_nsec = (long long)(wait_ns % 1000000000);
+	/*
+	 * With DEFER_TASKRUN only a wait runs the task work, so wait for one completion even with 0
+	 * ns.
+	 */
+	if (wait_ns == UINT64_MAX)
+		result = io_uring_submit_and_wait(&ring->uring, 1);
+	else
+		result = io_uring_submit_and_wait_timeout(&ring->uring, &first, 1, &wait, NULL);
+
+	switch (result) {
+	case -ETIME:
+		break;
+	case -EINTR:
+	case -EBUSY: /* the CQ has overflowed: take completions, then submit again */
+		return 0;
+	case -EAGAIN: /* the kernel lacks memory for requests: the SQEs stay queued */
+		ring_sleep(NO_MEMORY_SLEEP_NS);
+		return 0;
+	default:
+		if (result < 0)
+			return result;
+	}
+	return !sleeps && is_exhausted(&ring->uring) ? -ETIME : 0;
+}
