@@ -292,6 +292,24 @@ static void no_memory_for_a_message(void **state)
 	assert_in_range(hub_memory_bytes(&hub), bytes, 1 << 20);
 }
 
+/* Queues and unfinished messages share the memory. */
+static void no_memory_beside_queues(void **state)
+{
+	static const char piece[4096] = { 'x' };
+	const struct iovec part = { (void *)piece, sizeof(piece) };
+	struct queue queue = { 0 };
+	size_t bytes = 0;
+
+	(void)state;
+	while (hub_memory_bytes(&hub) < 700000)
+		assert_true(queue_append(&hub.memory, &queue, &part, 1, true));
+	for (; input_receive(&tcp, client, piece, sizeof(piece)) == 0; hub.turns++)
+		bytes += sizeof(piece);
+	assert_in_range(bytes, 1 << 17, 1 << 18);
+	assert_in_range(hub_memory_bytes(&hub), 700000 + bytes, 1 << 20);
+	queue_clear(&hub.memory, &queue);
+}
+
 /* The same for what is held back, and beside memory that others use. */
 static void no_memory_to_hold_back(void **state)
 {
@@ -424,6 +442,7 @@ int main(void)
 		TEST(closed_meanwhile),
 		TEST(oversized_when_resumed),
 		TEST(no_memory_for_a_message),
+		TEST(no_memory_beside_queues),
 		TEST(no_memory_to_hold_back),
 		cmocka_unit_test_setup_teardown(too_much_to_hold_back, set_up_small, tear_down),
 		TEST(share_of_a_turn),
