@@ -304,7 +304,8 @@ static void add_up(struct run_totals *totals, struct run *run)
 		totals->longest_wait_seed = run->seed;
 	}
 	/* Each reset is of a client that the service or the server closed for lack of memory. */
-	aborted = run->callbacks.reasons[ECONNABORTED] + run->callbacks.reasons[ENOBUFS];
+	aborted = run->callbacks.reasons[ECONNABORTED] + run->callbacks.reasons[ENOBUFS] +
+		  run->callbacks.reasons[ENOSPC];
 	if (run->resets > aborted)
 		sim_fail(run->sim, "%u TCP clients were reset, but %u aborted", run->resets,
 			 (unsigned)aborted);
