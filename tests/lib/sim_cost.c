@@ -11,7 +11,7 @@
 
 #define SUBMISSION_NS 300
 #define COMPLETION_NS 500
-#define VISIT_NS 1000
+#define VISIT_NS 5000
 
 void sim_spend(struct sim *sim, uint64_t ns)
 {

@@ -28,6 +28,9 @@ static void choose(struct crowd_client *client, enum crowd kind)
 {
 	struct sim *sim = client->sim;
 
+	/* Queues and unfinished messages share the memory. */
+	if (kind == CROWD_HOARDERS && sim_random(sim, 2) == 0)
+		kind = CROWD_SLOW_READERS;
 	switch (kind) {
 	case CROWD_FLOODERS:
 		client->line_bytes = 2;
@@ -37,10 +40,10 @@ static void choose(struct crowd_client *client, enum crowd kind)
 		client->is_innocent = true;
 		break;
 	case CROWD_HOARDERS:
-		client->line_bytes = 20000 + sim_random(sim, 45000);
+		client->line_bytes = 65000;
 		client->lines = SIZE_MAX;
-		client->chunk_bytes = 4096;
-		client->pause_ns = 20 * MS;
+		client->pause_ns = 60 * MS;
+		client->comes_back = true;
 		break;
 	case CROWD_SLOW_READERS:
 		client->lines = 50 + sim_random(sim, 100);
@@ -151,11 +154,37 @@ static uint64_t leave(struct crowd_client *client)
 	return client->next_ns = sim_now_ns(client->sim) + sim_random(client->sim, 100) * MS;
 }
 
+static uint64_t later(struct crowd_client *client)
+{
+	const uint64_t now_ns = sim_now_ns(client->sim);
+
+	client->next_ns = now_ns + client->wait_ns / 2 + client->pause_ns / 2 +
+			  sim_random(client->sim, client->pause_ns);
+	client->wait_ns = (uint32_t)min_size(2 * client->wait_ns + MS, WAIT_NS_MAX);
+	/* All leave at the same time. */
+	if (client->end_ns > now_ns && client->end_ns < client->next_ns)
+		client->next_ns = client->end_ns;
+	/* Until then it has nothing to do. */
+	else if (client->end_ns > now_ns && client->sent == input_bytes(client))
+		client->next_ns = client->end_ns;
+	return client->next_ns;
+}
+
+/* Reads no more, and waits until the server ends the connection. */
+static uint64_t wait_for_end(struct crowd_client *client)
+{
+	if (sim_is_over(client->connection))
+		return leave(client);
+	return later(client);
+}
+
 /* The server has ended the connection. */
 static uint64_t on_end(struct crowd_client *client, int result, bool stopping)
 {
 	if (stopping)
 		return leave(client);
+	if (result == 0 && client->end == CROWD_STAYS)
+		return wait_for_end(client);
 	if (result == 0 && client->read % answer_bytes(client) != 0)
 		fail(client, "has received the end in the middle of an answer");
 	if (client->is_innocent && result < 0)
@@ -208,30 +237,6 @@ static bool end(struct crowd_client *client)
 	else if (client->end == CROWD_RESETS)
 		sim_reset(client->connection);
 	return client->end != CROWD_HALF_CLOSES;
-}
-
-static uint64_t later(struct crowd_client *client)
-{
-	const uint64_t now_ns = sim_now_ns(client->sim);
-
-	client->next_ns = now_ns + client->wait_ns / 2 + client->pause_ns / 2 +
-			  sim_random(client->sim, client->pause_ns);
-	client->wait_ns = (uint32_t)min_size(2 * client->wait_ns + MS, WAIT_NS_MAX);
-	/* All leave at the same time. */
-	if (client->end_ns > now_ns && client->end_ns < client->next_ns)
-		client->next_ns = client->end_ns;
-	/* Until then it has nothing to do. */
-	else if (client->end_ns > now_ns && client->sent == input_bytes(client))
-		client->next_ns = client->end_ns;
-	return client->next_ns;
-}
-
-/* Never reads: waits until the server ends the connection. */
-static uint64_t wait_for_end(struct crowd_client *client)
-{
-	if (sim_is_over(client->connection))
-		return leave(client);
-	return later(client);
 }
 
 uint64_t crowd_client_act(struct crowd_client *client, bool stopping)

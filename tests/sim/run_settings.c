@@ -60,7 +60,7 @@ struct sim_settings run_settings_of_crowd(uint64_t seed, bool trace)
 		draw(&state, 2);
 	for (size_t i = 0; i < sizeof(harmless) / sizeof(*harmless); i++)
 		settings.chance[harmless[i]] = draw(&state, 3) ? 0 : 1024;
-	settings.chance[SIM_STALL] = draw(&state, 2) ? 0 : 128;
+	settings.chance[SIM_STALL] = draw(&state, 2) ? 0 : 512;
 	settings.stall_ms_max = CROWD_STALL_MS_MAX;
 	settings.sq_entries_max = 64u << draw(&state, 4);
 	settings.cq_entries_max = 2 * settings.sq_entries_max << draw(&state, 3);

@@ -13,9 +13,12 @@
 /* Short pauses, so that one of them is waiting nearly always. */
 #define PAUSE_NS_MAX 10000000
 
-void witness_make(struct witness *witness, struct sim *sim, const struct address *to)
+void witness_make(struct witness *witness, struct sim *sim, const struct address *to,
+		  bool may_be_reset)
 {
-	*witness = (struct witness){ .sim = sim, .to = *to, .next_ns = sim_now_ns(sim) };
+	*witness = (struct witness){
+		.sim = sim, .to = *to, .next_ns = sim_now_ns(sim), .may_be_reset = may_be_reset
+	};
 }
 
 void witness_free(struct witness *witness)
@@ -43,6 +46,15 @@ static void send_line(struct witness *witness)
 	witness->sent_ns = sim_now_ns(witness->sim);
 }
 
+static uint64_t leave(struct witness *witness)
+{
+	sim_shutdown(witness->connection);
+	sim_release(witness->connection);
+	witness->connection = NULL;
+	witness->done = true;
+	return UINT64_MAX;
+}
+
 /* Reads the answer, or a part of it. */
 static void read_answer(struct witness *witness)
 {
@@ -52,6 +64,10 @@ static void read_answer(struct witness *witness)
 
 	if (result == -EAGAIN)
 		return;
+	if (result < 0 && witness->may_be_reset) {
+		leave(witness);
+		return;
+	}
 	if (result <= 0)
 		sim_fail(witness->sim, "a client that does nothing wrong was %s by the server",
 			 result ? "reset" : "closed");
@@ -89,15 +105,6 @@ static void wait_for_answer(struct witness *witness, uint64_t most_ns)
 		witness->waited_ns = ns;
 }
 
-static uint64_t leave(struct witness *witness)
-{
-	sim_shutdown(witness->connection);
-	sim_release(witness->connection);
-	witness->connection = NULL;
-	witness->done = true;
-	return UINT64_MAX;
-}
-
 uint64_t witness_act(struct witness *witness, uint64_t most_ns, bool leaving)
 {
 	if (witness->done)
@@ -107,6 +114,8 @@ uint64_t witness_act(struct witness *witness, uint64_t most_ns, bool leaving)
 	CHECK(witness->connection);
 	if (witness->sent_ns > 0)
 		wait_for_answer(witness, most_ns);
+	if (witness->done)
+		return UINT64_MAX;
 	if (witness->sent_ns == 0 && leaving)
 		return leave(witness);
 	if (witness->sent_ns == 0 && sim_now_ns(witness->sim) >= witness->next_ns)
