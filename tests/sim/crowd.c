@@ -36,6 +36,7 @@ static void choose(struct crowd_client *client, enum crowd kind)
 		client->line_bytes = 2;
 		client->lines = 1024 + sim_random(sim, 1024);
 		client->chunk_bytes = 8192;
+		client->next_ns = sim_now_ns(sim) + 20 * MS;
 		client->end = CROWD_HALF_CLOSES;
 		client->is_innocent = true;
 		break;
