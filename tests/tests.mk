@@ -22,6 +22,8 @@ REPLAYS := $(FUZZ_TARGETS:%=$(BUILD)/replay-%)
 TESTS := $(patsubst %.o,%,$(call objects,$(patsubst %,tests/%/test_*.c,unit contract kernels)))
 SIM_TESTS := $(patsubst tests/contract/%.c,$(BUILD)/tests/contract-sim/%,$(filter-out \
 	%/test_thread.c tests/contract/test_library%,$(wildcard tests/contract/test_*.c)))
+EPOLL_TESTS := $(patsubst tests/contract/%.c,$(BUILD)/tests/contract-epoll/%,$(filter-out \
+	tests/contract/test_library%,$(wildcard tests/contract/test_*.c)))
 
 # Without Docker or cross compilers, what needs them is skipped. Only root can run an engine.
 test:
@@ -30,7 +32,7 @@ test:
 	@$(if $(filter packaging,$(TESTED)),tests/install-packages packaging || :)
 	@exec tests/run $(TESTED)
 
-tests: $(TESTS) $(SIM_TESTS) $(BUILD)/rollcall-sim $(REPLAYS) $(BUILD)/epoll-rollcall \
+tests: $(TESTS) $(EPOLL_TESTS) $(SIM_TESTS) $(BUILD)/rollcall-sim $(REPLAYS) $(BUILD)/epoll-rollcall \
 		$(BUILD)/rollcall-load $(BUILD)/rollcall-crowd $(BUILD)/epoll-bare \
 		$(BUILD)/uring-bare $(BUILD)/faulty
 
@@ -85,7 +87,12 @@ $(BUILD)/tests/unit/test_scripted_memory: private LINK += $(SIM_WRAPS)
 $(TESTS): %: %.o $(BUILD)/objects.a $(BUILD)/tests/lib.a
 	$(call say,LINK,$@)$(LINK) -o $@ $^ $(BUILD)/objects.a $(LDLIBS) -lcmocka
 
-# Contract tests also run on the simulated ring.
+# Contract tests run on the engine io_uring, on epoll, and on the simulated ring.
+$(filter $(BUILD)/tests/contract/%,$(TESTS)) $(SIM_TESTS): $(BUILD)/tests/contract/engine_io_uring.o
+$(EPOLL_TESTS): $(BUILD)/tests/contract-epoll/%: $(BUILD)/tests/contract/%.o \
+		$(BUILD)/tests/contract/engine_epoll.o $(BUILD)/tests/lib.a $(BUILD)/objects.a
+	$(call say,LINK,$@)mkdir -p $(@D) && $(LINK) -o $@ $^ $(LDLIBS) -lcmocka
+
 $(SIM_TESTS): $(BUILD)/tests/contract-sim/%: $(BUILD)/tests/contract/%.o $(SIM_KERNEL_OBJECTS) \
 		$(BUILD)/objects.a
 	$(call say,LINK,$@)mkdir -p $(@D) && $(LINK) -o $@ $^ $(LDLIBS) -lcmocka $(SIM_WRAPS)

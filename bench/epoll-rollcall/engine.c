@@ -35,7 +35,7 @@ static int init_parts(struct rollcall_server *server)
 	int error = hub_init(hub);
 
 	if (!error)
-		error = ring_create(&hub->ring, 0, 0, 0);
+		error = ring_create(&hub->ring, RING_EPOLL, 0, 0, 0);
 	if (!error)
 		error = buffers_init(&hub->buffers[BUFFERS_TCP], hub->ring, BUFFERS_TCP,
 				     ENGINE_TCP_BYTES, 1, 1);

@@ -77,8 +77,8 @@ int hub_open_ring(struct hub *hub, unsigned halvings)
 {
 	const uint32_t tcp_max = buffers_max(hub, TCP_BUFFERS_MAX >> halvings, TCP_BUFFER_BYTES);
 	const uint32_t udp_max = buffers_max(hub, UDP_BUFFERS_MAX >> halvings, UDP_BUFFER_BYTES);
-	int error = ring_create(&hub->ring, SQ_ENTRIES >> halvings, CQ_ENTRIES >> halvings,
-				hub->options.spin_us * 1000);
+	int error = ring_create(&hub->ring, RING_IO_URING, SQ_ENTRIES >> halvings,
+				CQ_ENTRIES >> halvings, hub->options.spin_us * 1000);
 
 	if (error)
 		return error;

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine.h - what a ring is made of: for ring/ring.c, and for the engine that carries out its SQEs
- * (ring/uring.c). Not for others.
+ * engine.h - what a ring is made of: for the engines, io_uring and epoll, and for what they share
+ * (ring/ring.c). Not for others.
+ *
+ * Both engines have a submission queue and a completion queue in memory of liburing's layout, so
+ * SQEs are taken and CQEs read by the same code. With io_uring the kernel carries out
+ * the SQEs; with epoll, ring/epoll.c does so by system calls.
  */
 #ifndef RING_ENGINE_H
 #define RING_ENGINE_H
@@ -17,10 +21,12 @@
 struct buffer_group {
 	struct io_uring_buf_ring *entries; /* NULL: not registered */
 	unsigned count;
+	uint16_t head; /* the one that the engine epoll fills next */
 };
 
 struct ring {
-	struct io_uring uring;
+	struct io_uring uring; /* of the engine epoll only the two queues */
+	struct epoll *epoll;   /* NULL: the engine is io_uring */
 	struct owner *owner;
 	uint64_t spin_ns;
 	struct buffer_group groups[ENGINE_GROUPS];
@@ -34,5 +40,20 @@ void uring_destroy(struct ring *ring);
 
 /* As ring_submit_and_wait(), by the owner. */
 int uring_submit_and_wait(struct ring *ring, uint64_t wait_ns);
+
+/* ---- ring/epoll.c ---- */
+
+/* As ring_create(). */
+int epoll_create_engine(struct ring *ring, unsigned sq_entries, unsigned cq_entries);
+void epoll_destroy(struct ring *ring);
+
+/* Carries out all SQEs. */
+void epoll_submit(struct ring *ring);
+
+/* As ring_submit_and_wait(), by the owner. A wait is rounded up to whole milliseconds. */
+int epoll_submit_and_wait(struct ring *ring, uint64_t wait_ns);
+
+/* As close(2). Operations that wait on the descriptor keep its file open. */
+int epoll_close(struct ring *ring, int fd);
 
 #endif

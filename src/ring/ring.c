@@ -6,13 +6,15 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/base.h"
 #include "ring/engine.h"
 
 _Static_assert(ENGINE_GROUPS == RING_GROUPS_MAX, "one of them was changed");
 
-int ring_create(struct ring **out, unsigned sq_entries, unsigned cq_entries, uint64_t spin_ns)
+int ring_create(struct ring **out, enum ring_engine engine, unsigned sq_entries,
+		unsigned cq_entries, uint64_t spin_ns)
 {
 	struct ring *ring = calloc(1, sizeof(*ring));
 	int error = -ENOMEM;
@@ -23,7 +25,10 @@ int ring_create(struct ring **out, unsigned sq_entries, unsigned cq_entries, uin
 	ring->owner = owner_create();
 	if (!ring->owner)
 		goto free_ring;
-	error = uring_create(ring, sq_entries, cq_entries);
+	if (engine == RING_EPOLL)
+		error = epoll_create_engine(ring, sq_entries, cq_entries);
+	else
+		error = uring_create(ring, sq_entries, cq_entries);
 	if (error)
 		goto destroy_owner;
 	*out = ring;
@@ -40,7 +45,10 @@ void ring_destroy(struct ring *ring)
 {
 	for (uint16_t group = 0; group < RING_GROUPS_MAX; group++)
 		ring_buffers_unregister(ring, group);
-	uring_destroy(ring);
+	if (ring->epoll)
+		epoll_destroy(ring);
+	else
+		uring_destroy(ring);
 	owner_destroy(ring->owner);
 	free(ring);
 }
@@ -51,7 +59,10 @@ struct io_uring_sqe *ring_sqe(struct ring *ring)
 
 	if (sqe)
 		return sqe;
-	io_uring_submit(&ring->uring);
+	if (ring->epoll)
+		epoll_submit(ring);
+	else
+		io_uring_submit(&ring->uring);
 	return io_uring_get_sqe(&ring->uring);
 }
 
@@ -63,7 +74,8 @@ int ring_submit_and_wait(struct ring *ring, uint64_t wait_ns)
 	 */
 	if (!owner_is_caller(ring->owner))
 		return -EEXIST;
-	return uring_submit_and_wait(ring, wait_ns);
+	return ring->epoll ? epoll_submit_and_wait(ring, wait_ns)
+			   : uring_submit_and_wait(ring, wait_ns);
 }
 
 bool ring_take(struct ring *ring, struct io_uring_cqe *cqe)
@@ -83,7 +95,7 @@ int ring_buffers_register(struct ring *ring, uint16_t group, unsigned entries)
 	struct buffer_group *to = &ring->groups[group];
 	size_t bytes = entries * sizeof(struct io_uring_buf);
 	struct io_uring_buf_reg registration = { .ring_entries = entries, .bgid = group };
-	int error;
+	int error = 0;
 
 	CHECK(group < RING_GROUPS_MAX && !to->entries);
 	to->entries = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
@@ -92,8 +104,10 @@ int ring_buffers_register(struct ring *ring, uint16_t group, unsigned entries)
 		return -ENOMEM;
 	}
 	to->count = entries;
+	to->head = 0;
 	registration.ring_addr = (uintptr_t)to->entries;
-	error = io_uring_register_buf_ring(&ring->uring, &registration, 0);
+	if (!ring->epoll)
+		error = io_uring_register_buf_ring(&ring->uring, &registration, 0);
 	if (error) {
 		munmap(to->entries, bytes);
 		to->entries = NULL;
@@ -107,7 +121,8 @@ void ring_buffers_unregister(struct ring *ring, uint16_t group)
 
 	if (!from->entries)
 		return;
-	io_uring_unregister_buf_ring(&ring->uring, group);
+	if (!ring->epoll)
+		io_uring_unregister_buf_ring(&ring->uring, group);
 	munmap(from->entries, from->count * sizeof(struct io_uring_buf));
 	from->entries = NULL;
 }
@@ -118,6 +133,14 @@ void ring_buffers_give(struct ring *ring, uint16_t group, void *buffer, unsigned
 
 	io_uring_buf_ring_add(to->entries, buffer, bytes, id, (int)to->count - 1, 0);
 	io_uring_buf_ring_advance(to->entries, 1);
+}
+
+void ring_close(struct ring *ring, int fd)
+{
+	if (ring->epoll)
+		epoll_close(ring, fd);
+	else
+		close(fd);
 }
 
 uint64_t ring_clock_ns(struct ring *ring)

@@ -3,8 +3,9 @@
  * ring.h - the seam between the server and the kernel, at the level of SQEs and CQEs.
  *
  * All input of the server passes through here and through ring/socket.h, time and randomness
- * included. The implementation is chosen at link time: liburing in the product, a simulation in
- * tests. All calls must be made by the thread that created the ring (Linux 6.1,
+ * included. The implementation is chosen at link time: the product's, or a simulation in tests. The
+ * product has two engines: io_uring, and epoll, which carries out the same SQEs by system calls,
+ * and posts the same CQEs. All calls must be made by the thread that created the ring (Linux 6.1,
  * IORING_SETUP_SINGLE_ISSUER).
  *
  * Operations are prepared with liburing's io_uring_prep_*() helpers, which only fill in the SQE.
@@ -18,12 +19,15 @@
 
 struct ring;
 
+enum ring_engine { RING_IO_URING, RING_EPOLL };
+
 /*
  * Creates a ring with sq_entries SQEs and cq_entries CQEs (powers of two). A wait polls for
  * completions for spin_ns before it sleeps; 0: it does not poll. Errors: -ENOSYS, -EPERM, -EINVAL
  * (older than Linux 6.1), -ENOMEM (memory or RLIMIT_MEMLOCK), -EMFILE, -ENFILE.
  */
-int ring_create(struct ring **ring, unsigned sq_entries, unsigned cq_entries, uint64_t spin_ns);
+int ring_create(struct ring **ring, enum ring_engine engine, unsigned sq_entries,
+		unsigned cq_entries, uint64_t spin_ns);
 
 /* Frees the ring. The kernel cancels operations in flight, some time later. */
 void ring_destroy(struct ring *ring);
@@ -37,7 +41,7 @@ struct io_uring_sqe *ring_sqe(struct ring *ring);
 
 /*
  * Submits all SQEs and waits for a completion, at most wait_ns (0: do not wait; UINT64_MAX: no
- * limit), in one system call.
+ * limit). With io_uring this is one system call; with epoll a wait is rounded up to milliseconds.
  *
  * Returns 0, also when interrupted or without a completion; -ETIME, for wait_ns 0 only: everything
  * was submitted, and no completion was waiting; -EBADR: completions were lost (io_uring_enter(2));
@@ -67,6 +71,9 @@ void ring_buffers_give(struct ring *ring, uint16_t group, void *buffer, unsigned
 
 /* Maximum number of buffer groups, numbered from 0. */
 #define RING_GROUPS_MAX 4
+
+/* close(2). Operations in flight keep the file open until they have ended. */
+void ring_close(struct ring *ring, int fd);
 
 /* Returns CLOCK_MONOTONIC in nanoseconds. */
 uint64_t ring_clock_ns(struct ring *ring);

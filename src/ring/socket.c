@@ -262,8 +262,7 @@ void socket_reset_on_close(struct ring *ring, int fd)
 
 void socket_close(struct ring *ring, int fd)
 {
-	(void)ring;
-	close(fd);
+	ring_close(ring, fd);
 }
 
 int socket_event(struct ring *ring)

@@ -17,7 +17,7 @@ static void *enter_with_own_ring(void *result)
 {
 	struct ring *own;
 
-	if (ring_create(&own, 8, 16, 0))
+	if (ring_create(&own, contract_engine, 8, 16, 0))
 		return NULL;
 	enter(result);
 	ring_destroy(own);

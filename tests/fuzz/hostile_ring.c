@@ -51,10 +51,12 @@ uint8_t hostile_byte(void)
 	return *hostile->script++;
 }
 
-int ring_create(struct ring **out, unsigned sq_entries, unsigned cq_entries, uint64_t spin_ns)
+int ring_create(struct ring **out, enum ring_engine engine, unsigned sq_entries,
+		unsigned cq_entries, uint64_t spin_ns)
 {
 	struct ring *ring;
 
+	(void)engine;
 	(void)cq_entries;
 	(void)spin_ns;
 	CHECK(!hostile->ring);

@@ -10,12 +10,14 @@
 #include "lib/describe.h"
 #include "lib/sim_kernel.h"
 
-int ring_create(struct ring **out, unsigned sq_entries, unsigned cq_entries, uint64_t spin_ns)
+int ring_create(struct ring **out, enum ring_engine engine, unsigned sq_entries,
+		unsigned cq_entries, uint64_t spin_ns)
 {
 	struct sim *sim = sim_current;
 	struct ring *ring;
 
-	/* Polling or sleeping makes no difference to the simulation. */
+	/* Neither makes a difference to the simulation. */
+	(void)engine;
 	(void)spin_ns;
 	CHECK(sim && !sim->ring);
 	if (sim->halved++ < sim->settings.halvings)

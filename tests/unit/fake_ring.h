@@ -24,8 +24,10 @@ static struct fake_group fake_groups[RING_GROUPS_MAX];
 /* What the next registration fails with; 0: it works. */
 static int fake_register_error;
 
-int ring_create(struct ring **ring, unsigned sq_entries, unsigned cq_entries, uint64_t spin_ns)
+int ring_create(struct ring **ring, enum ring_engine engine, unsigned sq_entries,
+		unsigned cq_entries, uint64_t spin_ns)
 {
+	(void)engine;
 	(void)sq_entries;
 	(void)cq_entries;
 	(void)spin_ns;
@@ -36,6 +38,12 @@ int ring_create(struct ring **ring, unsigned sq_entries, unsigned cq_entries, ui
 void ring_destroy(struct ring *ring)
 {
 	(void)ring;
+}
+
+void ring_close(struct ring *ring, int fd)
+{
+	(void)ring;
+	fail_msg("descriptor %d is closed, but none was opened", fd);
 }
 
 int ring_buffers_register(struct ring *ring, uint16_t group, unsigned entries)
