@@ -63,6 +63,7 @@ struct hub {
 	uint64_t now_ns;		/* ring_clock_ns(), read once per turn */
 	uint64_t turns;			/* of the loop */
 	uint64_t stalled_ns;		/* sum of all stalls (HUB_STALL_MS) */
+	uint64_t stall_end_ns;		/* when the last one ended */
 
 	struct table table;
 	struct buffers buffers[QUEUE_POOLS];

@@ -74,7 +74,7 @@ const struct option_row option_rows[] = {
 	{ "memory", 0, OPTION_BYTES, "N",
 	  "most memory in bytes, with that of TCP sockets in the kernel: sets the limits of "
 	  "clients, queues and buffers; --check shows the parts",
-	  FIELD(memory_bytes), RANGE(BUDGET_BYTES_MIN, MEMORY_BYTES_MAX) },
+	  FIELD(memory_bytes), RANGE(BUDGET_BYTES_MIN, MEMORY_BYTES_MAX), .usual = "0" },
 	{ "tcp-receive-buffer", 0, OPTION_BYTES, "N",
 	  "SO_RCVBUF of TCP clients in bytes; 0: the kernel adapts it",
 	  FIELD(library.tcp_receive_buffer_bytes), RANGE(0, BYTES_MAX - 1) },

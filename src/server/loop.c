@@ -176,8 +176,10 @@ static void run_timeouts(struct rollcall_server *server, bool found_nothing)
 /* The turn was to begin at due_ns. */
 static void count_stall(struct hub *hub, uint64_t due_ns)
 {
-	if (hub->now_ns > due_ns && hub->now_ns - due_ns >= HUB_STALL_MS * (uint64_t)1000000)
-		hub->stalled_ns += hub->now_ns - due_ns;
+	if (hub->now_ns <= due_ns || hub->now_ns - due_ns < HUB_STALL_MS * (uint64_t)1000000)
+		return;
+	hub->stalled_ns += hub->now_ns - due_ns;
+	hub->stall_end_ns = hub->now_ns;
 }
 
 int server_turn(struct rollcall_server *server, uint64_t wait_max_ns)

@@ -82,17 +82,6 @@ void connection_abort(struct tcp *tcp, struct client *client, int reason, bool r
 }
 
 /*
- * Whether silence is the client's own. It is not while no receive is in flight for lack of a buffer
- * or memory, as input may be waiting in the socket. It is when receiving is suspended because the
- * client does not read its answers.
- */
-static bool is_silent(const struct client *client)
-{
-	return client_is_receiving(client) ||
-	       client_has_any(client, CLIENT_INPUT_ENDED | CLIENT_PAUSED);
-}
-
-/*
  * The idle timeout of an open client has expired. Closes it, unless output is not acknowledged yet,
  * or input may be waiting that the server could not receive.
  */
@@ -101,7 +90,7 @@ static void on_idle(struct idle *idle, struct client *client)
 	struct tcp *tcp = container_of(idle, struct tcp, idle);
 	int error;
 
-	if (!is_silent(client)) {
+	if (!receive_would_tell(client)) {
 		idle_touch(&tcp->idle, client, tcp->hub->now_ns);
 		return;
 	}
@@ -133,7 +122,7 @@ static void delivered(struct tcp *tcp, struct client *client, int result)
 		on_acked(tcp, client);
 		break;
 	case -ETIME:
-		if (is_silent(client))
+		if (receive_would_tell(client))
 			connection_close(tcp, client, result);
 		else
 			watch(tcp, client);

@@ -17,6 +17,12 @@ bool receive_is_due(const struct client *client)
 		!input_is_held(client));
 }
 
+bool receive_would_tell(const struct client *client)
+{
+	return client_is_receiving(client) ||
+	       client_has_any(client, CLIENT_INPUT_ENDED | CLIENT_PAUSED);
+}
+
 bool receive_start(struct tcp *tcp, struct client *client)
 {
 	/* MSG_DONTWAIT: the multishot ends with EAGAIN instead of waiting. */

@@ -28,4 +28,11 @@ void receive_got(struct tcp *tcp, struct client *client, size_t bytes);
  */
 int receive_failed(struct tcp *tcp, struct client *client, int error, bool cancelled);
 
+/*
+ * Whether silence is the client's own. It is not while no receive is in flight for lack of a buffer
+ * or memory, as input may be waiting in the socket. It is when receiving is suspended because the
+ * client does not read its answers.
+ */
+bool receive_would_tell(const struct client *client);
+
 #endif

@@ -5,6 +5,13 @@
 
 #include "tcp/connection.h"
 #include "tcp/input.h"
+#include "tcp/receive.h"
+
+static bool is_after_stall(const struct hub *hub)
+{
+	return hub->stall_end_ns > 0 &&
+	       hub->now_ns - hub->stall_end_ns < SHORTAGE_STALL_MS * (uint64_t)1000000;
+}
 
 /* ---- Memory ---- */
 
@@ -130,7 +137,8 @@ static void free_memory(struct tcp *tcp)
 
 	if (timer_is_set(&tcp->shortage_timer) && used < tcp->shortage_used + limit / 32)
 		return;
-	bytes = end_from(tcp, lowest_class(tcp, bytes, is_urgent), bytes, is_urgent);
+	if (is_urgent || !is_after_stall(hub))
+		bytes = end_from(tcp, lowest_class(tcp, bytes, is_urgent), bytes, is_urgent);
 	if (bytes == 0)
 		return;
 	tcp->shortage_used = used;
@@ -178,7 +186,8 @@ static struct client *find_silent(struct tcp *tcp, uint32_t fewest)
 		struct client *client = next_client(tcp);
 		uint32_t silent_ms;
 
-		if (!client || client->transport != ROLLCALL_TCP || client->state == CLIENT_CLOSING)
+		if (!client || client->transport != ROLLCALL_TCP ||
+		    client->state == CLIENT_CLOSING || !receive_would_tell(client))
 			continue;
 		if (count == 0 || places_held_by(&tcp->places, client) != counted) {
 			counted = places_held_by(&tcp->places, client);
@@ -199,7 +208,8 @@ void shortage_make_place(struct tcp *tcp, uint64_t source)
 {
 	struct hub *hub = tcp->hub;
 	/* The one that gives way must hold more, even after the other has got its place. */
-	struct client *client = find_silent(tcp, sources_count(&tcp->places.sources, source) + 1);
+	const uint32_t fewest = sources_count(&tcp->places.sources, source) + 1;
+	struct client *client = is_after_stall(hub) ? NULL : find_silent(tcp, fewest);
 
 	if (!client) {
 		timers_set(&hub->timers, &tcp->place_timer,

@@ -13,6 +13,12 @@
 #include "tcp/tcp.h"
 
 /*
+ * Time after a stall of the process in which no client is ended: what it sent or acknowledged
+ * meanwhile may not have been seen yet.
+ */
+#define SHORTAGE_STALL_MS 1000
+
+/*
  * A client that has got on in this time is not ended for the output that it holds: back pressure
  * limits it.
  */

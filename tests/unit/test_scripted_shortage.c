@@ -147,6 +147,20 @@ static void looked_at_again(void **state)
 	assert_int_equal(timers_next(&server->hub.timers), UINT64_MAX);
 }
 
+/* A message whose rest came during a stall of the process is not in its way. */
+static void after_a_stall(void **state)
+{
+	(void)state;
+	create_and_listen();
+	accept_and_hoard(ENOUGH - 1);
+	kernel.now_ns += 60000 * MILLISECOND_NS;
+	accept_and_hoard(1);
+	wait_ms(SHORTAGE_STALL_MS - 100);
+	assert_int_equal(stats_now().tcp_ended_memory, 0);
+	wait_ms(200);
+	assert_int_equal(stats_now().tcp_ended_memory, 2);
+}
+
 /* Whether a client has taken output since the last check is asked before it is ended. */
 static void taken_meanwhile(void **state)
 {
@@ -199,8 +213,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, scripted_end)
 	const struct CMUnitTest tests[] = {
-		TEST(longest_first),   TEST(most_first),      TEST(just_begun),
-		TEST(looked_at_again), TEST(taken_meanwhile), TEST(not_taken),
+		TEST(longest_first), TEST(most_first),	    TEST(just_begun), TEST(looked_at_again),
+		TEST(after_a_stall), TEST(taken_meanwhile), TEST(not_taken),
 	};
 #undef TEST
 
