@@ -21,7 +21,7 @@
 
 #include "ring/engine.h"
 
-/* A multishot takes so many pieces in one turn at most, before others have theirs. */
+/* The most pieces that a multishot takes in one turn, before others have theirs. */
 #define EPOLL_PIECES_MAX 32
 
 /* Operations that wait on a descriptor: those that need input, and those that need space. */
@@ -117,8 +117,8 @@ enum epoll_side epoll_op_side(const struct io_uring_sqe *sqe);
 uint32_t epoll_op_events(const struct io_uring_sqe *sqe);
 
 /*
- * Whether it is one of a socket. Other descriptors belong to the user, who may close them as soon
- * as nothing waits on them: they are watched no longer than that.
+ * Whether it is one of a socket. Other descriptors are the user's, and may be closed as soon as
+ * nothing waits on them: they are watched no longer than that.
  */
 bool epoll_op_is_of_socket(const struct io_uring_sqe *sqe);
 
