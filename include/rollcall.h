@@ -207,6 +207,12 @@ enum rollcall_log_level {
 	ROLLCALL_LOG_DEBUG,
 };
 
+/* What carries out the operations of a server. */
+enum rollcall_engine {
+	ROLLCALL_ENGINE_IO_URING, /* Linux 6.1 or later, where it is not forbidden */
+	ROLLCALL_ENGINE_EPOLL,	  /* epoll and ordinary system calls: everywhere, but slower */
+};
+
 /*
  * Whether datagrams begin with an RTP header (RFC 3550, section 5.1): version 2, a payload type, a
  * 16-bit sequence number, a timestamp, and the number of the source (SSRC). The units of timestamps
@@ -383,6 +389,14 @@ struct rollcall_options {
 	 * other services, and two services that answer each other do not stop. Off by default.
 	 */
 	bool udp_low_ports;
+
+	/*
+	 * ROLLCALL_ENGINE_IO_URING by default. Over epoll, waits are rounded up to whole
+	 * milliseconds, listening sockets are made non-blocking, and rollcall_read() and
+	 * rollcall_write() of a regular file block until it is read or written; to a pipe or a
+	 * terminal at most 4,096 bytes (PIPE_BUF) are written at once.
+	 */
+	enum rollcall_engine engine;
 
 	/* The least important level for which log() is called; ROLLCALL_LOG_INFO by default. */
 	enum rollcall_log_level log_level;
@@ -734,8 +748,8 @@ ROLLCALL_EXPORT int rollcall_write(struct rollcall_server *server, struct rollca
 
 /* Counters since the server was created, except those named "now". */
 struct rollcall_stats {
-	size_t size;	      /* sizeof(struct rollcall_stats); on return: bytes filled in */
-	uint64_t turns;	      /* of the loop; one io_uring_enter(2) each, two with spin_us */
+	size_t size;	/* sizeof(struct rollcall_stats); on return: bytes filled in */
+	uint64_t turns; /* of the loop; over io_uring one system call each, two with spin_us */
 	uint64_t completions; /* handled */
 	uint64_t tcp_clients_now;
 	uint64_t tcp_clients;

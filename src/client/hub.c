@@ -73,11 +73,16 @@ static uint32_t buffers_max(const struct hub *hub, uint32_t count, size_t buffer
 	return count;
 }
 
+static enum ring_engine engine_of(const struct rollcall_options *options)
+{
+	return options->engine == ROLLCALL_ENGINE_EPOLL ? RING_EPOLL : RING_IO_URING;
+}
+
 int hub_open_ring(struct hub *hub, unsigned halvings)
 {
 	const uint32_t tcp_max = buffers_max(hub, TCP_BUFFERS_MAX >> halvings, TCP_BUFFER_BYTES);
 	const uint32_t udp_max = buffers_max(hub, UDP_BUFFERS_MAX >> halvings, UDP_BUFFER_BYTES);
-	int error = ring_create(&hub->ring, RING_IO_URING, SQ_ENTRIES >> halvings,
+	int error = ring_create(&hub->ring, engine_of(&hub->options), SQ_ENTRIES >> halvings,
 				CQ_ENTRIES >> halvings, hub->options.spin_us * 1000);
 
 	if (error)

@@ -110,7 +110,7 @@ static int init(struct rollcall_server *server, const char **step)
 	error = hub_init(hub);
 	if (error)
 		goto destroy_owner;
-	*step = "io_uring";
+	*step = hub->options.engine == ROLLCALL_ENGINE_EPOLL ? "epoll" : "io_uring";
 	error = open_ring(hub);
 	if (error)
 		goto destroy_core;

@@ -66,6 +66,7 @@ static void defaults(void **state)
 	assert_int_equal(options.service, OPTIONS_REPLY);
 	assert_int_equal(options.framing, OPTIONS_FRAMING_OF_SERVICE);
 	assert_int_equal(options.library.log_level, ROLLCALL_LOG_INFO);
+	assert_int_equal(options.library.engine, ROLLCALL_ENGINE_IO_URING);
 	assert_int_equal(options.line_bytes_max, 0);
 	assert_int_equal(options.library.tcp_clients_max, 65536);
 	assert_int_equal(options.library.tcp_clients_per_source_max, 0);
@@ -102,7 +103,8 @@ static void every_option(void **state)
 			       "--udp-max-clients-per-source 3 --udp-rate 500 "
 			       "--max-clients-per-source 5 "
 			       "--udp-sequence auto --udp-receive-buffer 4M "
-			       "--udp-send-buffer 1M --udp-low-ports -q --log-level debug"),
+			       "--udp-send-buffer 1M --udp-low-ports -q --log-level debug "
+			       "--engine epoll"),
 			 0);
 	assert_int_equal(options.tcp.count, 2);
 	assert_string_equal(options.tcp.list[0], "localhost:1");
@@ -133,6 +135,7 @@ static void every_option(void **state)
 	assert_int_equal(options.library.spin_us, 50);
 	assert_true(options.library.udp_low_ports && options.quiet);
 	assert_int_equal(options.library.log_level, ROLLCALL_LOG_DEBUG);
+	assert_int_equal(options.library.engine, ROLLCALL_ENGINE_EPOLL);
 }
 
 /* Without a number it is a millisecond; a word behind it is not its number. */
@@ -146,6 +149,16 @@ static void spin(void **state)
 	assert_refused_with("--spin 5", "'5'");
 	assert_refused_with("--spin=1000001", "--spin '1000001' is too large");
 	assert_refused_with("--spin=", "--spin ''");
+}
+
+/* A name that is none is answered with those that are. */
+static void engine(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("--engine epoll --engine io_uring"), 0);
+	assert_int_equal(options.library.engine, ROLLCALL_ENGINE_IO_URING);
+	assert_refused_with("--engine kqueue", "io_uring");
+	assert_refused_with("--engine kqueue", "epoll");
 }
 
 /* Every name of a service, a framing, a way to number and a level stands for its own value. */
@@ -563,6 +576,7 @@ int main(void)
 		cmocka_unit_test(defaults),
 		cmocka_unit_test(every_option),
 		cmocka_unit_test(spin),
+		cmocka_unit_test(engine),
 		cmocka_unit_test(names),
 		cmocka_unit_test(actions),
 		cmocka_unit_test(help),
