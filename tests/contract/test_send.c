@@ -341,7 +341,12 @@ static void poll_for_output(void **state)
 	assert_int_equal(completion_of(POLL).res, POLLOUT);
 	fill();
 	start_poll(false);
-	assert_false(completion_now(POLL, &completion));
+	/* What the peer acknowledges late makes space again. */
+	while (completion_now(POLL, &completion)) {
+		assert_int_equal(completion.res, POLLOUT);
+		fill();
+		start_poll(false);
+	}
 	assert_int_equal(cancel(POLL), 0);
 	assert_int_equal(completion_of(POLL).res, -ECANCELED);
 }
