@@ -112,6 +112,8 @@ static void on_acked(struct tcp *tcp, struct client *client)
 		enter(tcp, client, CLIENT_CLOSING);
 	else if (client->state == CLIENT_LINGERING)
 		idle_touch(&tcp->lingering, client, tcp->hub->now_ns);
+	if (tcp->hub->draining)
+		connection_drain(tcp, client);
 }
 
 /* The watch for acknowledgements has ended, with the result of delivery.ended(). */
@@ -161,9 +163,19 @@ static bool has_grace(const struct tcp *tcp, const struct client *client)
 	       client_ms(tcp->hub->now_ns) - client->active_ms < HUB_GRACE_MS;
 }
 
+/* Whether the peer has not taken all output, as far as is known. */
+static bool is_delivering(const struct client *client)
+{
+	return client->tcp.queue.bytes > 0 || client_has_any(client, CLIENT_UNACKED);
+}
+
+/*
+ * While the peer takes output, its input may be held up by the same: the window was closed, and
+ * what it has sent is still on its way. It is asked for the last of it when it has taken all.
+ */
 void connection_drain(struct tcp *tcp, struct client *client)
 {
-	if (client->state != CLIENT_OPEN || has_grace(tcp, client))
+	if (client->state != CLIENT_OPEN || has_grace(tcp, client) || is_delivering(client))
 		return;
 	client_set(client, CLIENT_LAST_INPUT);
 	hub_flush_later(tcp->hub, client);
@@ -263,6 +275,8 @@ void connection_on_sent(struct tcp *tcp, struct client *client, const struct io_
 	else if (cqe->res > 0 && !client_has_any(client, CLIENT_UNACKED))
 		idle_touch(&tcp->idle, client, tcp->hub->now_ns);
 	output_call_drained(tcp, client);
+	if (tcp->hub->draining)
+		connection_drain(tcp, client);
 }
 
 void connection_on_poll(struct tcp *tcp, struct client *client, const struct io_uring_cqe *cqe)

@@ -25,7 +25,8 @@ void connection_abort(struct tcp *tcp, struct client *client, int reason, bool r
 
 /*
  * For the drain: ends a client when the input that has arrived from it is answered. Does nothing
- * during its grace period (HUB_GRACE_MS) and while a message of it is incomplete.
+ * during its grace period (HUB_GRACE_MS), while a message of it is incomplete, and while it has not
+ * taken all output.
  */
 void connection_drain(struct tcp *tcp, struct client *client);
 

@@ -85,7 +85,9 @@ def test_interrupt_leaves_nothing(tmp_path):
     run = subprocess.Popen(
         [sys.executable, TOP / "bench/run", "--build", BUILD, "--output", tmp_path, "--cells",
          "^tcp/50/64/1$"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE, text=True)
+        stderr=subprocess.PIPE, text=True,
+        # A shell that starts the tests in the background has it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
     try:
         end = time.monotonic() + 20
         while len(children := children_of(run.pid)) < 4 and time.monotonic() < end:

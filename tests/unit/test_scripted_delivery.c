@@ -439,9 +439,37 @@ static void first_message_in_the_drain(void **state)
 	pass(700);
 	assert_false(is_drained(0));
 	receive(fd, "hi\n", 3);
-	assert_true(is_drained(0));
 	assert_int_equal(stats_now().messages_received, 1);
 	send_all(fd, 3);
+	assert_true(is_drained(0));
+	nothing_has_arrived(fd);
+	assert_int_equal(kernel.shutdowns, 1);
+}
+
+/*
+ * While a client takes its answers, what it sends may be held up too, as our window was closed. Its
+ * input ends when it has taken all, and not before.
+ */
+static void input_behind_output_in_the_drain(void **state)
+{
+	int fd;
+
+	(void)state;
+	create_and_listen();
+	fd = accept_client();
+	receive(fd, "hi\n", 3);
+	assert_int_equal(rollcall_send(server, 0, many, QUEUE_BYTES - 3), 0);
+	turn();
+	kernel.delivery = (struct socket_delivery){ .acked = 1, .is_pending = true };
+	send_all(fd, 100);
+	stop_after(2000);
+	take_output(fd);
+	send_all(fd, QUEUE_BYTES - 100);
+	pass_slowly(300, 100);
+	assert_false(is_drained(0));
+	kernel.delivery.is_pending = false;
+	pass_slowly(300, 0);
+	assert_true(is_drained(0));
 	nothing_has_arrived(fd);
 	assert_int_equal(kernel.shutdowns, 1);
 }
@@ -669,6 +697,7 @@ int main(void)
 		TEST(not_idle_while_it_takes_output),
 		TEST(no_looks_without_output),
 		TEST(first_message_in_the_drain),
+		TEST(input_behind_output_in_the_drain),
 		TEST(silent_in_the_drain),
 		TEST(unfinished_in_the_drain),
 		TEST(begun_in_the_drain),
