@@ -79,6 +79,22 @@ static inline void pass(uint64_t ms)
 	turn();
 }
 
+/* Time passes in small steps, as a long one is a stall of the process. */
+static inline void pass_in_steps(uint64_t ms)
+{
+	for (; ms > 100; ms -= 100)
+		pass(100);
+	pass(ms);
+}
+
+/* A received() of services that send back what they receive. */
+static inline void send_back(struct rollcall_server *of, rollcall_client client, const void *data,
+			     size_t bytes, void *context)
+{
+	(void)context;
+	assert_int_equal(rollcall_send(of, client, data, bytes), 0);
+}
+
 static inline struct rollcall_stats stats_now(void)
 {
 	struct rollcall_stats stats = { .size = sizeof(stats) };

@@ -12,13 +12,6 @@ static unsigned drained_count, more_in_drained;
 static int disconnected_reason;
 static unsigned disconnected_count;
 
-static void on_received(struct rollcall_server *of, rollcall_client client, const void *data,
-			size_t bytes, void *context)
-{
-	(void)context;
-	assert_int_equal(rollcall_send(of, client, data, bytes), 0);
-}
-
 static void on_drained(struct rollcall_server *of, rollcall_client client, void *context)
 {
 	(void)context;
@@ -46,7 +39,7 @@ static int begin(void **state)
 
 	options.send_queue_bytes = options.send_queue_bytes_max = QUEUE_BYTES;
 	options.send_timeout_ms = 10000;
-	service.received = on_received;
+	service.received = send_back;
 	service.drained = on_drained;
 	service.disconnected = on_disconnected;
 	drained_count = more_in_drained = disconnected_count = 0;
@@ -67,6 +60,18 @@ static void send_all(int fd, size_t bytes)
 
 	complete(sqe ? sqe : started(IORING_OP_SENDMSG, fd), (int)bytes, 0);
 	turn();
+}
+
+/* The first client, which takes 100 bytes of a full queue, and acknowledges nothing yet. */
+static int accept_slow_reader(void)
+{
+	int fd = accept_client();
+
+	assert_int_equal(rollcall_send(server, 0, many, QUEUE_BYTES), 0);
+	turn();
+	kernel.delivery = (struct socket_delivery){ .acked = 1, .is_pending = true };
+	send_all(fd, 100);
+	return fd;
 }
 
 static void assert_ended(int fd, int reason)
@@ -206,11 +211,7 @@ static void no_progress(void **state)
 
 	(void)state;
 	create_and_listen();
-	fd = accept_client();
-	assert_int_equal(rollcall_send(server, 0, many, QUEUE_BYTES), 0);
-	turn();
-	kernel.delivery = (struct socket_delivery){ .acked = 1, .is_pending = true };
-	send_all(fd, 100);
+	fd = accept_slow_reader();
 	pass_slowly(30000, 2);
 	pass_slowly(9900, 0);
 	assert_int_equal(kernel.resets, 0);
@@ -228,15 +229,9 @@ static void no_progress(void **state)
 /* A client that takes less than 1 KiB/s of what is queued does not get on. */
 static void little_progress(void **state)
 {
-	int fd;
-
 	(void)state;
 	create_and_listen();
-	fd = accept_client();
-	assert_int_equal(rollcall_send(server, 0, many, QUEUE_BYTES), 0);
-	turn();
-	kernel.delivery = (struct socket_delivery){ .acked = 1, .is_pending = true };
-	send_all(fd, 100);
+	accept_slow_reader();
 	pass_slowly(9900, 1);
 	assert_int_equal(kernel.resets, 0);
 	pass_slowly(1500, 1);
@@ -246,17 +241,11 @@ static void little_progress(void **state)
 /* While places are short, a client that does not get on has a few seconds. */
 static void no_progress_while_places_are_short(void **state)
 {
-	int fd;
-
 	(void)state;
 	options.send_timeout_ms = 60000;
 	options.tcp_clients_max = 2;
 	create_and_listen();
-	fd = accept_client();
-	assert_int_equal(rollcall_send(server, 0, many, QUEUE_BYTES), 0);
-	turn();
-	kernel.delivery = (struct socket_delivery){ .acked = 1, .is_pending = true };
-	send_all(fd, 100);
+	accept_slow_reader();
 	pass_slowly(7000, 0);
 	assert_int_equal(kernel.resets, 0);
 	accept_client();
@@ -658,16 +647,12 @@ static void timer_on_a_busy_server(void **state)
 static void no_progress_on_a_busy_server(void **state)
 {
 	unsigned passed_ms;
-	int fd, other;
+	int other;
 
 	(void)state;
 	create_and_listen();
-	fd = accept_client();
+	accept_slow_reader();
 	other = accept_client();
-	assert_int_equal(rollcall_send(server, 0, many, QUEUE_BYTES), 0);
-	turn();
-	kernel.delivery = (struct socket_delivery){ .acked = 1, .is_pending = true };
-	send_all(fd, 100);
 	for (passed_ms = 0; kernel.resets == 0; passed_ms += 4) {
 		kernel.now_ns += 4 * MILLISECOND_NS;
 		receive(other, "m\n", 2);

@@ -42,14 +42,6 @@ static int begin(void **state)
 	return error;
 }
 
-/* Time passes in small steps, as a long one is a stall of the process. */
-static void wait_ms(unsigned ms)
-{
-	for (; ms > 100; ms -= 100)
-		pass(100);
-	pass(ms);
-}
-
 static int connect_from(uint8_t host)
 {
 	struct io_uring_sqe *accept = started(IORING_OP_ACCEPT, -1);
@@ -100,9 +92,9 @@ static void gives_way_to_another_source(void **state)
 	(void)state;
 	create_and_listen();
 	first = fill_from(1);
-	wait_ms(3000);
+	pass_in_steps(3000);
 	receive(first, "hi\n", 3);
-	wait_ms(2000);
+	pass_in_steps(2000);
 	assert_int_equal(stats_now().tcp_ended_place, 0);
 	other = connect_from(2);
 	assert_null(find_started(IORING_OP_RECV, other));
@@ -120,7 +112,7 @@ static void reset_before_accept(void **state)
 	(void)state;
 	create_and_listen();
 	fill_from(1);
-	wait_ms(5000);
+	pass_in_steps(5000);
 	accept = started(IORING_OP_ACCEPT, -1);
 	fd = kernel_open();
 	kernel.is_reset[fd] = true;
@@ -139,10 +131,10 @@ static void waits_for_its_own(void **state)
 	(void)state;
 	create_and_listen();
 	first = fill_from(1);
-	wait_ms(5000);
+	pass_in_steps(5000);
 	for (unsigned i = 0; i < COUNT(waiting); i++)
 		waiting[i] = connect_from(1);
-	wait_ms(10000);
+	pass_in_steps(10000);
 	assert_int_equal(stats_now().tcp_ended_place, 0);
 	complete(started(IORING_OP_RECV, first), -ECONNRESET, 0);
 	turn();
@@ -161,10 +153,10 @@ static void overtakes(void **state)
 	(void)state;
 	create_and_listen();
 	first = fill_from(1);
-	wait_ms(5000);
+	pass_in_steps(5000);
 	own = connect_from(1);
 	other = connect_from(2);
-	wait_ms(SHORTAGE_PLACES_MS);
+	pass_in_steps(SHORTAGE_PLACES_MS);
 	assert_gives_way(first, 0);
 	started(IORING_OP_RECV, other);
 	assert_null(find_started(IORING_OP_RECV, own));
@@ -178,7 +170,7 @@ static void not_while_they_talk(void **state)
 	(void)state;
 	create_and_listen();
 	first = fill_from(1);
-	wait_ms(5000);
+	pass_in_steps(5000);
 	for (int fd = first; fd < first + PLACES; fd++) {
 		receive(fd, "hi\n", 3);
 		pass(1);
@@ -186,10 +178,10 @@ static void not_while_they_talk(void **state)
 	connect_from(2);
 	for (unsigned ms = 0; ms < SHORTAGE_SILENT_MS - SHORTAGE_PLACES_MS;
 	     ms += SHORTAGE_PLACES_MS) {
-		wait_ms(SHORTAGE_PLACES_MS);
+		pass_in_steps(SHORTAGE_PLACES_MS);
 		assert_int_equal(kernel.resets, 0);
 	}
-	wait_ms(2 * SHORTAGE_PLACES_MS);
+	pass_in_steps(2 * SHORTAGE_PLACES_MS);
 	assert_gives_way(first, 0);
 }
 
@@ -201,13 +193,13 @@ static void not_after_a_stall(void **state)
 	(void)state;
 	create_and_listen();
 	first = fill_from(1);
-	wait_ms(5000);
+	pass_in_steps(5000);
 	kernel.now_ns += 60000 * MILLISECOND_NS;
 	connect_from(2);
-	wait_ms(SHORTAGE_STALL_MS - 100);
+	pass_in_steps(SHORTAGE_STALL_MS - 100);
 	assert_int_equal(kernel.resets, 0);
 	receive(first, "hi\n", 3);
-	wait_ms(100 + SHORTAGE_PLACES_MS);
+	pass_in_steps(100 + SHORTAGE_PLACES_MS);
 	assert_gives_way(first + 1, 1);
 }
 
@@ -223,7 +215,7 @@ static void not_while_they_wait(void **state)
 	server->hub.buffers[BUFFERS_TCP].held = server->hub.buffers[BUFFERS_TCP].count_max;
 	server->hub.buffers[BUFFERS_TCP].count = server->hub.buffers[BUFFERS_TCP].count_max;
 	complete(started(IORING_OP_RECV, first), -ENOBUFS, 0);
-	wait_ms(5000);
+	pass_in_steps(5000);
 	connect_from(2);
 	assert_gives_way(first + 1, 1);
 	server->hub.buffers[BUFFERS_TCP].held = 0;
@@ -238,11 +230,11 @@ static void not_while_they_may_talk(void **state)
 	options.tcp_idle_timeout_ms = 160000;
 	create_and_listen();
 	first = fill_from(1);
-	wait_ms(9000);
+	pass_in_steps(9000);
 	receive(first, "hi\n", 3);
 	connect_from(2);
 	assert_int_equal(stats_now().tcp_ended_place, 0);
-	wait_ms(3000);
+	pass_in_steps(3000);
 	assert_gives_way(first, 0);
 }
 
@@ -257,13 +249,13 @@ static void equal_shares(void **state)
 	complete(started(IORING_OP_ACCEPT, -1), -ECANCELED, 0);
 	complete(started(IORING_OP_ASYNC_CANCEL, -1), 0, 0);
 	turn();
-	wait_ms(5000);
+	pass_in_steps(5000);
 	connect_from(7);
-	wait_ms(5000);
+	pass_in_steps(5000);
 	assert_int_equal(stats_now().tcp_ended_place, 0);
 	/* A source without a place may have one of two. */
 	connect_from(9);
-	wait_ms(5000);
+	pass_in_steps(5000);
 	assert_int_equal(stats_now().tcp_ended_place, 1);
 }
 

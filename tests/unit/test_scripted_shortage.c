@@ -16,13 +16,6 @@ static const uint8_t hoard[HOARD_BYTES];
 static unsigned ended_count;
 static rollcall_client ended[64];
 
-static void on_received(struct rollcall_server *of, rollcall_client client, const void *data,
-			size_t bytes, void *context)
-{
-	(void)context;
-	assert_int_equal(rollcall_send(of, client, data, bytes), 0);
-}
-
 static void on_disconnected(struct rollcall_server *of, rollcall_client client, int reason,
 			    void *context)
 {
@@ -39,23 +32,30 @@ static int begin(void **state)
 	options.memory_bytes_max = MEMORY_BYTES;
 	options.send_queue_bytes = options.send_queue_bytes_max = MEMORY_BYTES / 2;
 	options.message_timeout_ms = options.send_timeout_ms = 0;
-	service.received = on_received;
+	service.received = send_back;
 	service.disconnected = on_disconnected;
 	ended_count = 0;
 	memset(ended, 0xff, sizeof(ended));
 	return error;
 }
 
-static void wait_ms(unsigned ms)
-{
-	for (unsigned i = 0; i < ms; i += 100)
-		pass(100);
-}
-
 static void accept_and_hoard(unsigned count)
 {
 	while (count-- > 0)
 		receive(accept_client(), hoard, HOARD_BYTES);
+}
+
+/* The first client, for which more is queued than others hoard, and which takes little of it. */
+static void accept_slow_reader(void)
+{
+	int fd = accept_client();
+
+	kernel.delivery = (struct socket_delivery){ .acked = 1, .is_pending = true };
+	for (unsigned i = 0; i < 6; i++)
+		assert_int_equal(rollcall_send(server, 0, hoard, HOARD_BYTES), 0);
+	turn();
+	complete(started(IORING_OP_SENDMSG, fd), 100, 0);
+	turn();
 }
 
 /* What is cancelled ends, and what is closed is closed. */
@@ -87,9 +87,9 @@ static void longest_first(void **state)
 	behaved = accept_client();
 	receive(behaved, "a", 1);
 	accept_and_hoard(1);
-	wait_ms(8000);
+	pass_in_steps(8000);
 	accept_and_hoard(ENOUGH - 3);
-	wait_ms(2000);
+	pass_in_steps(2000);
 	assert_int_equal(stats_now().tcp_ended_memory, 0);
 	accept_and_hoard(1);
 	assert_int_equal(stats_now().tcp_ended_memory, 1);
@@ -112,7 +112,7 @@ static void most_first(void **state)
 	for (unsigned i = 0; i < 8; i++)
 		receive(accept_client(), hoard, 4000);
 	accept_and_hoard(ENOUGH - 1);
-	wait_ms(2000);
+	pass_in_steps(2000);
 	assert_int_equal(stats_now().tcp_ended_memory, 1);
 	let_them_close();
 	assert_int_equal(ended[0], 8);
@@ -155,28 +155,20 @@ static void after_a_stall(void **state)
 	accept_and_hoard(ENOUGH - 1);
 	kernel.now_ns += 60000 * MILLISECOND_NS;
 	accept_and_hoard(1);
-	wait_ms(SHORTAGE_STALL_MS - 100);
+	pass_in_steps(SHORTAGE_STALL_MS - 100);
 	assert_int_equal(stats_now().tcp_ended_memory, 0);
-	wait_ms(200);
+	pass_in_steps(200);
 	assert_int_equal(stats_now().tcp_ended_memory, 2);
 }
 
 /* Whether a client has taken output since the last check is asked before it is ended. */
 static void taken_meanwhile(void **state)
 {
-	int fd;
-
 	(void)state;
 	create_and_listen();
-	fd = accept_client();
-	kernel.delivery = (struct socket_delivery){ .acked = 1, .is_pending = true };
-	for (unsigned i = 0; i < 6; i++)
-		assert_int_equal(rollcall_send(server, 0, hoard, HOARD_BYTES), 0);
-	turn();
-	complete(started(IORING_OP_SENDMSG, fd), 100, 0);
-	turn();
+	accept_slow_reader();
 	accept_and_hoard(6);
-	wait_ms(3000);
+	pass_in_steps(3000);
 	kernel.delivery.acked += 1000000;
 	receive(accept_client(), hoard, 30000);
 	assert_int_equal(stats_now().tcp_ended_memory, 0);
@@ -189,19 +181,11 @@ static void taken_meanwhile(void **state)
 /* And one that has not, and holds more than all others, goes. */
 static void not_taken(void **state)
 {
-	int fd;
-
 	(void)state;
 	create_and_listen();
-	fd = accept_client();
-	kernel.delivery = (struct socket_delivery){ .acked = 1, .is_pending = true };
-	for (unsigned i = 0; i < 6; i++)
-		assert_int_equal(rollcall_send(server, 0, hoard, HOARD_BYTES), 0);
-	turn();
-	complete(started(IORING_OP_SENDMSG, fd), 100, 0);
-	turn();
+	accept_slow_reader();
 	accept_and_hoard(6);
-	wait_ms(3000);
+	pass_in_steps(3000);
 	receive(accept_client(), hoard, 30000);
 	assert_int_equal(stats_now().tcp_ended_memory, 1);
 	assert_in_range(stats_now().memory_bytes_now, 1, 7 * 65536);

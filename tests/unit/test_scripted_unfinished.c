@@ -7,13 +7,6 @@
 
 static int disconnected_reason;
 
-static void on_received(struct rollcall_server *of, rollcall_client client, const void *data,
-			size_t bytes, void *context)
-{
-	(void)context;
-	assert_int_equal(rollcall_send(of, client, data, bytes), 0);
-}
-
 static void on_disconnected(struct rollcall_server *of, rollcall_client client, int reason,
 			    void *context)
 {
@@ -29,17 +22,10 @@ static int begin(void **state)
 
 	options.message_timeout_ms = 10000;
 	options.send_timeout_ms = 0;
-	service.received = on_received;
+	service.received = send_back;
 	service.disconnected = on_disconnected;
 	disconnected_reason = 1;
 	return error;
-}
-
-/* Time passes in small steps, as a long one is a stall of the process. */
-static void wait_ms(unsigned ms)
-{
-	for (unsigned i = 0; i < ms; i += 100)
-		pass(100);
 }
 
 /* What was asked before is answered; what follows the byte that began it does not extend it. */
@@ -50,16 +36,16 @@ static void never_ended(void **state)
 	(void)state;
 	create_and_listen();
 	fd = accept_client();
-	wait_ms(60000);
+	pass_in_steps(60000);
 	receive(fd, "a\nb", 3);
 	for (unsigned i = 0; i < 9; i++) {
-		wait_ms(1000);
+		pass_in_steps(1000);
 		receive(fd, "b", 1);
 	}
-	wait_ms(900);
+	pass_in_steps(900);
 	assert_int_equal(stats_now().tcp_message_timeouts, 0);
 	assert_in_range(stats_now().memory_bytes_now, 1, 4096);
-	wait_ms(200);
+	pass_in_steps(200);
 	assert_int_equal(kernel.shutdowns, 0);
 	assert_int_equal(stats_now().tcp_message_timeouts, 1);
 	assert_int_equal(stats_now().memory_bytes_now, 0);
@@ -86,17 +72,17 @@ static void each_its_own(void **state)
 	receive(first, "a", 1);
 	receive(second, "b", 1);
 	receive(third, "c", 1);
-	wait_ms(6000);
+	pass_in_steps(6000);
 	receive(second, "b\nb", 3);
 	receive(third, "c\n", 2);
-	wait_ms(6000);
+	pass_in_steps(6000);
 	assert_int_equal(stats_now().tcp_message_timeouts, 1);
 	receive(third, "c", 1);
-	wait_ms(6000);
+	pass_in_steps(6000);
 	assert_int_equal(stats_now().tcp_message_timeouts, 2);
-	wait_ms(2000);
+	pass_in_steps(2000);
 	assert_int_equal(stats_now().tcp_message_timeouts, 2);
-	wait_ms(3000);
+	pass_in_steps(3000);
 	assert_int_equal(stats_now().tcp_message_timeouts, 3);
 }
 
@@ -115,12 +101,12 @@ static void paused(void **state)
 	turn();
 	complete(started(IORING_OP_RECV, fd), -ECANCELED, 0);
 	complete(started(IORING_OP_ASYNC_CANCEL, -1), 0, 0);
-	wait_ms(35000);
+	pass_in_steps(35000);
 	assert_int_equal(stats_now().tcp_message_timeouts, 0);
 	complete(started(IORING_OP_SENDMSG, fd), sizeof(answer), 0);
-	wait_ms(4000);
+	pass_in_steps(4000);
 	assert_int_equal(stats_now().tcp_message_timeouts, 0);
-	wait_ms(7000);
+	pass_in_steps(7000);
 	assert_int_equal(stats_now().tcp_message_timeouts, 1);
 }
 
@@ -133,11 +119,11 @@ static void stopped(void **state)
 	create_and_listen();
 	fd = accept_client();
 	receive(fd, "a", 1);
-	wait_ms(5000);
+	pass_in_steps(5000);
 	pass(60000);
-	wait_ms(4800);
+	pass_in_steps(4800);
 	assert_int_equal(stats_now().tcp_message_timeouts, 0);
-	wait_ms(400);
+	pass_in_steps(400);
 	assert_int_equal(stats_now().tcp_message_timeouts, 1);
 }
 
@@ -153,10 +139,10 @@ static void places_are_short(void **state)
 	fd = accept_client();
 	receive(fd, "a", 1);
 	accept_client();
-	wait_ms(20000);
+	pass_in_steps(20000);
 	assert_int_equal(stats_now().tcp_message_timeouts, 0);
 	accept_client();
-	wait_ms(200);
+	pass_in_steps(200);
 	assert_int_equal(stats_now().tcp_message_timeouts, 1);
 }
 
@@ -171,7 +157,7 @@ static void no_timeout(void **state)
 	create_and_listen();
 	fd = accept_client();
 	receive(fd, "a", 1);
-	wait_ms(100000);
+	pass_in_steps(100000);
 	assert_int_equal(timers_next(&server->hub.timeouts), UINT64_MAX);
 	receive(fd, "\n", 1);
 	complete(started(IORING_OP_SEND, fd), 2, 0);
