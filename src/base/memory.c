@@ -2,8 +2,8 @@
 #include "base/memory.h"
 
 #include <stdint.h>
-#include <sys/mman.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif

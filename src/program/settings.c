@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "program/budget.h"
 #include "program/settings.h"
+
+#include "program/budget.h"
 #include "service/services.h"
 
 /* Incomplete lines are held in the memory shared by all clients, which must fit at least two. */
