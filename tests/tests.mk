@@ -34,7 +34,7 @@ test:
 
 tests: $(TESTS) $(EPOLL_TESTS) $(SIM_TESTS) $(BUILD)/rollcall-sim $(REPLAYS) $(BUILD)/epoll-rollcall \
 		$(BUILD)/rollcall-load $(BUILD)/rollcall-crowd $(BUILD)/epoll-bare \
-		$(BUILD)/uring-bare $(BUILD)/faulty
+		$(BUILD)/uring-bare $(BUILD)/faulty $(BUILD)/instructions
 
 # On and on, with seeds that were never run before.
 soak: $(BUILD)/rollcall-sim
@@ -107,6 +107,10 @@ $(FUZZERS): $(BUILD)/fuzz-%: $(BUILD)/tests/fuzz/fuzz_%.o
 		$(LDLIBS)
 $(REPLAYS): $(BUILD)/replay-%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o
 	$(call say,LINK,$@)$(LINK) -o $@ $(filter %.o,$^) $(BUILD)/objects.a $(LDLIBS)
+
+# A server with a load that is the same in each run, and no kernel (tests/checks/instructions).
+$(BUILD)/instructions: $(call objects,tests/instructions/*.c) $(BUILD)/objects.a
+	$(call say,LINK,$@)$(LINK) -o $@ $^ $(LDLIBS)
 
 # An echo server with faults of known size, for the tests of the benchmark.
 $(BUILD)/faulty: $(BUILD)/tests/bench/faulty.o $(BENCH_LIB_OBJECTS)
