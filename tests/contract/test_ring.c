@@ -262,6 +262,32 @@ static void spinning_is_waiting(void **state)
 	peer_close(&peer);
 }
 
+/*
+ * A thread can register the descriptors of 16 rings (Linux 5.18, IO_RINGFD_REG_MAX). Those beyond
+ * work as the others do.
+ */
+static void more_rings_than_are_registered(void **state)
+{
+	enum { RINGS = 18 };
+	struct ring *rings[RINGS], *tested = ring;
+	struct io_uring_cqe cqe;
+
+	needs_the_kernel("one ring is simulated");
+	for (size_t i = 0; i < RINGS; i++)
+		assert_int_equal(ring_create(&rings[i], contract_engine, 8, 16, 0), 0);
+	for (uint64_t i = 0; i < RINGS; i++) {
+		ring = rings[i];
+		nop(i);
+		assert_int_equal(ring_submit_and_wait(ring, UINT64_MAX), 0);
+		assert_true(ring_take(ring, &cqe));
+		assert_int_equal(cqe.user_data, i);
+		wait_ends_when_something_comes(state);
+	}
+	ring = tested;
+	for (size_t i = 0; i < RINGS; i++)
+		ring_destroy(rings[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,6 +300,7 @@ int main(void)
 		CONTRACT_TEST(sqes_are_blank),
 		CONTRACT_TEST(completion_queue_overflows),
 		CONTRACT_TEST(refused_sqe),
+		CONTRACT_TEST(more_rings_than_are_registered),
 		CONTRACT_TEST(clock_goes_forward),
 		CONTRACT_TEST(random_bytes_differ),
 	};
