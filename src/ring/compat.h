@@ -19,6 +19,11 @@
 #define IORING_FEAT_MIN_TIMEOUT (1U << 15)
 #endif
 
+#ifndef IORING_FEAT_NO_IOWAIT /* Linux 6.15 */
+#define IORING_FEAT_NO_IOWAIT (1U << 17)
+#define IORING_ENTER_NO_IOWAIT (1U << 7)
+#endif
+
 /* An enum in newer headers (Linux 6.12), so #ifdef cannot test for it. */
 #define PBUF_RING_INCREMENTAL 2
 

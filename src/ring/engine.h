@@ -29,6 +29,7 @@ struct ring {
 	struct epoll *epoll;   /* NULL: the engine is io_uring */
 	struct owner *owner;
 	uint64_t spin_ns;
+	unsigned wait_flags; /* of each io_uring_enter(2) that waits */
 	struct buffer_group groups[ENGINE_GROUPS];
 };
 

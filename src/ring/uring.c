@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "base/base.h"
+#include "ring/compat.h"
 #include "ring/ring.h"
 
 /*
@@ -16,6 +17,19 @@
 
 /* Kernel threads of a ring at most, of each kind (io-wq, bounded and unbounded). */
 #define WORKERS_MAX 4
+
+/* Flags of the waits of a ring, whose descriptor may have been registered. */
+static unsigned wait_flags(const struct io_uring *uring, bool is_registered)
+{
+	unsigned flags = IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG;
+
+	if (is_registered)
+		flags |= IORING_ENTER_REGISTERED_RING;
+	/* Else the kernel counts the waits as iowait, as those for a disk. */
+	if (uring->features & IORING_FEAT_NO_IOWAIT)
+		flags |= IORING_ENTER_NO_IOWAIT;
+	return flags;
+}
 
 int uring_create(struct ring *ring, unsigned sq_entries, unsigned cq_entries)
 {
@@ -30,6 +44,7 @@ int uring_create(struct ring *ring, unsigned sq_entries, unsigned cq_entries)
 		.cq_entries = cq_entries,
 	};
 	unsigned workers[2] = { WORKERS_MAX, WORKERS_MAX };
+	bool is_registered;
 	int error;
 
 	/*
@@ -42,7 +57,8 @@ int uring_create(struct ring *ring, unsigned sq_entries, unsigned cq_entries)
 	if (error)
 		return error;
 	/* Saves the file look-up of each system call. If it fails, the ring works without it. */
-	io_uring_register_ring_fd(&ring->uring);
+	is_registered = io_uring_register_ring_fd(&ring->uring) == 1;
+	ring->wait_flags = wait_flags(&ring->uring, is_registered);
 	/* Nothing of a client needs a worker; reads and writes of files may (Linux 5.15). */
 	io_uring_register_iowq_max_workers(&ring->uring, workers);
 	return 0;
@@ -79,10 +95,36 @@ static bool spin(struct ring *ring, uint64_t *wait_ns)
 	return false;
 }
 
+/*
+ * Shows the kernel all SQEs, as liburing does: it has set up the index array, if there is one, so
+ * that entry i is SQE i for good. Returns how many the kernel has not taken yet.
+ */
+static unsigned publish_sqes(struct io_uring_sq *sq)
+{
+	sq->sqe_head = sq->sqe_tail;
+	io_uring_smp_store_release(sq->ktail, sq->sqe_tail);
+	return sq->sqe_tail - IO_URING_READ_ONCE(*sq->khead);
+}
+
+/*
+ * Submits all SQEs and waits for a completion, up to a limit; NULL: without one. Returns what
+ * io_uring_enter(2) does, or -errno.
+ *
+ * io_uring_submit_and_wait_timeout() is not used, since liburing passes IORING_ENTER_NO_IOWAIT on
+ * only from 2.10 (io_uring_set_iowait()). io_uring_enter2() takes any flags, in all versions.
+ */
+static int submit_and_wait(struct ring *ring, const struct __kernel_timespec *limit)
+{
+	struct io_uring_getevents_arg argument = { .ts = (uintptr_t)limit };
+	struct io_uring *uring = &ring->uring;
+
+	return io_uring_enter2((unsigned)uring->enter_ring_fd, publish_sqes(&uring->sq), 1,
+			       ring->wait_flags, (void *)&argument, sizeof(argument));
+}
+
 int uring_submit_and_wait(struct ring *ring, uint64_t wait_ns)
 {
 	struct __kernel_timespec wait;
-	struct io_uring_cqe *first;
 	const bool sleeps = wait_ns > 0;
 	int result;
 
@@ -94,10 +136,7 @@ int uring_submit_and_wait(struct ring *ring, uint64_t wait_ns)
 	 * With DEFER_TASKRUN only a wait runs the task work, so wait for one completion even with 0
 	 * ns.
 	 */
-	if (wait_ns == UINT64_MAX)
-		result = io_uring_submit_and_wait(&ring->uring, 1);
-	else
-		result = io_uring_submit_and_wait_timeout(&ring->uring, &first, 1, &wait, NULL);
+	result = submit_and_wait(ring, wait_ns == UINT64_MAX ? NULL : &wait);
 
 	switch (result) {
 	case -ETIME:
