@@ -4,12 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "base/base.h"
 #include "base/memory.h"
 
 static void give(struct buffers *buffers, uint32_t id)
 {
-	ring_buffers_give(buffers->ring, buffers->group, buffers_data(buffers, (uint16_t)id),
+	ring_buffers_give(buffers->ring, buffers->group, buffers_data(buffers, id),
 			  (unsigned)buffers->buffer_bytes, (uint16_t)id);
 }
 
@@ -68,6 +67,7 @@ uint16_t buffers_take(struct buffers *buffers, uint32_t cqe_flags)
 	CHECK(cqe_flags & IORING_CQE_F_BUFFER);
 	CHECK(id < buffers->touched && buffers->leases[id] == 0);
 	buffers->leases[id] = 1;
+	buffers->latest = id;
 	buffers->held++;
 	buffers->taken++;
 	buffers->filled_count += !buffers->filled[id];
@@ -75,22 +75,8 @@ uint16_t buffers_take(struct buffers *buffers, uint32_t cqe_flags)
 	return id;
 }
 
-uint8_t *buffers_data(const struct buffers *buffers, uint16_t id)
+void buffers_return(struct buffers *buffers, uint16_t id)
 {
-	return buffers->memory + id * buffers->buffer_bytes;
-}
-
-void buffers_hold(struct buffers *buffers, uint16_t id)
-{
-	CHECK(id < buffers->touched && buffers->leases[id] > 0);
-	buffers->leases[id]++;
-}
-
-void buffers_release(struct buffers *buffers, uint16_t id)
-{
-	CHECK(id < buffers->touched && buffers->leases[id] > 0);
-	if (--buffers->leases[id] > 0)
-		return;
 	buffers->held--;
 	if (buffers->surplus == 0) {
 		give(buffers, id);
@@ -101,15 +87,17 @@ void buffers_release(struct buffers *buffers, uint16_t id)
 	buffers->count--;
 }
 
-int buffers_find(const struct buffers *buffers, const void *data, size_t bytes)
+int buffers_search(const struct buffers *buffers, const void *data, size_t bytes)
 {
-	/* Unsigned: addresses below the memory wrap to offsets far above its end. */
-	size_t offset = (size_t)((uintptr_t)data - (uintptr_t)buffers->memory);
-	size_t id = offset / buffers->buffer_bytes;
+	/* As in buffers_contain(). */
+	const size_t offset = (uintptr_t)data - (uintptr_t)buffers->memory;
+	size_t id;
 
-	if (id >= buffers->touched || buffers->leases[id] == 0)
+	/* Most often they are another pool's: no division for these. */
+	if (offset >= buffers->touched * buffers->buffer_bytes)
 		return -1;
-	if (offset % buffers->buffer_bytes + bytes > buffers->buffer_bytes)
+	id = offset / buffers->buffer_bytes;
+	if (buffers->leases[id] == 0 || !buffers_contain(buffers, (uint32_t)id, data, bytes))
 		return -1;
 	return (int)id;
 }
@@ -123,7 +111,7 @@ uint32_t buffers_discard(struct buffers *buffers, uint32_t keep, uint32_t max)
 			break;
 		if (!buffers->filled[id] || buffers->leases[id] > 0)
 			continue;
-		memory_discard(buffers_data(buffers, (uint16_t)id), buffers->buffer_bytes);
+		memory_discard(buffers_data(buffers, id), buffers->buffer_bytes);
 		buffers->filled[id] = false;
 		buffers->filled_count--;
 		count++;

@@ -9,6 +9,7 @@
 #ifndef RING_BUFFERS_H
 #define RING_BUFFERS_H
 
+#include "base/base.h"
 #include "ring/ring.h"
 
 struct buffers {
@@ -20,6 +21,7 @@ struct buffers {
 	uint32_t held;	    /* of those in use, the ones with leases; the kernel has the others */
 	uint32_t surplus;   /* buffers still to retire on release */
 	uint32_t touched;   /* IDs from here on, and their memory, have never been used */
+	uint32_t latest;    /* ID of the one taken last */
 	uint64_t taken;	    /* completions with a buffer, ever */
 	uint32_t filled_count; /* buffers whose memory the kernel has filled, and is resident */
 	bool *filled;	       /* which */
@@ -48,14 +50,50 @@ static inline uint64_t buffers_bytes(const struct buffers *buffers)
 /* Takes the buffer of a completion with IORING_CQE_F_BUFFER, with one lease. Returns its ID. */
 uint16_t buffers_take(struct buffers *buffers, uint32_t cqe_flags);
 
-uint8_t *buffers_data(const struct buffers *buffers, uint16_t id);
+static inline uint8_t *buffers_data(const struct buffers *buffers, uint32_t id)
+{
+	return buffers->memory + id * buffers->buffer_bytes;
+}
 
-/* Add a lease, and end one. */
-void buffers_hold(struct buffers *buffers, uint16_t id);
-void buffers_release(struct buffers *buffers, uint16_t id);
+/* Adds a lease. */
+static inline void buffers_hold(struct buffers *buffers, uint16_t id)
+{
+	CHECK(id < buffers->touched && buffers->leases[id] > 0);
+	buffers->leases[id]++;
+}
 
-/* Finds the leased buffer that contains these bytes; -1: none. */
-int buffers_find(const struct buffers *buffers, const void *data, size_t bytes);
+/* For buffers_release(): the last lease has ended. */
+void buffers_return(struct buffers *buffers, uint16_t id);
+
+/* Ends a lease. */
+static inline void buffers_release(struct buffers *buffers, uint16_t id)
+{
+	CHECK(id < buffers->touched && buffers->leases[id] > 0);
+	if (--buffers->leases[id] == 0)
+		buffers_return(buffers, id);
+}
+
+/* Whether these bytes lie in the buffer. */
+static inline bool buffers_contain(const struct buffers *buffers, uint32_t id, const void *data,
+				   size_t bytes)
+{
+	/* Unsigned: addresses below the buffer wrap to offsets far above its end. */
+	const size_t at = (uintptr_t)data - (uintptr_t)buffers_data(buffers, id);
+
+	return at < buffers->buffer_bytes && bytes <= buffers->buffer_bytes - at;
+}
+
+/* For buffers_find(): looks at all of them. */
+int buffers_search(const struct buffers *buffers, const void *data, size_t bytes);
+
+/* Finds the leased buffer that contains these bytes; -1: none. Most often it is the latest. */
+static inline int buffers_find(const struct buffers *buffers, const void *data, size_t bytes)
+{
+	if (buffers_contain(buffers, buffers->latest, data, bytes) &&
+	    buffers->leases[buffers->latest] > 0)
+		return (int)buffers->latest;
+	return buffers_search(buffers, data, bytes);
+}
 
 /* Doubles the number of buffers. false: it is at its limit. */
 bool buffers_grow(struct buffers *buffers);
