@@ -15,9 +15,10 @@ static size_t tail_space(const struct queue *queue)
 {
 	struct chunk *tail = queue->tail;
 
-	if (!tail || tail->pool != QUEUE_OWN)
+	if (!tail || tail->extent.pool != QUEUE_OWN)
 		return 0;
-	return (size_t)(block_memory(tail) + QUEUE_BLOCK_PAYLOAD - (tail->data + tail->bytes));
+	return (size_t)(block_memory(tail) + QUEUE_BLOCK_PAYLOAD -
+			(tail->extent.data + tail->extent.bytes));
 }
 
 int queue_memory_init(struct queue_memory *memory, size_t bytes_max)
@@ -57,32 +58,81 @@ static void link_chunk(struct queue *queue, struct chunk *chunk)
 	queue->chunks++;
 }
 
-static bool append_lease(struct queue_memory *memory, struct queue *queue, const struct iovec *part)
+/* Makes an extent of bytes that lie in a leased buffer, with a lease. false: they do not. */
+static bool refer(struct queue_memory *memory, const struct iovec *part, struct extent *extent)
 {
 	for (uint8_t pool = 0; pool < QUEUE_POOLS; pool++) {
-		struct chunk *tail = queue->tail, *chunk;
 		int buffer = buffers_find(memory->pools[pool], part->iov_base, part->iov_len);
 
 		if (buffer < 0)
 			continue;
-		queue->bytes += (uint32_t)part->iov_len;
-		if (tail && tail->pool == pool && tail->buffer == buffer &&
-		    tail->data + tail->bytes == part->iov_base) {
-			tail->bytes += (uint32_t)part->iov_len;
-			return true;
-		}
-		chunk = slab_take(&memory->leases);
-		*chunk = (struct chunk){
+		buffers_hold(memory->pools[pool], (uint16_t)buffer);
+		*extent = (struct extent){
 			.data = part->iov_base,
 			.bytes = (uint32_t)part->iov_len,
 			.buffer = (uint16_t)buffer,
 			.pool = pool,
 		};
-		buffers_hold(memory->pools[pool], (uint16_t)buffer);
-		link_chunk(queue, chunk);
 		return true;
 	}
 	return false;
+}
+
+/* Extends a reference by bytes that lie behind it in its buffer. false: they do not. */
+static bool extend(const struct queue_memory *memory, struct queue *queue, struct extent *last,
+		   const struct iovec *part)
+{
+	if (last->data + last->bytes != part->iov_base || last->pool == QUEUE_OWN ||
+	    !buffers_contain(memory->pools[last->pool], last->buffer, part->iov_base,
+			     part->iov_len))
+		return false;
+	last->bytes += (uint32_t)part->iov_len;
+	queue->bytes += (uint32_t)part->iov_len;
+	return true;
+}
+
+static bool append_lease(struct queue_memory *memory, struct queue *queue, const struct iovec *part)
+{
+	struct extent extent;
+	struct chunk *chunk;
+
+	if (queue->tail && extend(memory, queue, &queue->tail->extent, part))
+		return true;
+	if (slab_left(&memory->leases) == 0 || !refer(memory, part, &extent))
+		return false;
+	chunk = slab_take(&memory->leases);
+	chunk->extent = extent;
+	link_chunk(queue, chunk);
+	queue->bytes += extent.bytes;
+	return true;
+}
+
+/* Makes the part the only chunk, or extends the only one. false: that is not possible. */
+static bool append_single(struct queue_memory *memory, struct queue *queue,
+			  const struct iovec *part)
+{
+	if (queue->is_single)
+		return extend(memory, queue, &queue->only, part);
+	if (queue->chunks > 0 || part->iov_len == 0 || !refer(memory, part, &queue->only))
+		return false;
+	queue->is_single = true;
+	queue->chunks = 1;
+	queue->bytes = queue->only.bytes;
+	return true;
+}
+
+/* Gives the only chunk a struct of its own. false: memory is used up. */
+static bool make_list(struct queue_memory *memory, struct queue *queue)
+{
+	struct chunk *chunk = slab_take(&memory->leases);
+	const uint32_t bytes = queue->bytes;
+
+	if (!chunk)
+		return false;
+	chunk->extent = queue->only;
+	*queue = (struct queue){ .bytes = bytes };
+	link_chunk(queue, chunk);
+	return true;
 }
 
 static void append_copy(struct queue_memory *memory, struct queue *queue, const struct iovec *part)
@@ -96,13 +146,13 @@ static void append_copy(struct queue_memory *memory, struct queue *queue, const 
 		if (space == 0) {
 			struct chunk *block = slab_take(&memory->blocks);
 
-			*block = (struct chunk){ .data = block_memory(block), .pool = QUEUE_OWN };
+			block->extent = (struct extent){ block_memory(block), .pool = QUEUE_OWN };
 			link_chunk(queue, block);
 			space = QUEUE_BLOCK_PAYLOAD;
 		}
 		bytes = min_size(space, left);
-		memcpy(queue->tail->data + queue->tail->bytes, data, bytes);
-		queue->tail->bytes += (uint32_t)bytes;
+		memcpy(queue->tail->extent.data + queue->tail->extent.bytes, data, bytes);
+		queue->tail->extent.bytes += (uint32_t)bytes;
 		queue->bytes += (uint32_t)bytes;
 		memory->copied_bytes += bytes;
 		data += bytes;
@@ -123,7 +173,9 @@ static bool has_space(const struct queue_memory *memory, const struct iovec *par
 bool queue_append(struct queue_memory *memory, struct queue *queue, const struct iovec *parts,
 		  unsigned count, bool copy)
 {
-	if (!has_space(memory, parts, count))
+	if (count == 1 && !copy && append_single(memory, queue, parts))
+		return true;
+	if (!has_space(memory, parts, count) || (queue->is_single && !make_list(memory, queue)))
 		return false;
 	for (unsigned i = 0; i < count; i++) {
 		const struct iovec *part = &parts[i];
@@ -131,8 +183,7 @@ bool queue_append(struct queue_memory *memory, struct queue *queue, const struct
 
 		if (part->iov_len == 0)
 			continue;
-		if (copy || small || slab_left(&memory->leases) == 0 ||
-		    !append_lease(memory, queue, part))
+		if (copy || small || !append_lease(memory, queue, part))
 			append_copy(memory, queue, part);
 	}
 	return true;
@@ -142,8 +193,12 @@ unsigned queue_gather(const struct queue *queue, struct iovec *pieces, unsigned 
 {
 	unsigned count = 0;
 
+	if (queue->is_single && max > 0) {
+		*pieces = (struct iovec){ queue->only.data, queue->only.bytes };
+		return 1;
+	}
 	for (const struct chunk *one = queue->head; one && count < max; one = one->next)
-		pieces[count++] = (struct iovec){ one->data, one->bytes };
+		pieces[count++] = (struct iovec){ one->extent.data, one->extent.bytes };
 	return count;
 }
 
@@ -155,42 +210,70 @@ static void drop_head(struct queue_memory *memory, struct queue *queue)
 	if (!queue->head)
 		queue->tail = NULL;
 	queue->chunks--;
-	queue->bytes -= head->bytes;
-	if (head->pool == QUEUE_OWN) {
+	queue->bytes -= head->extent.bytes;
+	if (head->extent.pool == QUEUE_OWN) {
 		slab_give(&memory->blocks, head);
 		return;
 	}
-	buffers_release(memory->pools[head->pool], head->buffer);
+	buffers_release(memory->pools[head->extent.pool], head->extent.buffer);
 	slab_give(&memory->leases, head);
+}
+
+static void drop_first(struct queue_memory *memory, struct queue *queue)
+{
+	if (!queue->is_single) {
+		drop_head(memory, queue);
+		return;
+	}
+	buffers_release(memory->pools[queue->only.pool], queue->only.buffer);
+	*queue = (struct queue){ 0 };
 }
 
 void queue_advance(struct queue_memory *memory, struct queue *queue, size_t bytes)
 {
+	struct extent *first;
+
 	CHECK(bytes <= queue->bytes);
-	while (bytes > 0 && bytes >= queue->head->bytes) {
-		bytes -= queue->head->bytes;
-		drop_head(memory, queue);
+	while (bytes > 0 && bytes >= queue_first(queue)->bytes) {
+		bytes -= queue_first(queue)->bytes;
+		drop_first(memory, queue);
 	}
 	if (bytes == 0)
 		return;
-	queue->head->data += bytes;
-	queue->head->bytes -= (uint32_t)bytes;
+	first = queue->is_single ? &queue->only : &queue->head->extent;
+	first->data += bytes;
+	first->bytes -= (uint32_t)bytes;
 	queue->bytes -= (uint32_t)bytes;
+}
+
+static bool own_single(struct queue_memory *memory, struct queue *queue)
+{
+	const struct extent only = queue->only;
+	const struct iovec part = { only.data, only.bytes };
+	bool copied;
+
+	*queue = (struct queue){ 0 };
+	copied = queue_append(memory, queue, &part, 1, true);
+	buffers_release(memory->pools[only.pool], only.buffer);
+	return copied;
 }
 
 bool queue_own(struct queue_memory *memory, struct queue *queue)
 {
 	struct queue from = *queue;
 
+	if (queue->is_single)
+		return own_single(memory, queue);
 	*queue = (struct queue){ 0 };
 	while (from.head) {
 		struct chunk *one = from.head;
-		struct iovec part = { one->data, one->bytes };
+		struct iovec part = { one->extent.data, one->extent.bytes };
 
-		if (one->pool == QUEUE_OWN) {
+		if (one->extent.pool == QUEUE_OWN) {
 			from.head = one->next;
+			from.chunks--;
 			link_chunk(queue, one);
-			queue->bytes += one->bytes;
+			queue->bytes += one->extent.bytes;
 			continue;
 		}
 		if (!queue_append(memory, queue, &part, 1, true)) {
@@ -204,7 +287,6 @@ bool queue_own(struct queue_memory *memory, struct queue *queue)
 
 void queue_clear(struct queue_memory *memory, struct queue *queue)
 {
-	while (queue->head)
-		drop_head(memory, queue);
-	*queue = (struct queue){ 0 };
+	while (queue->chunks > 0)
+		drop_first(memory, queue);
 }

@@ -4,7 +4,7 @@
  *
  * A queue is a list of chunks. A chunk either refers to bytes in a leased receive buffer, which
  * are sent in place, or is the head of a block that holds copied bytes. An empty queue has no
- * blocks.
+ * blocks. An only chunk that refers to a buffer, as that of most answers, lies in the queue itself.
  */
 #ifndef CLIENT_QUEUE_H
 #define CLIENT_QUEUE_H
@@ -16,18 +16,29 @@
 #include "base/slab.h"
 #include "ring/buffers.h"
 
-struct chunk {
-	struct chunk *next;
+/* The bytes of a chunk. */
+struct extent {
 	uint8_t *data;
 	uint32_t bytes;
 	uint16_t buffer; /* the leased buffer's number */
 	uint8_t pool;	 /* of that buffer, or QUEUE_OWN: bytes copied into this chunk's block */
 };
 
+struct chunk {
+	struct chunk *next;
+	struct extent extent;
+};
+
 struct queue {
-	struct chunk *head, *tail;
+	union {
+		struct {
+			struct chunk *head, *tail;
+		};
+		struct extent only; /* if it is single */
+	};
 	uint32_t bytes;
-	uint32_t chunks;
+	uint32_t chunks : 31;
+	uint32_t is_single : 1; /* it has one chunk, which has no struct chunk */
 };
 
 #define QUEUE_BLOCK_BYTES 4096
@@ -62,6 +73,12 @@ uint32_t queue_memory_used(const struct queue_memory *memory);
  */
 bool queue_append(struct queue_memory *memory, struct queue *queue, const struct iovec *parts,
 		  unsigned count, bool copy);
+
+/* The first bytes of a queue that is not empty, as many as lie in one piece. */
+static inline const struct extent *queue_first(const struct queue *queue)
+{
+	return queue->is_single ? &queue->only : &queue->head->extent;
+}
 
 /* Fills in up to max pieces with the first bytes of the queue; returns how many. */
 unsigned queue_gather(const struct queue *queue, struct iovec *pieces, unsigned max);

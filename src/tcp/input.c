@@ -184,7 +184,7 @@ int input_resume(struct tcp *tcp, struct client *client)
 	ssize_t left = 0;
 
 	while (left == 0 && input_is_held(client) && is_ready(client)) {
-		struct chunk *first = input->backlog.head;
+		const struct extent *first = queue_first(&input->backlog);
 		size_t bytes = first->bytes;
 
 		left = take_all(tcp, client, first->data, bytes);

@@ -100,8 +100,9 @@ static void prepare_send(struct tcp *tcp, struct client *client, struct io_uring
 	if (queue->chunks > 1)
 		gather = slab_take(&tcp->gathers);
 	if (!gather) {
-		client->sending = queue->head->bytes;
-		io_uring_prep_send(sqe, client->fd, queue->head->data, client->sending, flags);
+		client->sending = queue_first(queue)->bytes;
+		io_uring_prep_send(sqe, client->fd, queue_first(queue)->data, client->sending,
+				   flags);
 		return;
 	}
 	count = queue_gather(queue, gather->pieces, GATHER_PIECES);

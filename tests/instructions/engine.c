@@ -28,7 +28,7 @@
 
 static struct {
 	unsigned sq_head, sq_tail, sq_flags, cq_head, cq_tail;
-	struct io_uring_sqe receive; /* of the endpoint; its opcode is 0 while there is none */
+	struct io_uring_sqe receive; /* of the endpoint; opcode 0: none */
 	int first_fd;		     /* of the peers of a listener */
 	uint64_t turns;
 } engine;

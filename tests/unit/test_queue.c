@@ -96,6 +96,32 @@ static void references_merge(void **state)
 	buffers_release(&buffers[0], next);
 }
 
+/* The only reference takes no memory, so there is always space for it; another one takes some. */
+static void single_reference(void **state)
+{
+	uint16_t id = fake_receive(&buffers[0]), next = fake_receive(&buffers[0]);
+	uint8_t *data = buffers_data(&buffers[0], id);
+	struct queue full = { 0 };
+	const struct iovec part = { plain, BLOCKS * QUEUE_BLOCK_PAYLOAD - 1 };
+
+	(void)state;
+	assert_true(queue_append(&memory, &full, &part, 1, true));
+	assert_true(append(data, 500));
+	assert_true(append(data + 500, 500));
+	assert_false(append(buffers_data(&buffers[0], next), 500));
+	assert_int_equal(memory.leases.used, 0);
+	assert_bytes(data, 1000);
+	queue_clear(&memory, &full);
+	queue_advance(&memory, &queue, 400);
+	assert_true(append(data + BUFFER_BYTES, 500));
+	assert_int_equal(memory.leases.used, 2);
+	queue_advance(&memory, &queue, 600);
+	assert_bytes(data + BUFFER_BYTES, 500);
+	buffers_release(&buffers[0], id);
+	buffers_release(&buffers[0], next);
+	assert_int_equal(buffers[0].held, 1);
+}
+
 /* Behind copied bytes a small part is copied though it is leased; a larger one is not. */
 static void small_parts_are_copied(void **state)
 {
@@ -216,11 +242,17 @@ static void checks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(copies),		TEST(copies_share_blocks),
-		TEST(references),	TEST(no_references),
-		TEST(references_merge), TEST(small_parts_are_copied),
-		TEST(copy_when_asked),	TEST(parts),
-		TEST(gather_limits),	TEST(advance),
+		TEST(copies),
+		TEST(copies_share_blocks),
+		TEST(references),
+		TEST(no_references),
+		TEST(references_merge),
+		TEST(single_reference),
+		TEST(small_parts_are_copied),
+		TEST(copy_when_asked),
+		TEST(parts),
+		TEST(gather_limits),
+		TEST(advance),
 		TEST(checks),
 	};
 

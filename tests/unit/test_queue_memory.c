@@ -105,7 +105,7 @@ static void leases_run_out(void **state)
 	assert_int_equal(buffers[0].leases[id], 1 + BLOCKS);
 	assert_int_equal(memory.leases.used, BLOCKS);
 	assert_int_equal(memory.copied_bytes, 1);
-	assert_int_equal(queue.tail->data[0], data[2]);
+	assert_int_equal(queue.tail->extent.data[0], data[2]);
 	buffers_release(&buffers[0], id);
 }
 
