@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/sock_diag.h>
 #include <netdb.h>
+#include <netinet/udp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -229,6 +230,12 @@ uint32_t socket_drops(struct ring *ring, int fd)
 	(void)ring;
 	getsockopt(fd, SOL_SOCKET, SO_MEMINFO, values, &bytes);
 	return values[SK_MEMINFO_DROPS];
+}
+
+bool socket_sends_batches(struct ring *ring, int fd)
+{
+	(void)ring;
+	return sockopt_get(fd, SOL_UDP, UDP_SEGMENT) >= 0;
 }
 
 int socket_local_address(struct ring *ring, int fd, struct address *address)

@@ -72,6 +72,12 @@ void socket_buffer_sizes(struct ring *ring, int fd, struct socket_buffers *buffe
  */
 uint32_t socket_drops(struct ring *ring, int fd);
 
+/*
+ * Whether the kernel knows GSO batches, of UDP_SEGMENT (Linux 4.18): if not, it would send a batch
+ * as one datagram.
+ */
+bool socket_sends_batches(struct ring *ring, int fd);
+
 /* The addresses of the two ends. -ENOTCONN: not connected any more. */
 int socket_local_address(struct ring *ring, int fd, struct address *address);
 int socket_peer_address(struct ring *ring, int fd, struct address *address);

@@ -110,7 +110,8 @@ static struct datagram *fill_slot(struct datagrams *datagrams, const struct data
 	datagram->client = target->client ? target->client->id : ROLLCALL_NONE;
 	datagram->segment_bytes = (uint32_t)message->bytes;
 	datagram->segments = 1;
-	datagram->whole = !target->client || client_has_any(target->client, CLIENT_ALONE);
+	datagram->whole = !target->client || !target->endpoint->batches ||
+			  client_has_any(target->client, CLIENT_ALONE);
 	if (target->client)
 		target->client->udp.sends++;
 	return datagram;

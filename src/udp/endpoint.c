@@ -35,6 +35,7 @@ int endpoint_open(struct endpoint *endpoint, struct hub *hub, int fd)
 	endpoint->hub = hub;
 	endpoint->fd = fd;
 	endpoint->wildcard = address_is_wildcard(&endpoint->address);
+	endpoint->batches = socket_sends_batches(hub->ring, fd);
 	endpoint->drops = socket_drops(hub->ring, fd);
 	socket_buffer_sizes(hub->ring, fd, &granted);
 	log_buffer_sizes(hub, &granted);

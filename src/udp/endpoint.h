@@ -33,6 +33,7 @@ struct endpoint {
 	int fd;
 	size_t receive_bytes; /* SO_RCVBUF as granted */
 	enum endpoint_state state;
+	bool batches;	/* GSO batches of answers to one client are sent */
 	bool wildcard;	/* control data gives the destination address of each datagram */
 	bool elsewhere; /* in a network namespace whose addresses are not known */
 	bool got_some;	/* this receive has delivered at least one datagram */

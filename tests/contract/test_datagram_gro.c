@@ -65,6 +65,7 @@ static void gso_batch(void **state)
 	(void)state;
 	make_pattern();
 	bind_to("127.0.0.1");
+	assert_true(socket_sends_batches(ring, fd));
 	assert_int_equal(peer_open_udp(&peer, NULL, &address), 0);
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		size_t at = 0;

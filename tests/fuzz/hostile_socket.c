@@ -99,6 +99,13 @@ uint32_t socket_drops(struct ring *ring, int fd)
 	return UINT32_MAX;
 }
 
+bool socket_sends_batches(struct ring *ring, int fd)
+{
+	(void)ring;
+	hostile_file(fd);
+	return true;
+}
+
 int addresses_open(struct ring *ring)
 {
 	(void)ring;

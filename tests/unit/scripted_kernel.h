@@ -49,6 +49,7 @@ static struct {
 	int open_error;			     /* of addresses_open() */
 	bool elsewhere;			     /* sockets are in another network namespace */
 	unsigned own_checks, own_reads;	     /* calls of them */
+	bool has_no_batches;		     /* of UDP_SEGMENT */
 	uint32_t drops[SCRIPTED_FILES_MAX];  /* by descriptor */
 	struct socket_buffers buffers;	     /* of UDP sockets */
 	struct socket_buffers asked_buffers; /* for the last of them */
@@ -319,6 +320,13 @@ uint32_t socket_drops(struct ring *ring, int fd)
 	(void)ring;
 	assert_true(kernel.is_open[fd]);
 	return kernel.drops[fd];
+}
+
+bool socket_sends_batches(struct ring *ring, int fd)
+{
+	(void)ring;
+	assert_true(kernel.is_open[fd]);
+	return !kernel.has_no_batches;
 }
 
 int addresses_open(struct ring *ring)

@@ -78,6 +78,21 @@ static void which_join(void **state)
 	assert_int_equal(stats_now().udp_send_errors, 0);
 }
 
+/* Where the kernel knows no batches, each answer leaves by itself. */
+static void none_join(void **state)
+{
+	(void)state;
+	kernel.has_no_batches = true;
+	serve_one("udp://192.0.2.9:7070", "192.0.2.1");
+	for (size_t i = 0; i < 3; i++)
+		answer(0, 5);
+	turn();
+	for (size_t i = 0; i < 3; i++)
+		assert_leaves("single", 5, 0);
+	assert_false(is_sending());
+	assert_int_equal(stats_now().udp_batches_sent, 0);
+}
+
 /* A batch has at most DATAGRAM_SEGMENTS_MAX; the next one begins another. */
 static void most_segments(void **state)
 {
@@ -323,6 +338,7 @@ int main(void)
 		UDP_TEST(control_data),	   UDP_TEST(control_data_v6),
 		UDP_TEST(no_control_data), UDP_TEST(longest),
 		UDP_TEST(no_memory),	   UDP_TEST(behind_a_batch),
+		UDP_TEST(none_join),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
