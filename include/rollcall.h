@@ -209,6 +209,7 @@ enum rollcall_log_level {
 
 /* What carries out the operations of a server. */
 enum rollcall_engine {
+	ROLLCALL_ENGINE_AUTO,	  /* io_uring, or epoll where io_uring cannot be used */
 	ROLLCALL_ENGINE_IO_URING, /* Linux 6.1 or later, where it is not forbidden */
 	ROLLCALL_ENGINE_EPOLL,	  /* epoll and ordinary system calls: everywhere, but slower */
 };
@@ -391,10 +392,10 @@ struct rollcall_options {
 	bool udp_low_ports;
 
 	/*
-	 * ROLLCALL_ENGINE_IO_URING by default. Over epoll, waits are rounded up to whole
-	 * milliseconds, listening sockets are made non-blocking, and rollcall_read() and
-	 * rollcall_write() of a regular file block until it is read or written; to a pipe or a
-	 * terminal at most 4,096 bytes (PIPE_BUF) are written at once.
+	 * ROLLCALL_ENGINE_AUTO by default. Over epoll, waits are rounded up to whole milliseconds,
+	 * listening sockets are made non-blocking, and rollcall_read() and rollcall_write() of a
+	 * regular file block until it is read or written; to a pipe or a terminal at most 4,096
+	 * bytes (PIPE_BUF) are written at once.
 	 */
 	enum rollcall_engine engine;
 
@@ -431,19 +432,28 @@ static inline void rollcall_options_defaults(struct rollcall_options *options)
  * Creates a server in *server, owned by the caller until rollcall_destroy().
  *
  * `options` is copied; NULL: the defaults. The cause of a failure is logged, with the setting and
- * its limits, unless `size` is not set. Errors:
- *	-EINVAL		a bad option, or the kernel is older than 6.1
+ * its limits, unless `size` is not set. With ROLLCALL_ENGINE_AUTO the errors marked * make the
+ * server run over epoll instead. Errors:
+ *	-EINVAL		a bad option, or * the kernel is older than 6.1
  *	-E2BIG		an option is set that this version of the library does not have
- *	-ENOSYS		no io_uring in this kernel, or hidden by seccomp (Podman)
- *	-EPERM		io_uring is forbidden: seccomp (Docker), kernel.io_uring_disabled (6.6)
- *	-EACCES		forbidden by a security module, as SELinux
- *	-EOPNOTSUPP	seen on managed Kubernetes
+ *	-ENOSYS		* no io_uring in this kernel, or hidden by seccomp (Podman)
+ *	-EPERM		* io_uring is forbidden: seccomp (Docker), kernel.io_uring_disabled (6.6)
+ *	-EACCES		* forbidden by a security module, as SELinux
+ *	-EOPNOTSUPP	* seen on managed Kubernetes
  *	-ENOMEM		no memory or address space (RLIMIT_AS, RLIMIT_DATA), or RLIMIT_MEMLOCK too
  *			small for even the smallest rings
  *	-EMFILE		no file descriptor left; also -ENFILE
  */
 ROLLCALL_EXPORT int rollcall_create(struct rollcall_server **server,
 				    const struct rollcall_options *options);
+
+/*
+ * Returns the engine of a server: ROLLCALL_ENGINE_IO_URING or ROLLCALL_ENGINE_EPOLL. *refusal,
+ * unless NULL, is 0, or with ROLLCALL_ENGINE_AUTO the error of rollcall_create() for which the
+ * server runs over epoll. Any thread.
+ */
+ROLLCALL_EXPORT enum rollcall_engine rollcall_get_engine(const struct rollcall_server *server,
+							 int *refusal);
 
 /*
  * Listens on an address with a service: "tcp://HOST:PORT" or "udp://HOST:PORT".

@@ -81,7 +81,8 @@ struct hub {
 	bool draining;	       /* clients end when the input that has arrived is answered */
 	uint64_t grace_end_ns; /* of the drain: until then first messages are awaited */
 	bool refusing;	       /* no new clients are accepted */
-	struct rollcall_options options;
+	struct rollcall_options options; /* `engine` is the one in use */
+	int engine_refusal;		 /* why it is epoll, if it was to be chosen; 0 */
 	struct log log;
 	struct rollcall_stats stats;
 };

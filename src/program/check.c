@@ -148,6 +148,23 @@ static void print_log(enum rollcall_log_level level, const char *text, void *con
 		printf("note: %s\n", text);
 }
 
+/* Returns whether it is epoll. */
+static bool print_engine(const struct rollcall_server *server, const struct kernel_facts *facts)
+{
+	struct failure failure;
+	int refusal;
+	const bool is_epoll = rollcall_get_engine(server, &refusal) == ROLLCALL_ENGINE_EPOLL;
+
+	if (refusal == 0) {
+		printf("%-38s %s\n", "engine", is_epoll ? "epoll" : "io_uring");
+		return is_epoll;
+	}
+	failure_of_create(&failure, refusal, facts);
+	printf("%-38s epoll: %s\n", "engine", failure.cause);
+	printf("%-38s %s\n", "to use io_uring", failure.cure);
+	return true;
+}
+
 int check_run(const struct program_options *options, const struct rollcall_options *library)
 {
 	struct rollcall_options quiet = *library;
@@ -155,7 +172,7 @@ int check_run(const struct program_options *options, const struct rollcall_optio
 	struct kernel_facts facts;
 	char message[BUDGET_MESSAGE_BYTES];
 	struct failure failure;
-	bool has_space;
+	bool has_space, is_epoll;
 	int result;
 
 	kernel_facts_read(&facts);
@@ -168,14 +185,18 @@ int check_run(const struct program_options *options, const struct rollcall_optio
 	quiet.log = print_log;
 	result = rollcall_create(&server, &quiet);
 	if (result == 0) {
+		is_epoll = print_engine(server, &facts);
 		print_memory(server, &facts);
 		has_space = budget_holds(options, server, message);
 		rollcall_destroy(server);
-		printf("\n%s\n", has_space ? "rollcall can run here" : message);
+		if (has_space)
+			printf("\nrollcall can run here%s\n", is_epoll ? ", over epoll" : "");
+		else
+			printf("\n%s\n", message);
 		return has_space ? 0 : EX_USAGE;
 	}
 	if (result == -ENOMEM)
-		kernel_facts_of_memory(&facts);
+		kernel_facts_of_memory(&facts, options->library.engine);
 	failure_of_create(&failure, result, &facts);
 	if (failure.cure[0])
 		printf("cure: %s\n", failure.cure);

@@ -96,8 +96,8 @@ static void forbidden(struct failure *failure, int error, const struct kernel_fa
 			  "io_uring is blocked by a seccomp filter (%s), probably of a container",
 			  error == -EPERM ? "EPERM, as from Docker" : "ENOSYS, as from Podman");
 		set_cure(failure,
-			 "docker (or podman) run --security-opt seccomp=docker/seccomp.json: "
-			 "the engine's default profile, and allowed besides: io_uring_setup, "
+			 "docker (or podman) run --security-opt seccomp=docker/seccomp.json, "
+			 "which is Docker's default profile, and allows besides: io_uring_setup, "
 			 "io_uring_enter, io_uring_register");
 	} else if (error == -EPERM) {
 		set_cause(failure, EX_UNAVAILABLE,

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "program/kernel.h"
-#include "rollcall.h"
 
 /* Reads the number of a setting in /proc/sys that comes after `skip` others. */
 static long read_setting_after(const char *path, unsigned skip)
@@ -103,12 +102,13 @@ void kernel_facts_read(struct kernel_facts *facts)
 	facts->unprivileged_port = read_setting("/proc/sys/net/ipv4/ip_unprivileged_port_start");
 }
 
-void kernel_facts_of_memory(struct kernel_facts *facts)
+void kernel_facts_of_memory(struct kernel_facts *facts, enum rollcall_engine engine)
 {
 	struct rollcall_server *server;
 	struct rollcall_options small;
 
 	rollcall_options_defaults(&small);
+	small.engine = engine;
 	small.tcp_clients_max = small.udp_clients_max = 1;
 	small.memory_bytes_max = 1 << 20;
 	small.send_queue_bytes = small.send_queue_bytes_max = 64 << 10;

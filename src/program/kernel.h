@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "rollcall.h"
+
 /* The value of a setting that does not exist or cannot be read. */
 #define KERNEL_UNKNOWN (-1L)
 
@@ -45,7 +47,7 @@ void kernel_facts_read(struct kernel_facts *facts);
  * After rollcall_create() has returned -ENOMEM, finds out which memory is short by creating a small
  * server: locked memory, if that fails too, or else memory and address space for the clients.
  */
-void kernel_facts_of_memory(struct kernel_facts *facts);
+void kernel_facts_of_memory(struct kernel_facts *facts, enum rollcall_engine engine);
 
 /*
  * Whether the kernel's version is at least this one. Distributions backport: only for explanations.

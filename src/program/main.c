@@ -70,9 +70,25 @@ static int fail_to_create(struct program *program, int error)
 
 	kernel_facts_read(&facts);
 	if (error == -ENOMEM)
-		kernel_facts_of_memory(&facts);
+		kernel_facts_of_memory(&facts, program->options.library.engine);
 	failure_of_create(&failure, error, &facts);
 	return fail(program, &failure);
+}
+
+/* Warns of a server that runs over epoll only because io_uring cannot be used. */
+static void warn_of_epoll(struct program *program)
+{
+	struct kernel_facts facts;
+	struct failure failure;
+	int refusal;
+
+	rollcall_get_engine(program->server, &refusal);
+	if (refusal == 0)
+		return;
+	kernel_facts_read(&facts);
+	failure_of_create(&failure, refusal, &facts);
+	diagnostics_say(&program->diagnostics, ROLLCALL_LOG_WARNING,
+			"%s: serving over epoll; to use io_uring: %s", failure.cause, failure.cure);
 }
 
 static int create(struct program *program)
@@ -85,8 +101,10 @@ static int create(struct program *program)
 	result = rollcall_create(&program->server, &library);
 	if (result)
 		return fail_to_create(program, result);
-	if (budget_holds(&program->options, program->server, message))
+	if (budget_holds(&program->options, program->server, message)) {
+		warn_of_epoll(program);
 		return 0;
+	}
 	rollcall_destroy(program->server);
 	diagnostics_say(&program->diagnostics, ROLLCALL_LOG_ERROR, "%s", message);
 	return EX_USAGE;

@@ -24,7 +24,7 @@
 static const char *const service_names[] = { "reply", "echo", "discard", NULL };
 static const char *const framing_names[] = { "raw", "lines", "length", NULL };
 static const char *const sequence_names[] = { "off", "rtp", "auto", NULL };
-static const char *const engine_names[] = { "io_uring", "epoll", NULL };
+static const char *const engine_names[] = { "auto", "io_uring", "epoll", NULL };
 static const char *const log_level_names[] = { "error", "warning", "info", "debug", NULL };
 
 #define FIELD(name)                                                                                \
@@ -104,7 +104,8 @@ const struct option_row option_rows[] = {
 	  "poll this long before sleeping; 1000 without a number: lower latency, uses a full core",
 	  FIELD(library.spin_us), RANGE(0, SPIN_US_MAX), .without_value = SPIN_US_USUAL },
 	{ "engine", 0, OPTION_NAME, "NAME",
-	  "io_uring, or epoll: slower, but also where io_uring is missing or forbidden",
+	  "io_uring; epoll: slower, but where io_uring is missing or forbidden too; auto: "
+	  "io_uring if it can be used, or else epoll",
 	  FIELD(library.engine), .names = engine_names },
 	{ "quiet", 'q', OPTION_SET, NULL, "no console lines on standard output", FIELD(quiet) },
 	{ "verbose", 0, OPTION_CLEAR, NULL,

@@ -22,6 +22,12 @@ struct ring;
 enum ring_engine { RING_IO_URING, RING_EPOLL };
 
 /*
+ * Tries whether io_uring can be used here, with all that a server needs, on a small ring: 0, or an
+ * error of ring_create(), or -EACCES, -EOPNOTSUPP.
+ */
+int ring_try_io_uring(void);
+
+/*
  * Creates a ring with sq_entries SQEs and cq_entries CQEs (powers of two). A wait polls for
  * completions for spin_ns before it sleeps; 0: it does not poll. Errors: -ENOSYS, -EPERM, -EINVAL
  * (older than Linux 6.1), -ENOMEM (memory or RLIMIT_MEMLOCK), -EMFILE, -ENFILE.

@@ -53,6 +53,31 @@ static void log_halved(struct hub *hub, unsigned halvings, bool has_space)
 			    : "ulimit -v, ulimit -d");
 }
 
+/* Whether io_uring is not to be had. A lack of memory or of descriptors is none of that. */
+static bool is_refusal(int error)
+{
+	return error == -EPERM || error == -EACCES || error == -ENOSYS || error == -EOPNOTSUPP ||
+	       error == -EINVAL;
+}
+
+/* 0, or -errno: io_uring is not to be had, and no other is allowed. */
+static int choose_engine(struct hub *hub)
+{
+	const enum rollcall_engine wanted = hub->options.engine;
+	const int error = wanted == ROLLCALL_ENGINE_EPOLL ? 0 : ring_try_io_uring();
+
+	if (!is_refusal(error)) {
+		if (wanted == ROLLCALL_ENGINE_AUTO)
+			hub->options.engine = ROLLCALL_ENGINE_IO_URING;
+		return 0;
+	}
+	if (wanted == ROLLCALL_ENGINE_IO_URING)
+		return error;
+	hub->options.engine = ROLLCALL_ENGINE_EPOLL;
+	hub->engine_refusal = error;
+	return 0;
+}
+
 static int open_ring(struct hub *hub)
 {
 	unsigned halvings = 0;
@@ -110,7 +135,12 @@ static int init(struct rollcall_server *server, const char **step)
 	error = hub_init(hub);
 	if (error)
 		goto destroy_owner;
-	*step = hub->options.engine == ROLLCALL_ENGINE_EPOLL ? "epoll" : "io_uring";
+	*step = "io_uring";
+	error = choose_engine(hub);
+	if (error)
+		goto destroy_core;
+	if (hub->options.engine == ROLLCALL_ENGINE_EPOLL)
+		*step = "epoll";
 	error = open_ring(hub);
 	if (error)
 		goto destroy_core;
@@ -160,6 +190,13 @@ int rollcall_create(struct rollcall_server **out, const struct rollcall_options 
 free_server:
 	free(server);
 	return error;
+}
+
+enum rollcall_engine rollcall_get_engine(const struct rollcall_server *server, int *refusal)
+{
+	if (refusal)
+		*refusal = server->hub.engine_refusal;
+	return server->hub.options.engine;
 }
 
 /* Ends all operations in flight. false: the ring has failed, or it takes too long. */

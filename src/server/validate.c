@@ -33,7 +33,7 @@ static const struct rollcall_options defaults = {
 	.keepalive_ms = 60000,
 	.drain_timeout_ms = 5000,
 	.log_level = ROLLCALL_LOG_INFO,
-	.engine = ROLLCALL_ENGINE_IO_URING,
+	.engine = ROLLCALL_ENGINE_AUTO,
 };
 
 void rollcall_options_init(struct rollcall_options *options, size_t size)
@@ -74,7 +74,7 @@ static const struct limits {
 	LIMITS(drain_timeout_ms, 0, TIME_MS_MAX),
 	LIMITS(spin_us, 0, SPIN_US_MAX),
 	LIMITS(log_level, ROLLCALL_LOG_ERROR, ROLLCALL_LOG_DEBUG),
-	LIMITS(engine, ROLLCALL_ENGINE_IO_URING, ROLLCALL_ENGINE_EPOLL),
+	LIMITS(engine, ROLLCALL_ENGINE_AUTO, ROLLCALL_ENGINE_EPOLL),
 #undef LIMITS
 };
 

@@ -196,6 +196,7 @@ static void count(struct rollcall_server *server)
 	struct rollcall_stats *stats = at_the_edge(sizeof(*stats));
 
 	stats->size = sizeof(*stats);
+	check(rollcall_get_engine(server, NULL) != ROLLCALL_ENGINE_AUTO);
 	check(rollcall_get_stats(server, stats) == 0);
 	check(stats->size > 0 && stats->size <= sizeof(*stats));
 	check(stats->messages_received == 2 && stats->messages_sent == 2);

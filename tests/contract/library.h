@@ -21,6 +21,9 @@
 
 #include "rollcall.h"
 
+/* The engine that the tests run on. */
+extern const enum rollcall_engine library_engine;
+
 static struct rollcall_server *server;
 static struct rollcall_options options;
 static struct rollcall_service service;
@@ -80,6 +83,7 @@ static inline int library_begin(void **state)
 	trace[0] = '\0';
 	server = NULL;
 	rollcall_options_defaults(&options);
+	options.engine = library_engine;
 	options.tcp_clients_max = options.udp_clients_max = 64;
 	service = (struct rollcall_service){
 		.size = sizeof(service),

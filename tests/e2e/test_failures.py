@@ -21,7 +21,7 @@ import network
 from client import ask, connect
 from program import WAITING, command, is_sanitized, is_slow, needs_bare_program
 
-IO_URING_SETUP = 425
+IO_URING_SETUP, IO_URING_ENTER, IO_URING_REGISTER = 425, 426, 427
 DISABLED = pathlib.Path("/proc/sys/kernel/io_uring_disabled")
 TCP_ONLY = ("--udp", "none")
 UDP_ONLY = ("--tcp", "none")
@@ -199,8 +199,8 @@ def test_address_of_another_machine(run, own_network, address):
         check(run(kind, address, *options), 71, address, "this machine")
 
 
-def deny_io_uring(error, *, more=None):
-    """For preexec: a seccomp filter that fails io_uring_setup, as container engines do."""
+def deny_io_uring(error, *, call=IO_URING_SETUP, more=None):
+    """For preexec: a seccomp filter that fails a system call, as container engines do."""
     def instruction(code, jump_true, jump_false, value):
         return code.to_bytes(2, sys.byteorder) + bytes([jump_true, jump_false]) + \
             value.to_bytes(4, sys.byteorder)
@@ -208,7 +208,7 @@ def deny_io_uring(error, *, more=None):
     load_number, if_equal, give_back = 0x20, 0x15, 0x06
     allow, fail = 0x7fff0000, 0x00050000
     program = ctypes.create_string_buffer(
-        instruction(load_number, 0, 0, 0) + instruction(if_equal, 0, 1, IO_URING_SETUP) +
+        instruction(load_number, 0, 0, 0) + instruction(if_equal, 0, 1, call) +
         instruction(give_back, 0, 0, fail | error) + instruction(give_back, 0, 0, allow))
 
     class FilterProgram(ctypes.Structure):
@@ -227,32 +227,59 @@ def deny_io_uring(error, *, more=None):
     return install
 
 
+def check_refused(run, server, *texts, **how):
+    """io_uring cannot be used. With --engine io_uring the program ends with 69, and says why and
+    what to do; otherwise it says so in one warning, and serves over epoll. --check comes to the same
+    ends."""
+    pinned = ("--engine", "io_uring")
+    check(run(*pinned, **how), 69, *texts, "cure: ")
+    checked = run("--check", *pinned, **how)
+    assert checked.returncode == 69 and "rollcall cannot run here" in checked.stdout
+    checked = run("--check", **how)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert checked.stdout.endswith("\nrollcall can run here, over epoll\n")
+    rollcall = server(**how)
+    with connect(rollcall.tcp) as sock:
+        ask(sock, b"hello\n")
+    warning, = rollcall.wait_for_log("rollcall: warning: ")
+    assert "serving over epoll; to use io_uring: " in warning
+    for text in texts:
+        assert text.lower() in warning.lower() and text.lower() in checked.stdout.lower()
+    assert rollcall.stop() == 0
+    over_epoll = server("--engine", "epoll", **how)
+    with connect(over_epoll.tcp) as sock:
+        ask(sock, b"hello\n")
+    assert over_epoll.stop() == 0
+    assert not over_epoll.stderr.matching("warning")
+
+
 @pytest.mark.parametrize("error, text", [(errno.EACCES, "SELinux"),
                                          (errno.EOPNOTSUPP, "EOPNOTSUPP")])
-def test_refused_otherwise(run, error, text):
+def test_refused_otherwise(run, server, error, text):
     """What other refusals of io_uring_setup mean."""
-    check(run(preexec=deny_io_uring(error)), 69, text, "cure: ")
-    assert run("--check", preexec=deny_io_uring(error)).returncode == 69
+    check_refused(run, server, text, preexec=deny_io_uring(error))
 
 
 @pytest.mark.parametrize("error", [errno.EPERM, errno.ENOSYS], ids=errno.errorcode.get)
-def test_denied_by_seccomp(run, error):
+def test_denied_by_seccomp(run, server, error):
     """io_uring_setup fails as in Docker (EPERM) and in Podman (ENOSYS): the message says that it is
-    seccomp and how to allow the three calls; --check comes to the same end."""
-    check(run(preexec=deny_io_uring(error)), 69, "seccomp", "--security-opt", "io_uring_setup",
-          "io_uring_enter", "io_uring_register")
-    done = run("--check", preexec=deny_io_uring(error))
-    assert done.returncode == 69
-    assert "cannot run here" in done.stdout and "seccomp" in done.stdout
+    seccomp and how to allow the three calls."""
+    check_refused(run, server, "seccomp", "--security-opt", "io_uring_setup", "io_uring_enter",
+                  "io_uring_register", preexec=deny_io_uring(error))
 
 
-def test_kernel_too_old(run):
+@pytest.mark.parametrize("call", [IO_URING_ENTER, IO_URING_REGISTER], ids=["enter", "register"])
+def test_denied_in_part(run, server, call):
+    """A ring can be made, but not used: found before clients come."""
+    check_refused(run, server, "seccomp", preexec=deny_io_uring(errno.EPERM, call=call))
+
+
+def test_kernel_too_old(run, server):
     """A kernel that does not know the flags of 6.1 gives EINVAL, which the filter plays here."""
-    check(run(preexec=deny_io_uring(errno.EINVAL)), 69, "6.1", os.uname().release)
-    assert run("--check", preexec=deny_io_uring(errno.EINVAL)).returncode == 69
+    check_refused(run, server, "6.1", os.uname().release, preexec=deny_io_uring(errno.EINVAL))
 
 
-def test_disabled_for_all(run, tmp_path):
+def test_disabled_for_all(run, server, tmp_path):
     """kernel.io_uring_disabled = 2, played: the file is covered by another one in a mount namespace
     of the program's own, and the call fails as it then would. (To set it for real would stop all
     other programs on the machine.)"""
@@ -267,12 +294,11 @@ def test_disabled_for_all(run, tmp_path):
         assert network.libc.mount(b"none", b"/", None, private_recursive, None) == 0
         assert network.libc.mount(bytes(cover), bytes(DISABLED), None, bind, None) == 0
 
-    preexec = deny_io_uring(errno.EPERM, more=cover_file)
-    check(run(preexec=preexec), 69, "kernel.io_uring_disabled", "2", "sysctl")
-    assert run("--check", preexec=preexec).returncode == 69
+    check_refused(run, server, "kernel.io_uring_disabled", "2", "sysctl",
+                  preexec=deny_io_uring(errno.EPERM, more=cover_file))
 
 
-def test_disabled_for_users(run, public_program):
+def test_disabled_for_users(run, server, public_program):
     """kernel.io_uring_disabled = 1, for real: users without CAP_SYS_ADMIN outside the group are
     refused. The value is put back."""
     try:
@@ -281,13 +307,10 @@ def test_disabled_for_users(run, public_program):
     except OSError as failure:
         pytest.skip(f"kernel.io_uring_disabled cannot be set: {failure}")
     try:
-        words = as_user(public_program, 1)
-        done = run(words=words)
-        checked = run("--check", words=words)
+        check_refused(run, server, "kernel.io_uring_disabled", "1", "io_uring_group",
+                      words=as_user(public_program, 1))
     finally:
         DISABLED.write_text(before)
-    check(done, 69, "kernel.io_uring_disabled", "1", "io_uring_group")
-    assert checked.returncode == 69 and "cannot run here" in checked.stdout
 
 
 def limit_locked_memory(count):

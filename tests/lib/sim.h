@@ -86,7 +86,8 @@ struct sim_settings {
 	unsigned sq_entries_max, cq_entries_max; /* smaller than asked for */
 	unsigned descriptors_max;		 /* open at a time */
 	unsigned halvings;			 /* ring_create() fails this often with ENOMEM */
-	size_t socket_bytes;			 /* of a connection's buffer in each direction */
+	int io_uring_error;    /* why the engine io_uring cannot be used; 0: it can */
+	size_t socket_bytes;   /* of a connection's buffer in each direction */
 	unsigned pass_pieces;  /* operations that one wait completes (Linux 6.13); 0: all */
 	unsigned stall_ms_max; /* for which the process is stopped, at most */
 	bool no_threads;       /* io-wq can make no worker: what needs one ends with ECANCELED */

@@ -10,16 +10,22 @@
 #include "lib/describe.h"
 #include "lib/sim_kernel.h"
 
+int ring_try_io_uring(void)
+{
+	return sim_current->settings.io_uring_error;
+}
+
 int ring_create(struct ring **out, enum ring_engine engine, unsigned sq_entries,
 		unsigned cq_entries, uint64_t spin_ns)
 {
 	struct sim *sim = sim_current;
 	struct ring *ring;
 
-	/* Neither makes a difference to the simulation. */
-	(void)engine;
+	/* It makes no difference to the simulation. */
 	(void)spin_ns;
 	CHECK(sim && !sim->ring);
+	if (engine == RING_IO_URING && sim->settings.io_uring_error)
+		return sim->settings.io_uring_error;
 	if (sim->halved++ < sim->settings.halvings)
 		return -ENOMEM;
 	sim_leave_server(sim);

@@ -24,15 +24,22 @@ static struct fake_group fake_groups[RING_GROUPS_MAX];
 /* What the next registration fails with; 0: it works. */
 static int fake_register_error;
 
+/* Why the engine io_uring cannot be used; 0: it can. */
+static int fake_io_uring_error;
+
+int ring_try_io_uring(void)
+{
+	return fake_io_uring_error;
+}
+
 int ring_create(struct ring **ring, enum ring_engine engine, unsigned sq_entries,
 		unsigned cq_entries, uint64_t spin_ns)
 {
-	(void)engine;
 	(void)sq_entries;
 	(void)cq_entries;
 	(void)spin_ns;
 	*ring = NULL;
-	return 0;
+	return engine == RING_IO_URING ? fake_io_uring_error : 0;
 }
 
 void ring_destroy(struct ring *ring)

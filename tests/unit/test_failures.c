@@ -40,7 +40,7 @@ static void assert_failure(const struct failure *failure, int exit_code, const c
 /* Where several causes are possible, the surest evidence decides. */
 static void create(void **state)
 {
-	static const char allow[] = "--security-opt seccomp=docker/seccomp.json: ";
+	static const char allow[] = "--security-opt seccomp=docker/seccomp.json, ";
 	static const struct {
 		int error;
 		struct kernel_facts facts;

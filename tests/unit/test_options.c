@@ -66,7 +66,7 @@ static void defaults(void **state)
 	assert_int_equal(options.service, OPTIONS_REPLY);
 	assert_int_equal(options.framing, OPTIONS_FRAMING_OF_SERVICE);
 	assert_int_equal(options.library.log_level, ROLLCALL_LOG_INFO);
-	assert_int_equal(options.library.engine, ROLLCALL_ENGINE_IO_URING);
+	assert_int_equal(options.library.engine, ROLLCALL_ENGINE_AUTO);
 	assert_int_equal(options.line_bytes_max, 0);
 	assert_int_equal(options.library.tcp_clients_max, 65536);
 	assert_int_equal(options.library.tcp_clients_per_source_max, 0);
@@ -157,6 +157,9 @@ static void engine(void **state)
 	(void)state;
 	assert_int_equal(parse("--engine epoll --engine io_uring"), 0);
 	assert_int_equal(options.library.engine, ROLLCALL_ENGINE_IO_URING);
+	assert_int_equal(parse("--engine epoll --engine auto"), 0);
+	assert_int_equal(options.library.engine, ROLLCALL_ENGINE_AUTO);
+	assert_refused_with("--engine kqueue", "auto");
 	assert_refused_with("--engine kqueue", "io_uring");
 	assert_refused_with("--engine kqueue", "epoll");
 }

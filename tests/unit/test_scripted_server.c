@@ -50,6 +50,50 @@ static void never_ending(void **state)
 	started(IORING_OP_ASYNC_CANCEL, -1);
 }
 
+static void assert_engine(enum rollcall_engine engine, int refusal)
+{
+	int why;
+
+	create();
+	assert_int_equal(rollcall_get_engine(server, NULL), engine);
+	assert_int_equal(rollcall_get_engine(server, &why), engine);
+	assert_int_equal(why, refusal);
+	rollcall_destroy(server);
+	server = NULL;
+}
+
+/* It is io_uring, unless that is not to be had, or another was asked for. */
+static void engine(void **state)
+{
+	static const int refusals[] = { -EPERM, -EACCES, -ENOSYS, -EOPNOTSUPP, -EINVAL };
+
+	(void)state;
+	assert_engine(ROLLCALL_ENGINE_IO_URING, 0);
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++) {
+		fake_io_uring_error = refusals[i];
+		options.engine = ROLLCALL_ENGINE_AUTO;
+		assert_engine(ROLLCALL_ENGINE_EPOLL, refusals[i]);
+		options.engine = ROLLCALL_ENGINE_EPOLL;
+		assert_engine(ROLLCALL_ENGINE_EPOLL, 0);
+		options.engine = ROLLCALL_ENGINE_IO_URING;
+		assert_int_equal(rollcall_create(&server, &options), refusals[i]);
+	}
+	fake_io_uring_error = 0;
+}
+
+/* A lack of memory or of descriptors is no reason for epoll, which needs them too. */
+static void engine_with_few_resources(void **state)
+{
+	static const int errors[] = { -ENOMEM, -EMFILE, -ENFILE };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(errors) / sizeof(*errors); i++) {
+		fake_io_uring_error = errors[i];
+		assert_int_equal(rollcall_create(&server, &options), errors[i]);
+	}
+	fake_io_uring_error = 0;
+}
+
 static unsigned warnings;
 static char last_warning[256];
 
@@ -257,6 +301,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(ring_fails, scripted_begin, forget),
 		cmocka_unit_test_setup_teardown(never_ending, scripted_begin, forget),
+		SCRIPTED_TEST(engine),
+		SCRIPTED_TEST(engine_with_few_resources),
 		SCRIPTED_TEST(accept_fails_often),
 		SCRIPTED_TEST(no_event),
 		SCRIPTED_TEST(files_cancelled),

@@ -50,7 +50,7 @@ static void assert_defaults(const struct rollcall_options *of)
 	assert_int_equal(of->log_level, ROLLCALL_LOG_INFO);
 	assert_null(of->log);
 	assert_null(of->log_context);
-	assert_int_equal(of->engine, ROLLCALL_ENGINE_IO_URING);
+	assert_int_equal(of->engine, ROLLCALL_ENGINE_AUTO);
 }
 
 static void defaults(void **state)
@@ -103,7 +103,7 @@ static void limits(void **state)
 		{ FIELD(drain_timeout_ms), 0, INT32_MAX },
 		{ FIELD(spin_us), 0, 1000000 },
 		{ FIELD(log_level), ROLLCALL_LOG_ERROR, ROLLCALL_LOG_DEBUG },
-		{ FIELD(engine), ROLLCALL_ENGINE_IO_URING, ROLLCALL_ENGINE_EPOLL },
+		{ FIELD(engine), ROLLCALL_ENGINE_AUTO, ROLLCALL_ENGINE_EPOLL },
 	};
 #undef FIELD
 
