@@ -35,6 +35,12 @@ int socket_listen(struct ring *ring, const struct address *address, uint64_t kee
 #define SOCKET_BACKLOG 4096
 
 /*
+ * Returns the number of connections in the backlog of a listening socket: established, and not
+ * accepted yet (TCP_INFO, Linux 2.6.24).
+ */
+uint32_t socket_backlog(struct ring *ring, int fd);
+
+/*
  * Opens a bound UDP socket. Returns the descriptor, or an error of socket(2), setsockopt(2) or
  * bind(2).
  *

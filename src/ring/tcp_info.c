@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tcp_info.c - what a TCP peer has acknowledged. A separate file, as <linux/tcp.h>, which has all
- * of struct tcp_info, conflicts with <netinet/tcp.h>.
+ * tcp_info.c - what TCP_INFO tells of connections and listening sockets. A separate file, as
+ * <linux/tcp.h>, which has all of struct tcp_info, conflicts with <netinet/tcp.h>.
  */
 #include <errno.h>
 #include <linux/tcp.h>
@@ -48,4 +48,14 @@ int socket_delivery(struct ring *ring, int fd, struct socket_delivery *delivery)
 		delivery->is_pending = info.tcpi_unacked > 0 || info.tcpi_notsent_bytes > 0;
 		return 0;
 	}
+}
+
+uint32_t socket_backlog(struct ring *ring, int fd)
+{
+	struct tcp_info info = { 0 };
+	socklen_t bytes = sizeof(info);
+
+	(void)ring;
+	getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &bytes);
+	return info.tcpi_unacked; /* sk_ack_backlog, of a listening socket */
 }

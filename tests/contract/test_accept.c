@@ -80,8 +80,11 @@ static void backlog(void **state)
 	struct peer peers[5];
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(peers); i++)
+	for (uint32_t i = 0; i < COUNT(peers); i++) {
+		assert_int_equal(socket_backlog(ring, listener), i);
 		assert_int_equal(peer_connect(&peers[i], &address), 0);
+	}
+	assert_int_equal(socket_backlog(ring, listener), COUNT(peers));
 	start_accept();
 	for (size_t i = 0; i < COUNT(peers); i++) {
 		int fd = completion_of(ACCEPT).res;
@@ -90,6 +93,7 @@ static void backlog(void **state)
 		peer_close(&peers[i]);
 		close_fd(fd);
 	}
+	assert_int_equal(socket_backlog(ring, listener), 0);
 	end_accept();
 }
 

@@ -92,6 +92,13 @@ void socket_buffer_sizes(struct ring *ring, int fd, struct socket_buffers *buffe
 	*buffers = (struct socket_buffers){ hostile_byte(), hostile_byte() };
 }
 
+uint32_t socket_backlog(struct ring *ring, int fd)
+{
+	(void)ring;
+	hostile_file(fd);
+	return hostile_byte();
+}
+
 uint32_t socket_drops(struct ring *ring, int fd)
 {
 	(void)ring;

@@ -80,6 +80,18 @@ int socket_listen(struct ring *ring, const struct address *address, uint64_t kee
 	return open_bound(sim_current, SIM_LISTENER, address);
 }
 
+uint32_t socket_backlog(struct ring *ring, int fd)
+{
+	const struct sim_file *file = sim_file(sim_current, fd);
+	uint32_t count = 0;
+
+	(void)ring;
+	CHECK(file->kind == SIM_LISTENER);
+	for (const struct sim_connection *one = file->connection; one; one = one->next)
+		count++;
+	return count;
+}
+
 /*
  * SO_RCVBUF and SO_SNDBUF: at most net.core.rmem_max and wmem_max, by default half of that (its
  * double is net.core.rmem_default), and at least these (Linux 6.1).

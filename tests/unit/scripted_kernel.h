@@ -51,6 +51,7 @@ static struct {
 	unsigned own_checks, own_reads;	     /* calls of them */
 	bool has_no_batches;		     /* of UDP_SEGMENT */
 	uint32_t drops[SCRIPTED_FILES_MAX];  /* by descriptor */
+	uint32_t backlog;		     /* of every listener */
 	struct socket_buffers buffers;	     /* of UDP sockets */
 	struct socket_buffers asked_buffers; /* for the last of them */
 	int transport;	 /* what sockets are that were made elsewhere, or an error */
@@ -279,6 +280,13 @@ int socket_listen(struct ring *ring, const struct address *address, uint64_t kee
 	(void)buffers;
 	(void)keepalive_ms;
 	return socket_bind_udp(ring, address, NULL);
+}
+
+uint32_t socket_backlog(struct ring *ring, int fd)
+{
+	(void)ring;
+	assert_true(kernel.is_open[fd]);
+	return kernel.backlog;
 }
 
 int socket_transport(struct ring *ring, int fd)
