@@ -538,7 +538,8 @@ ROLLCALL_EXPORT int rollcall_listener_address(struct rollcall_server *server, un
 ROLLCALL_EXPORT int rollcall_run(struct rollcall_server *server);
 
 /*
- * Stops the server: accepts no more clients, answers what has arrived, and ends all clients.
+ * Stops the server: accepts the clients that are in a backlog, and then no more, answers what has
+ * arrived, and ends all clients.
  *
  * Each client is half-closed when all its input is answered. rollcall_run() returns when all
  * clients have acknowledged their answers and are gone, at the latest after `drain_timeout_ms`. In

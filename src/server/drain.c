@@ -12,7 +12,7 @@ static struct client *next_client(struct rollcall_server *server, const struct c
 	return table_next(&server->hub.table, client ? client->id : ROLLCALL_NONE);
 }
 
-static void take_no_more(struct rollcall_server *server)
+static void take_the_last(struct rollcall_server *server)
 {
 	for (unsigned i = 0; i < server->tcp.listener_count; i++)
 		listener_close(server->tcp.listeners[i]);
@@ -20,9 +20,11 @@ static void take_no_more(struct rollcall_server *server)
 		endpoint_close(server->udp.endpoints[i]);
 }
 
-static void end_udp_input(struct rollcall_server *server)
+static void end_input(struct rollcall_server *server)
 {
 	server->unflushed = true;
+	for (unsigned i = 0; i < server->tcp.listener_count; i++)
+		listener_end(server->tcp.listeners[i]);
 	for (unsigned i = 0; i < server->udp.endpoint_count; i++)
 		endpoint_end(server->udp.endpoints[i]);
 }
@@ -35,8 +37,7 @@ void server_abort(struct rollcall_server *server)
 	server->unflushed = true;
 	server->hub.refusing = true;
 	timers_clear(&server->hub.timers, &server->drain_timer);
-	take_no_more(server);
-	end_udp_input(server);
+	end_input(server);
 	while ((client = next_client(server, client))) {
 		if (client->transport == ROLLCALL_TCP)
 			connection_abort(&server->tcp, client, -ESHUTDOWN, true);
@@ -79,7 +80,7 @@ static void on_drain_timer(struct timer *timer)
 		begin_stage(server, DRAIN_INPUT, half_of_drain_ns(server));
 		return;
 	case DRAIN_INPUT:
-		end_udp_input(server);
+		end_input(server);
 		drain_clients(server, connection_end_input);
 		begin_stage(server, DRAIN_OUTPUT, 0);
 		return;
@@ -108,7 +109,7 @@ static void drain(struct rollcall_server *server)
 	server->hub.draining = true;
 	server->hub.grace_end_ns = now_ns + grace_ns;
 	server->drain_end_ns = now_ns + 2 * half_ns;
-	take_no_more(server);
+	take_the_last(server);
 	drain_clients(server, connection_drain);
 	begin_stage(server, DRAIN_GRACE, 2 * half_ns - grace_ns);
 }

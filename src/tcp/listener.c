@@ -72,7 +72,13 @@ static void put_fewest_first(struct listener *listener)
 
 void listener_close(struct listener *listener)
 {
-	listener->closed = true;
+	if (listener->state == LISTENER_OPEN)
+		listener->state = LISTENER_LAST;
+}
+
+void listener_end(struct listener *listener)
+{
+	listener->state = LISTENER_CLOSED;
 	timers_clear(&listener->tcp->hub->timers, &listener->retry);
 	while (listener->waiting_count > 0)
 		socket_close(listener->tcp->hub->ring, take_waiting(listener).fd);
@@ -80,11 +86,16 @@ void listener_close(struct listener *listener)
 
 void listener_destroy(struct listener *listener)
 {
-	listener_close(listener);
+	listener_end(listener);
 	if (listener->fd >= 0)
 		socket_close(listener->tcp->hub->ring, listener->fd);
 	free(listener->waiting);
 	timers_unreserve(&listener->tcp->hub->timers);
+}
+
+bool listener_is_busy(const struct listener *listener)
+{
+	return listener->state != LISTENER_CLOSED || operation_is_busy(&listener->accept);
 }
 
 static bool is_full(const struct listener *listener)
@@ -98,7 +109,7 @@ static bool wants_accept(struct listener *listener)
 {
 	if (listener->closes_at_error != listener->tcp->closes)
 		timers_clear(&listener->tcp->hub->timers, &listener->retry);
-	return !listener->closed && !timer_is_set(&listener->retry) &&
+	return listener->state != LISTENER_CLOSED && !timer_is_set(&listener->retry) &&
 	       listener->waiting_count < (is_full(listener) ? LISTENER_AHEAD : 1);
 }
 
@@ -124,7 +135,7 @@ static bool cancel_accept(struct listener *listener)
 		return true;
 	if (!operation_cancel(&listener->accept, listener->tcp->hub->ring, OP_TCP_ACCEPT_CANCEL))
 		return false;
-	if (listener->closed)
+	if (listener->state == LISTENER_CLOSED)
 		return true;
 	listener->tcp->hub->stats.accepts_suspended++;
 	liveness_hurry(&listener->tcp->liveness);
@@ -177,18 +188,30 @@ static void admit_waiting(struct listener *listener)
 	}
 }
 
+/* Ends it once all that were in the backlog when it was closed have a place, or are too many. */
+static void end_if_done(struct listener *listener)
+{
+	if (listener->state != LISTENER_LAST)
+		return;
+	if (listener->last_accepts >= SOCKET_BACKLOG ||
+	    (listener->waiting_count == 0 &&
+	     socket_backlog(listener->tcp->hub->ring, listener->fd) == 0))
+		listener_end(listener);
+}
+
 bool listener_flush(struct listener *listener)
 {
 	bool wanted;
 
 	admit_waiting(listener);
+	end_if_done(listener);
 	wanted = wants_accept(listener);
 	if (listener->accept.in_flight)
 		return (wanted && (listener->accept_once || !is_full(listener))) ||
 		       cancel_accept(listener);
 	if (wanted)
 		return start_accept(listener);
-	if (listener->closed && !listener_is_busy(listener) && listener->fd >= 0) {
+	if (!listener_is_busy(listener) && listener->fd >= 0) {
 		socket_close(listener->tcp->hub->ring, listener->fd);
 		listener->fd = -1;
 	}
@@ -218,7 +241,7 @@ static void on_error(struct listener *listener, int error)
 	case -ECONNABORTED: /* the client left while in the backlog (accept(2)) */
 		return;
 	default:
-		if (!listener->closed)
+		if (listener->state != LISTENER_CLOSED)
 			back_off(listener, error);
 	}
 }
@@ -238,10 +261,11 @@ void listener_on_accept(struct listener *listener, const struct io_uring_cqe *cq
 		socket_close(hub->ring, cqe->res);
 		return;
 	}
+	listener->last_accepts += listener->state == LISTENER_LAST;
 	source = places_source(&listener->tcp->places, cqe->res);
 	if (listener->waiting_count == 0 && !is_full(listener))
 		open_or_refuse(listener, cqe->res, source);
-	else if (source != PLACES_NO_SOURCE && !listener->closed &&
+	else if (source != PLACES_NO_SOURCE && listener->state != LISTENER_CLOSED &&
 		 listener->waiting_count < LISTENER_WAITING_MAX)
 		keep_waiting(listener, cqe->res, source);
 	else

@@ -5,6 +5,8 @@
  * When the table of clients is full, the multishot accept is cancelled, and single ones take some
  * connections ahead, to know their sources: a place that becomes free goes to the source that holds
  * fewest. The rest wait in the backlog.
+ *
+ *	OPEN --listener_close()--> LAST --the backlog is empty, or listener_end()--> CLOSED
  */
 #ifndef TCP_LISTENER_H
 #define TCP_LISTENER_H
@@ -18,11 +20,18 @@ struct listener_waiting {
 	uint64_t source;
 };
 
+enum listener_state {
+	LISTENER_OPEN,
+	LISTENER_LAST,	 /* accepts what is in the backlog */
+	LISTENER_CLOSED, /* the socket is closed once no operation is in flight */
+};
+
 struct listener {
 	struct origin origin;
 	struct address address;
 	int fd;
-	bool closed;
+	enum listener_state state;
+	uint32_t last_accepts; /* in the state LAST */
 	struct operation accept;
 	bool accept_once; /* the accept in flight is not a multishot */
 
@@ -48,17 +57,20 @@ struct listener {
 /* Begins to accept from a listening socket; on success takes the socket over. -ENOMEM */
 int listener_open(struct listener *listener, struct tcp *tcp, int fd);
 
-/* Stops accepting for good. The socket is closed once no operation is in flight. */
+/*
+ * Accepts the connections that are already in the backlog, then stops: a close would reset them.
+ * They are among the next SOCKET_BACKLOG, as the kernel keeps their order.
+ */
 void listener_close(struct listener *listener);
+
+/* Stops accepting at once. */
+void listener_end(struct listener *listener);
 
 /* Frees what it holds. No operation may be in flight. */
 void listener_destroy(struct listener *listener);
 
-/* Whether an operation is in flight. */
-static inline bool listener_is_busy(const struct listener *listener)
-{
-	return operation_is_busy(&listener->accept);
-}
+/* Whether it still accepts, or has an operation in flight. */
+bool listener_is_busy(const struct listener *listener);
 
 /* Starts the operations that the state requires. false: the submission queue is full. */
 bool listener_flush(struct listener *listener);

@@ -150,7 +150,8 @@ static void free_memory(struct tcp *tcp)
 
 bool shortage_can_make_place(const struct tcp *tcp)
 {
-	return !timer_is_set(&tcp->place_timer) && !table_find(&tcp->hub->table, tcp->place_ending);
+	return !tcp->hub->draining && !timer_is_set(&tcp->place_timer) &&
+	       !table_find(&tcp->hub->table, tcp->place_ending);
 }
 
 /* The activity of a client is recorded up to 1/16 of the idle timeout late (client/idle.h). */

@@ -40,7 +40,10 @@ int shortage_init(struct tcp *tcp);
 /* Called once per turn, when completions have been handled and timers run. */
 void shortage_check(struct tcp *tcp);
 
-/* Whether it is time to end a client for its place: none that was is still ending. */
+/*
+ * Whether it is time to end a client for its place: none that was is still ending. Not in the
+ * drain, where all of them end, and have answers to get first.
+ */
 bool shortage_can_make_place(const struct tcp *tcp);
 
 /* Ends a client, if there is one that has to give way to a client of this source. */

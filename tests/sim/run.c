@@ -59,6 +59,7 @@ struct run {
 	bool stops_twice; /* and a second stop cuts it short */
 	bool lossless;	  /* no fault can lose a datagram */
 	bool scarce;	  /* queues have as little memory as can be: answers may be refused */
+	unsigned places;  /* for TCP clients: the least that the server may lower their limit to */
 	unsigned resets;  /* TCP clients reset for lack of memory */
 };
 
@@ -78,14 +79,28 @@ static bool has_drain_time(const struct run *run)
 	return run->long_drain && !run->stops_twice;
 }
 
+/* Whether there is a place for each TCP client that is connected, if none of the others leaves. */
+static bool has_places(const struct run *run)
+{
+	struct rollcall_stats stats = { .size = sizeof(stats) };
+	uint64_t count;
+
+	CHECK(rollcall_get_stats(run->server, &stats) == 0);
+	count = stats.tcp_clients_now;
+	for (unsigned i = 0; i < run->tcp_clients_count; i++)
+		count += !run->tcp_clients[i].done && run->tcp_clients[i].connection;
+	return has_drain_time(run) && count <= run->places;
+}
+
 static void stop(struct rollcall_server *server, void *context)
 {
 	struct run *run = context;
+	const bool places = has_places(run);
 
 	/* A second stop ends it at once, and so does a short drain: no answer must arrive then. */
 	for (unsigned i = 0; i < run->tcp_clients_count; i++)
 		if (run->long_drain && !run->stopped)
-			tcp_client_note_stop(&run->tcp_clients[i]);
+			tcp_client_note_stop(&run->tcp_clients[i], places);
 		else
 			run->tcp_clients[i].owed = 0;
 	run->stopped = run->udp_oracle.stopping = true;
@@ -191,6 +206,7 @@ static int make_server(struct run *run)
 	rollcall_options_defaults(&options);
 	options.tcp_clients_max = 1 + sim_random(sim, 2 * TCP_CLIENTS_MAX);
 	options.udp_clients_max = 1 + sim_random(sim, 2 * UDP_CLIENTS_MAX);
+	run->places = options.tcp_clients_max / 2;
 	options.send_queue_bytes = 4096u << sim_random(sim, 6);
 	if (run->scarce) {
 		options.memory_bytes_max = 1 << 20;

@@ -159,14 +159,6 @@ void tcp_client_free(struct tcp_client *client)
 	free(client->answer);
 }
 
-static uint64_t leave(struct tcp_client *client)
-{
-	sim_release(client->connection);
-	client->connection = NULL;
-	client->done = true;
-	return UINT64_MAX;
-}
-
 static bool ends_midway(const struct tcp_client *client)
 {
 	return client->ending == ENDING_RESET || client->ending == ENDING_ABANDON;
@@ -186,6 +178,24 @@ fail(const struct tcp_client *client, const char *format, ...)
 	vsnprintf(what, sizeof(what), format, arguments);
 	va_end(arguments);
 	sim_fail(client->sim, "TCP client %s %s", name, what);
+}
+
+/* Not by a server that was to accept it. */
+static void check_not_refused(const struct tcp_client *client)
+{
+	if (client->has_place && sim_is_over(client->connection) &&
+	    !sim_is_accepted(client->connection) && !sim_was_broken(client->connection) &&
+	    !sim_has_failed(client->sim))
+		fail(client, "was in the backlog at the stop, and was not accepted");
+}
+
+static uint64_t leave(struct tcp_client *client)
+{
+	check_not_refused(client);
+	sim_release(client->connection);
+	client->connection = NULL;
+	client->done = true;
+	return UINT64_MAX;
 }
 
 /* Whether the message that has begun takes longer than the shortest message timeout. */
@@ -272,11 +282,14 @@ static void send_some(struct tcp_client *client)
 	}
 }
 
-void tcp_client_note_stop(struct tcp_client *client)
+void tcp_client_note_stop(struct tcp_client *client, bool has_places)
 {
-	/* Only clients that the server has accepted, and that read in time. */
-	if (client->done || !client->connection || client->ending == ENDING_NEVER ||
-	    !sim_is_accepted(client->connection) ||
+	if (client->done || !client->connection)
+		return;
+	client->has_place = has_places;
+	/* Only clients that the server accepts, and that read in time. */
+	if (client->ending == ENDING_NEVER ||
+	    (!has_places && !sim_is_accepted(client->connection)) ||
 	    sim_now_ns(client->sim) < client->reads_after_ns)
 		return;
 	/* Some more at the last moment, for which the server has no completion yet. */

@@ -56,6 +56,7 @@ struct tcp_client {
 	uint64_t reads_after_ns; /* reads nothing before */
 	uint64_t next_ns;
 	unsigned *resets; /* counts resets that are allowed for lack of memory; NULL: none are */
+	bool has_place;	  /* was connected when the server was told to stop, with places for all */
 	bool ended;	  /* has half-closed */
 	bool done;
 };
@@ -75,8 +76,11 @@ void tcp_client_read_late(struct tcp_client *client, unsigned *resets);
 
 void tcp_client_free(struct tcp_client *client);
 
-/* The server is told to stop: all messages sent until now must be answered. */
-void tcp_client_note_stop(struct tcp_client *client);
+/*
+ * The server is told to stop: all messages sent until now must be answered. has_places: there are
+ * places for all that are connected, so those in a backlog must be accepted.
+ */
+void tcp_client_note_stop(struct tcp_client *client, bool has_places);
 
 /*
  * Acts, if it is time; returns when to act next. `stopping`: the server was told to stop, so it may

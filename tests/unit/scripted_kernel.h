@@ -19,7 +19,7 @@
 #include "ring/socket.h"
 
 #define SCRIPTED_FILES_MAX 20000
-#define SCRIPTED_STARTED_MAX 8192
+#define SCRIPTED_STARTED_MAX 16384
 #define SCRIPTED_COMPLETIONS_MAX 20000
 
 /* The first port that is given for port 0. */
