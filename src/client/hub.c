@@ -118,13 +118,11 @@ void hub_close_ring(struct hub *hub)
 	ring_destroy(hub->ring);
 }
 
-void hub_flush_later(struct hub *hub, struct client *client)
+void hub_mark(struct hub *hub, struct client *client)
 {
 	const uint32_t mask = hub->table.capacity - 1;
 
-	if (client->flags & CLIENT_TO_FLUSH)
-		return;
-	client->flags |= CLIENT_TO_FLUSH;
+	client_set(client, CLIENT_TO_FLUSH);
 	hub->flush[(hub->flush_head + hub->flush_count++) & mask] = table_slot(&hub->table, client);
 }
 
@@ -146,13 +144,6 @@ struct client *hub_flush_next(struct hub *hub)
 size_t hub_memory_bytes(const struct hub *hub)
 {
 	return (size_t)hub->memory.blocks.used * QUEUE_BLOCK_BYTES + hub->memory.input_bytes;
-}
-
-bool hub_is_memory_scarce(const struct hub *hub)
-{
-	const uint32_t limit = hub->memory.blocks.limit;
-
-	return queue_memory_used(&hub->memory) > limit - limit / 4;
 }
 
 bool hub_is_short(const struct hub *hub)
@@ -227,14 +218,4 @@ void hub_disconnected(struct hub *hub, struct client *client)
 	log_write(&hub->log, ROLLCALL_LOG_DEBUG, "client %llu disconnected: %s",
 		  (unsigned long long)client->id, rollcall_reason_text(client->reason));
 	table_remove(&hub->table, client);
-}
-
-void hub_count_sent(struct hub *hub, struct client *client, size_t bytes)
-{
-	if (client) {
-		client->messages_sent++;
-		client->bytes_sent += bytes;
-	}
-	hub->stats.messages_sent++;
-	hub->stats.bytes_sent += bytes;
 }

@@ -107,8 +107,15 @@ void hub_close_ring(struct hub *hub);
 
 #define HUB_HALVINGS_MAX 7
 
+/* For hub_flush_later(): the client is not marked yet. */
+void hub_mark(struct hub *hub, struct client *client);
+
 /* Marks a client to be flushed at the end of the turn. */
-void hub_flush_later(struct hub *hub, struct client *client);
+static inline void hub_flush_later(struct hub *hub, struct client *client)
+{
+	if (!client_has_any(client, CLIENT_TO_FLUSH))
+		hub_mark(hub, client);
+}
 
 /* Takes the next marked client; NULL: no more. */
 struct client *hub_flush_next(struct hub *hub);
@@ -120,7 +127,12 @@ size_t hub_memory_bytes(const struct hub *hub);
  * Whether less than a quarter of the queues' memory is left. Each client may then queue at most one
  * block, so that clients that do read are still served.
  */
-bool hub_is_memory_scarce(const struct hub *hub);
+static inline bool hub_is_memory_scarce(const struct hub *hub)
+{
+	const uint32_t limit = hub->memory.blocks.limit;
+
+	return queue_memory_used(&hub->memory) > limit - limit / 4;
+}
 
 /*
  * Whether memory is scarce, or less than an eighth of the places for TCP clients is free. Then
@@ -146,6 +158,14 @@ void hub_drained(struct hub *hub, struct client *client);
 void hub_disconnected(struct hub *hub, struct client *client);
 
 /* Counts a message accepted for sending; client is NULL for an answer to ROLLCALL_NONE. */
-void hub_count_sent(struct hub *hub, struct client *client, size_t bytes);
+static inline void hub_count_sent(struct hub *hub, struct client *client, size_t bytes)
+{
+	if (client) {
+		client->messages_sent++;
+		client->bytes_sent += bytes;
+	}
+	hub->stats.messages_sent++;
+	hub->stats.bytes_sent += bytes;
+}
 
 #endif

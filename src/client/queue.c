@@ -40,13 +40,6 @@ void queue_memory_destroy(struct queue_memory *memory)
 	slab_destroy(&memory->blocks);
 }
 
-uint32_t queue_memory_used(const struct queue_memory *memory)
-{
-	const size_t input = (memory->input_bytes + QUEUE_BLOCK_BYTES - 1) / QUEUE_BLOCK_BYTES;
-
-	return memory->blocks.used + (uint32_t)input;
-}
-
 static void link_chunk(struct queue *queue, struct chunk *chunk)
 {
 	chunk->next = NULL;

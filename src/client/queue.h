@@ -65,7 +65,12 @@ int queue_memory_init(struct queue_memory *memory, size_t bytes_max);
 void queue_memory_destroy(struct queue_memory *memory);
 
 /* Blocks in use, and those that the unfinished messages take the place of. */
-uint32_t queue_memory_used(const struct queue_memory *memory);
+static inline uint32_t queue_memory_used(const struct queue_memory *memory)
+{
+	const size_t input = (memory->input_bytes + QUEUE_BLOCK_BYTES - 1) / QUEUE_BLOCK_BYTES;
+
+	return memory->blocks.used + (uint32_t)input;
+}
 
 /*
  * Appends all parts. false: memory is used up, and nothing was appended. Bytes in a leased buffer

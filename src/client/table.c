@@ -52,14 +52,6 @@ struct client *table_add(struct table *table, enum rollcall_transport transport)
 	return client;
 }
 
-struct client *table_find(const struct table *table, uint64_t id)
-{
-	struct client *client = &table->slots[id & (table->capacity - 1)];
-
-	/* A free slot already holds its next ID. */
-	return client->id == id && client->state != CLIENT_FREE ? client : NULL;
-}
-
 void table_remove(struct table *table, struct client *client)
 {
 	CHECK(client->state != CLIENT_FREE && client->receive == RECEIVE_NONE);

@@ -43,7 +43,13 @@ void table_destroy(struct table *table);
 struct client *table_add(struct table *table, enum rollcall_transport transport);
 
 /* Finds the client with this ID; NULL: it is gone. */
-struct client *table_find(const struct table *table, uint64_t id);
+static inline struct client *table_find(const struct table *table, uint64_t id)
+{
+	struct client *client = &table->slots[id & (table->capacity - 1)];
+
+	/* A free slot already holds its next ID. */
+	return client->id == id && client->state != CLIENT_FREE ? client : NULL;
+}
 
 /* Frees the client's slot. It may be in no list, and nothing may be in flight. */
 void table_remove(struct table *table, struct client *client);
