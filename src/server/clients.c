@@ -16,25 +16,35 @@
 /* Least size of the information about a client: what takes no system call. */
 #define INFO_BYTES_MIN offsetof(struct rollcall_client_info, address)
 
+static inline int send_message(struct rollcall_server *server, rollcall_client id,
+			       const struct message *message)
+{
+	struct client *client;
+
+	if (!server_is_callers(server))
+		return -EPERM;
+	client = table_find(&server->hub.table, id);
+	if (!client)
+		return id == ROLLCALL_NONE ? udp_answer(&server->udp, message) : -ENOENT;
+	if (client->transport == ROLLCALL_TCP)
+		return output_send(&server->tcp, client, message);
+	return udp_send(&server->udp, client, message);
+}
+
 int rollcall_send(struct rollcall_server *server, rollcall_client id, const void *data,
 		  size_t bytes)
 {
 	const struct iovec part = { (void *)data, bytes };
+	const struct message message = { &part, 1, bytes };
 
-	return rollcall_sendv(server, id, &part, 1);
+	return bytes > MESSAGE_BYTES_MAX ? -EINVAL : send_message(server, id, &message);
 }
 
 int rollcall_sendv(struct rollcall_server *server, rollcall_client id, const struct iovec *parts,
 		   unsigned count)
 {
 	struct message message = { .parts = parts, .count = count };
-	struct client *client;
 
-	if (!server_is_callers(server))
-		return -EPERM;
-	client = table_find(&server->hub.table, id);
-	if (!client && id != ROLLCALL_NONE)
-		return -ENOENT;
 	if (count > HUB_PARTS_MAX)
 		return -EINVAL;
 	for (unsigned i = 0; i < count; i++) {
@@ -42,11 +52,7 @@ int rollcall_sendv(struct rollcall_server *server, rollcall_client id, const str
 			return -EINVAL;
 		message.bytes += parts[i].iov_len;
 	}
-	if (!client)
-		return udp_answer(&server->udp, &message);
-	if (client->transport == ROLLCALL_TCP)
-		return output_send(&server->tcp, client, &message);
-	return udp_send(&server->udp, client, &message);
+	return send_message(server, id, &message);
 }
 
 /* Finds a client. -ENOENT: gone; -EPERM: not the server's thread. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 
 #include "ring/op.h"
 #include "tcp/wait.h"
@@ -13,8 +14,8 @@ static bool is_queue_long(const struct hub *hub, const struct client *client)
 
 	/* When memory gets short, receiving is suspended already above four queued blocks. */
 	return bytes > hub->options.send_queue_bytes ||
-	       (queue_memory_used(&hub->memory) > hub->memory.blocks.limit / 2 &&
-		bytes > 4 * QUEUE_BLOCK_BYTES);
+	       (bytes > 4 * QUEUE_BLOCK_BYTES &&
+		queue_memory_used(&hub->memory) > hub->memory.blocks.limit / 2);
 }
 
 /* drained() follows: after a send has completed, or else after TCP_RETRY_NS. */
@@ -27,27 +28,14 @@ static int refuse_send(struct tcp *tcp, struct client *client, int error)
 	return error;
 }
 
-int output_send(struct tcp *tcp, struct client *client, const struct message *message)
+/* Queues a message. Its parts may have more bytes: a length before it does not count. */
+static int queue_message(struct tcp *tcp, struct client *client, const struct message *message)
 {
 	struct hub *hub = tcp->hub;
 	struct queue *queue = &client->tcp.queue;
-	struct iovec framed[1 + HUB_PARTS_MAX];
-	const struct iovec *parts = message->parts;
 	const size_t bytes = message->bytes;
-	unsigned count = message->count;
-	uint32_t length;
 	bool copy;
 
-	if (client->state != CLIENT_OPEN)
-		return -EPIPE;
-	if (client->origin->service.framing == ROLLCALL_FRAMING_LENGTH) {
-		length = htonl((uint32_t)bytes);
-		framed[0] = (struct iovec){ &length, sizeof(length) };
-		for (unsigned i = 0; i < count; i++)
-			framed[1 + i] = parts[i];
-		parts = framed;
-		count++;
-	}
 	if (bytes > hub->options.send_queue_bytes_max)
 		return -EMSGSIZE;
 	/*
@@ -57,8 +45,8 @@ int output_send(struct tcp *tcp, struct client *client, const struct message *me
 	copy = client_has_any(client, CLIENT_SLOW) || queue->chunks >= GATHER_PIECES;
 	if (queue->bytes + bytes > hub->options.send_queue_bytes_max)
 		return refuse_send(tcp, client, -ENOBUFS);
-	if ((hub_is_memory_scarce(hub) && queue->bytes + bytes > QUEUE_BLOCK_PAYLOAD) ||
-	    !queue_append(&hub->memory, queue, parts, count, copy))
+	if ((queue->bytes + bytes > QUEUE_BLOCK_PAYLOAD && hub_is_memory_scarce(hub)) ||
+	    !queue_append(&hub->memory, queue, message->parts, message->count, copy))
 		return refuse_send(tcp, client, -ENOMEM);
 	hub_count_sent(hub, client, bytes);
 	if (is_queue_long(hub, client) && !client_has_any(client, CLIENT_PAUSED)) {
@@ -67,6 +55,26 @@ int output_send(struct tcp *tcp, struct client *client, const struct message *me
 	}
 	hub_flush_later(hub, client);
 	return 0;
+}
+
+static int send_behind_length(struct tcp *tcp, struct client *client, const struct message *message)
+{
+	const uint32_t length = htonl((uint32_t)message->bytes);
+	struct iovec parts[1 + HUB_PARTS_MAX];
+	const struct message whole = { parts, 1 + message->count, message->bytes };
+
+	parts[0] = (struct iovec){ (void *)&length, sizeof(length) };
+	memcpy(parts + 1, message->parts, message->count * sizeof(*parts));
+	return queue_message(tcp, client, &whole);
+}
+
+int output_send(struct tcp *tcp, struct client *client, const struct message *message)
+{
+	if (client->state != CLIENT_OPEN)
+		return -EPIPE;
+	if (client->origin->service.framing == ROLLCALL_FRAMING_LENGTH)
+		return send_behind_length(tcp, client, message);
+	return queue_message(tcp, client, message);
 }
 
 bool output_is_due(const struct client *client)
