@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/idle.h"
 
-/* Time in the list since the last move; unsigned, so correct across the wrap of the 32 bits. */
-static uint32_t listed_ms(const struct client *client, uint64_t now_ns)
-{
-	return client_ms(now_ns) - client->active_ms;
-}
-
 /* One millisecond more, as both times are rounded down to milliseconds. */
 static uint32_t limit_of(const struct idle *idle)
 {
@@ -21,7 +15,7 @@ static void look_again(struct idle *idle, uint64_t now_ns)
 
 	if (!first)
 		return;
-	passed_ms = listed_ms(first, now_ns);
+	passed_ms = idle_listed_ms(first, now_ns);
 	timers_set(idle->timers, &idle->timer,
 		   now_ns + (passed_ms < limit_ms ? limit_ms - passed_ms : 0) * (uint64_t)1000000);
 }
@@ -33,7 +27,7 @@ static void on_timer(struct timer *timer)
 	struct client *first;
 
 	while ((first = client_list_first(idle->table, &idle->list)) &&
-	       listed_ms(first, now_ns) >= limit_of(idle)) {
+	       idle_listed_ms(first, now_ns) >= limit_of(idle)) {
 		client_list_remove(idle->table, &idle->list, first);
 		idle->expire(idle, first);
 	}
@@ -64,18 +58,12 @@ void idle_set_timeout(struct idle *idle, uint64_t timeout_ms, uint64_t now_ns)
 	look_again(idle, now_ns);
 }
 
-void idle_touch(struct idle *idle, struct client *client, uint64_t now_ns)
+void idle_move(struct idle *idle, struct client *client, uint64_t now_ns)
 {
-	if (idle->timeout_ms == 0) {
-		client->active_ms = client_ms(now_ns);
-		return;
-	}
-	if (client_is_in_list(client, LIST_IDLE)) {
-		if (listed_ms(client, now_ns) <= idle->slack_ms)
-			return;
-		client_list_remove(idle->table, &idle->list, client);
-	}
 	client->active_ms = client_ms(now_ns);
+	if (idle->timeout_ms == 0)
+		return;
+	idle_remove(idle, client);
 	client_list_push(idle->table, &idle->list, client);
 	/* If the timer is set for a client that has moved since, on_timer() sets it again. */
 	if (idle->timer.position == 0)

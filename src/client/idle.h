@@ -34,8 +34,23 @@ int idle_init(struct idle *idle, struct table *table, struct timers *timers, uin
  */
 void idle_set_timeout(struct idle *idle, uint64_t timeout_ms, uint64_t now_ns);
 
+/* For idle_touch(): adds the client to the list, or moves it to the end, and records the time. */
+void idle_move(struct idle *idle, struct client *client, uint64_t now_ns);
+
+/* Time in the list since the last move; unsigned, so correct across the wrap of the 32 bits. */
+static inline uint32_t idle_listed_ms(const struct client *client, uint64_t now_ns)
+{
+	return client_ms(now_ns) - client->active_ms;
+}
+
 /* Records activity of a client, and adds it to the list the first time if there is a timeout. */
-void idle_touch(struct idle *idle, struct client *client, uint64_t now_ns);
+static inline void idle_touch(struct idle *idle, struct client *client, uint64_t now_ns)
+{
+	const bool is_placed = client_is_in_list(client, LIST_IDLE) || idle->timeout_ms == 0;
+
+	if (!is_placed || idle_listed_ms(client, now_ns) > idle->slack_ms)
+		idle_move(idle, client, now_ns);
+}
 
 /* Removes a client from the list, if it is on it. */
 void idle_remove(struct idle *idle, struct client *client);

@@ -274,7 +274,8 @@ void connection_on_sent(struct tcp *tcp, struct client *client, const struct io_
 		watch(tcp, client);
 	else if (cqe->res > 0 && !client_has_any(client, CLIENT_UNACKED))
 		idle_touch(&tcp->idle, client, tcp->hub->now_ns);
-	output_call_drained(tcp, client);
+	if (client_has_any(client, CLIENT_PAUSED | CLIENT_DRAINED_DUE))
+		output_call_drained(tcp, client);
 	if (tcp->hub->draining)
 		connection_drain(tcp, client);
 }
@@ -405,8 +406,25 @@ static void advance(struct tcp *tcp, struct client *client)
 		close_if_delivered(tcp, client);
 }
 
+/*
+ * Whether nothing but output can be due: an open client that is received from, with no input held
+ * and no state on its way to another one.
+ */
+static bool is_settled(const struct client *client)
+{
+	const unsigned unsettled = CLIENT_PAUSED | CLIENT_LAST_INPUT | CLIENT_INPUT_ENDED |
+				   CLIENT_PEER_ENDED | CLIENT_DRAINED_DUE | CLIENT_POLLING |
+				   CLIENT_LEFT_OVER | CLIENT_NO_MEMORY | CLIENT_UNCHECKED |
+				   CLIENT_RESET_FOUND;
+
+	return client->state == CLIENT_OPEN && client->receive == RECEIVE_WAITING &&
+	       !client->tcp.input && !client_has_any(client, unsettled);
+}
+
 bool connection_flush(struct tcp *tcp, struct client *client)
 {
+	if (is_settled(client))
+		return !output_is_due(client) || output_start(tcp, client);
 	advance(tcp, client);
 	if (!start_cancel(tcp, client))
 		return false;

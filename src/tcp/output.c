@@ -77,12 +77,6 @@ int output_send(struct tcp *tcp, struct client *client, const struct message *me
 	return queue_message(tcp, client, message);
 }
 
-bool output_is_due(const struct client *client)
-{
-	return client->tcp.queue.bytes > 0 && client->state < CLIENT_LINGERING &&
-	       !(client->in_flight & IN_FLIGHT_SEND) && !client_has_any(client, CLIENT_NO_MEMORY);
-}
-
 static uint32_t sum_bytes(const struct iovec *pieces, unsigned count)
 {
 	uint32_t bytes = 0;

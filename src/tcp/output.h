@@ -16,7 +16,11 @@
 int output_send(struct tcp *tcp, struct client *client, const struct message *message);
 
 /* Whether a send is to be started. */
-bool output_is_due(const struct client *client);
+static inline bool output_is_due(const struct client *client)
+{
+	return client->tcp.queue.bytes > 0 && client->state < CLIENT_LINGERING &&
+	       !(client->in_flight & IN_FLIGHT_SEND) && !client_has_any(client, CLIENT_NO_MEMORY);
+}
 
 /* Starts a send, or a poll if the socket is full. false: the submission queue is full. */
 bool output_start(struct tcp *tcp, struct client *client);
