@@ -170,18 +170,6 @@ void hub_connected(struct hub *hub, struct client *client)
 		origin->service.connected(hub->server, client->id, origin->context);
 }
 
-void hub_received(struct hub *hub, struct client *client, const void *data, size_t bytes)
-{
-	const struct origin *origin = client->origin;
-
-	client->messages_received++;
-	client->bytes_received += bytes;
-	hub->stats.messages_received++;
-	hub->stats.bytes_received += bytes;
-	if (origin->service.received)
-		origin->service.received(hub->server, client->id, data, bytes, origin->context);
-}
-
 void hub_received_unlisted(struct hub *hub, const struct origin *origin, const void *data,
 			   size_t bytes)
 {

@@ -148,7 +148,19 @@ uint64_t hub_timeout_ms(const struct hub *hub, uint64_t timeout_ms);
  * hub_received_unlisted() does both for a datagram of ROLLCALL_NONE.
  */
 void hub_connected(struct hub *hub, struct client *client);
-void hub_received(struct hub *hub, struct client *client, const void *data, size_t bytes);
+static inline void hub_received(struct hub *hub, struct client *client, const void *data,
+				size_t bytes)
+{
+	const struct origin *origin = client->origin;
+
+	client->messages_received++;
+	client->bytes_received += bytes;
+	hub->stats.messages_received++;
+	hub->stats.bytes_received += bytes;
+	if (origin->service.received)
+		origin->service.received(hub->server, client->id, data, bytes, origin->context);
+}
+
 void hub_received_unlisted(struct hub *hub, const struct origin *origin, const void *data,
 			   size_t bytes);
 void hub_oversized(struct hub *hub, struct client *client);

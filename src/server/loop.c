@@ -7,6 +7,7 @@
 #include "ring/op.h"
 #include "server/server.h"
 #include "tcp/connection.h"
+#include "tcp/receive.h"
 #include "tcp/shortage.h"
 #include "tcp/wait.h"
 #include "udp/incoming.h"
@@ -197,6 +198,7 @@ int server_turn(struct rollcall_server *server, uint64_t wait_max_ns)
 	hub->now_ns = ring_clock_ns(hub->ring);
 	count_stall(hub, due_ns);
 	hub->turns++;
+	receive_begin_turn(&server->tcp);
 	wait_end_for_turn(&server->tcp);
 	while (ring_take(hub->ring, &cqe)) {
 		hub->stats.completions++;

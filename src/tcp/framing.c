@@ -53,14 +53,11 @@ static ssize_t take_length(size_t message_bytes_max, const struct framing_input 
 	return (ssize_t)taken;
 }
 
-ssize_t framing_take(enum rollcall_framing framing, size_t message_bytes_max,
+ssize_t framing_find(enum rollcall_framing framing, size_t message_bytes_max,
 		     const struct framing_input *input, bool *whole)
 {
 	CHECK(input->next_bytes > 0);
 	if (framing == ROLLCALL_FRAMING_LINES)
 		return take_line(message_bytes_max, input, whole);
-	if (framing == ROLLCALL_FRAMING_LENGTH)
-		return take_length(message_bytes_max, input, whole);
-	*whole = true;
-	return (ssize_t)input->next_bytes;
+	return take_length(message_bytes_max, input, whole);
 }

@@ -26,13 +26,23 @@ struct framing_input {
 	size_t next_bytes; /* at least 1 */
 };
 
+/* For framing_take(): the same for lines and length prefixes. */
+ssize_t framing_find(enum rollcall_framing framing, size_t message_bytes_max,
+		     const struct framing_input *input, bool *whole);
+
 /*
  * Returns how many of the next bytes belong to the message that the held bytes began, its line
  * ending or length prefix included; *whole: the message is complete with them. -EMSGSIZE: it
  * exceeds message_bytes_max, ending or prefix not counted. Of the held bytes only the prefix and
  * the last one are read.
  */
-ssize_t framing_take(enum rollcall_framing framing, size_t message_bytes_max,
-		     const struct framing_input *input, bool *whole);
+static inline ssize_t framing_take(enum rollcall_framing framing, size_t message_bytes_max,
+				   const struct framing_input *input, bool *whole)
+{
+	if (framing != ROLLCALL_FRAMING_RAW)
+		return framing_find(framing, message_bytes_max, input, whole);
+	*whole = true;
+	return (ssize_t)input->next_bytes;
+}
 
 #endif

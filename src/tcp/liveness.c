@@ -109,7 +109,7 @@ void liveness_started(struct liveness *liveness, struct client *client)
 	note(liveness, client);
 }
 
-void liveness_received(struct liveness *liveness, struct client *client)
+void liveness_note(struct liveness *liveness, struct client *client)
 {
 	if (client_has_any(client, CLIENT_UNCHECKED))
 		hub_flush_later(liveness->hub, client);

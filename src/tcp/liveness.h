@@ -48,8 +48,18 @@ int liveness_init(struct liveness *liveness, struct hub *hub);
 /* A receive of the client was started: schedules its check. */
 void liveness_started(struct liveness *liveness, struct client *client);
 
+/* For liveness_received(): moves the client to the list of this period. */
+void liveness_note(struct liveness *liveness, struct client *client);
+
 /* The receive has brought data. */
-void liveness_received(struct liveness *liveness, struct client *client);
+static inline void liveness_received(struct liveness *liveness, struct client *client)
+{
+	const unsigned list = client_has_any(client, CLIENT_SECOND);
+
+	if (client_has_any(client, CLIENT_UNCHECKED) || list != liveness->current ||
+	    !client_is_in_list(client, LIST_WAIT))
+		liveness_note(liveness, client);
+}
 
 /* At the end of a turn: checks the client if its receive has brought its first data. */
 void liveness_flush(struct liveness *liveness, struct client *client);

@@ -72,23 +72,10 @@ bool receive_cancel(struct tcp *tcp, struct client *client)
 	return true;
 }
 
-static void begin_turn(struct tcp *tcp)
+void receive_begin_turn(struct tcp *tcp)
 {
-	if (tcp->turn == tcp->hub->turns)
-		return;
-	tcp->turn = tcp->hub->turns;
 	tcp->turn_bytes = 0;
 	tcp->grown_in_turn = false;
-}
-
-void receive_completed(struct tcp *tcp, struct client *client, const struct io_uring_cqe *cqe)
-{
-	begin_turn(tcp);
-	/* Any completion, a successful one too, may be the last of a multishot: check the flag. */
-	if (cqe->flags & IORING_CQE_F_MORE)
-		return;
-	client->receive = RECEIVE_NONE;
-	hub_flush_later(tcp->hub, client);
 }
 
 void receive_got(struct tcp *tcp, struct client *client, size_t bytes)

@@ -16,8 +16,19 @@ bool receive_is_to_cancel(const struct client *client);
 bool receive_start(struct tcp *tcp, struct client *client);
 bool receive_cancel(struct tcp *tcp, struct client *client);
 
+/* To be called at the beginning of a turn. */
+void receive_begin_turn(struct tcp *tcp);
+
 /* To be called first with each completion of a receive. */
-void receive_completed(struct tcp *tcp, struct client *client, const struct io_uring_cqe *cqe);
+static inline void receive_completed(struct tcp *tcp, struct client *client,
+				     const struct io_uring_cqe *cqe)
+{
+	/* Any completion, a successful one too, may be the last of a multishot: check the flag. */
+	if (cqe->flags & IORING_CQE_F_MORE)
+		return;
+	client->receive = RECEIVE_NONE;
+	hub_flush_later(tcp->hub, client);
+}
 
 /* Counts the bytes of a completion. */
 void receive_got(struct tcp *tcp, struct client *client, size_t bytes);

@@ -75,9 +75,8 @@ struct tcp {
 	uint64_t place_looked_at;	   /* the client last looked at for its place */
 	uint32_t shortage_used;		   /* blocks in use when it was set */
 	uint64_t closes;    /* sockets closed; each frees a descriptor and some memory */
-	uint64_t turn;	    /* the last turn in which something was received */
-	size_t turn_bytes;  /* received in that turn */
-	bool grown_in_turn; /* the buffer pool has grown in that turn */
+	size_t turn_bytes;  /* received in this turn */
+	bool grown_in_turn; /* the buffer pool has grown in this turn */
 };
 
 #endif
