@@ -320,11 +320,13 @@ struct rollcall_options {
 	 * a TCP client is suspended when more than 16 KiB are queued for it. While more than three
 	 * quarters are in use, rollcall_send() returns -ENOMEM if the queue of a TCP client would
 	 * exceed 4 KiB, so that clients that do read are still served. Unfinished messages count
-	 * too: a client whose message would exceed the limit is ended with -ENOBUFS.
+	 * too. The last eighth is only for clients for which at most 4 KiB are queued, and for
+	 * messages that short.
 	 *
 	 * While more than three quarters are in use, TCP clients are ended with -ENOSPC, until less
 	 * is: first those that hold most, and have not got on for longest. A client gets on when it
-	 * takes its output (see send_timeout_ms), or ends its message.
+	 * takes its output (see send_timeout_ms), or ends its message. If that leaves no space for
+	 * the message of a client, it is ended with -ENOBUFS.
 	 */
 	size_t memory_bytes_max;
 

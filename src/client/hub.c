@@ -143,7 +143,7 @@ struct client *hub_flush_next(struct hub *hub)
 
 size_t hub_memory_bytes(const struct hub *hub)
 {
-	return (size_t)hub->memory.blocks.used * QUEUE_BLOCK_BYTES + hub->memory.input_bytes;
+	return queue_memory_bytes(&hub->memory);
 }
 
 bool hub_is_short(const struct hub *hub)

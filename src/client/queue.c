@@ -40,6 +40,19 @@ void queue_memory_destroy(struct queue_memory *memory)
 	slab_destroy(&memory->blocks);
 }
 
+size_t queue_memory_bytes(const struct queue_memory *memory)
+{
+	return (size_t)memory->blocks.used * QUEUE_BLOCK_BYTES + memory->input_bytes;
+}
+
+bool queue_memory_has(const struct queue_memory *memory, size_t bytes, size_t all)
+{
+	const size_t most = (size_t)memory->blocks.limit * QUEUE_BLOCK_BYTES;
+	const size_t reserve = all > QUEUE_BLOCK_BYTES ? most / 8 : 0;
+
+	return queue_memory_bytes(memory) + bytes <= most - reserve;
+}
+
 static void link_chunk(struct queue *queue, struct chunk *chunk)
 {
 	chunk->next = NULL;
@@ -154,13 +167,16 @@ static void append_copy(struct queue_memory *memory, struct queue *queue, const 
 }
 
 /* Whether memory suffices for all parts, copied or referenced. */
-static bool has_space(const struct queue_memory *memory, const struct iovec *parts, unsigned count)
+static bool has_space(const struct queue_memory *memory, size_t queued, const struct iovec *parts,
+		      unsigned count)
 {
-	size_t blocks = 0;
+	size_t blocks = 0, all = queued;
 
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count; i++) {
 		blocks += 1 + parts[i].iov_len / QUEUE_BLOCK_PAYLOAD;
-	return queue_memory_used(memory) + blocks <= memory->blocks.limit;
+		all += parts[i].iov_len;
+	}
+	return queue_memory_has(memory, blocks * QUEUE_BLOCK_BYTES, all);
 }
 
 bool queue_append(struct queue_memory *memory, struct queue *queue, const struct iovec *parts,
@@ -168,7 +184,8 @@ bool queue_append(struct queue_memory *memory, struct queue *queue, const struct
 {
 	if (count == 1 && !copy && append_single(memory, queue, parts))
 		return true;
-	if (!has_space(memory, parts, count) || (queue->is_single && !make_list(memory, queue)))
+	if (!has_space(memory, queue->bytes, parts, count) ||
+	    (queue->is_single && !make_list(memory, queue)))
 		return false;
 	for (unsigned i = 0; i < count; i++) {
 		const struct iovec *part = &parts[i];
@@ -253,6 +270,7 @@ static bool own_single(struct queue_memory *memory, struct queue *queue)
 
 bool queue_own(struct queue_memory *memory, struct queue *queue)
 {
+	const uint32_t all = queue->bytes;
 	struct queue from = *queue;
 
 	if (queue->is_single)
@@ -269,10 +287,11 @@ bool queue_own(struct queue_memory *memory, struct queue *queue)
 			queue->bytes += one->extent.bytes;
 			continue;
 		}
-		if (!queue_append(memory, queue, &part, 1, true)) {
+		if (!has_space(memory, all - one->extent.bytes, &part, 1)) {
 			queue_clear(memory, &from);
 			return false;
 		}
+		append_copy(memory, queue, &part);
 		drop_head(memory, &from);
 	}
 	return true;

@@ -72,6 +72,17 @@ static inline uint32_t queue_memory_used(const struct queue_memory *memory)
 	return memory->blocks.used + (uint32_t)input;
 }
 
+/* What is in use in bytes: not rounded to blocks for the unfinished messages. */
+size_t queue_memory_bytes(const struct queue_memory *memory);
+
+/*
+ * Whether there is space for `bytes` more. The last eighth, the reserve, is for those that hold at
+ * most one block: `all` is what the queue or message then has in bytes. So what a crowd holds
+ * leaves space for the answers to others: the reserve has two blocks for each receive buffer
+ * (HUB_TCP_BUFFERS), and so for each client of which one turn handles something.
+ */
+bool queue_memory_has(const struct queue_memory *memory, size_t bytes, size_t all);
+
 /*
  * Appends all parts. false: memory is used up, and nothing was appended. Bytes in a leased buffer
  * are referenced, unless `copy` is true.

@@ -35,33 +35,48 @@ static void release_if_empty(struct tcp *tcp, struct client *client)
 	client->tcp.input = NULL;
 }
 
+/* The capacity for a message of which `total` bytes have come. */
+static size_t capacity_for(const struct client *client, size_t total)
+{
+	const size_t most = client->origin->service.message_bytes_max + FRAMING_BYTES_MAX;
+	size_t capacity = MESSAGE_CAPACITY_MIN;
+
+	CHECK(total <= most);
+	while (capacity < total)
+		capacity *= 2;
+	return min_size(capacity, most);
+}
+
+static int enlarge_message(struct tcp *tcp, struct client *client, size_t total)
+{
+	struct queue_memory *memory = &tcp->hub->memory;
+	struct tcp_input *input = client->tcp.input;
+	const size_t capacity = capacity_for(client, total);
+	const size_t more = capacity - input->message_capacity;
+	uint8_t *message;
+
+	if (!queue_memory_has(memory, more, capacity) &&
+	    !(tcp->make_space(tcp, client, more) && queue_memory_has(memory, more, capacity)))
+		return -ENOBUFS;
+	message = realloc(input->message, capacity);
+	if (!message)
+		return -ENOBUFS;
+	memory->input_bytes += more;
+	input->message = message;
+	input->message_capacity = capacity;
+	return 0;
+}
+
 static int hold_message(struct tcp *tcp, struct client *client, const void *data, size_t bytes)
 {
 	struct tcp_input *input = kept(client);
-	size_t capacity, total;
-	uint8_t *message;
+	size_t total;
 
 	if (!input)
 		return -ENOBUFS;
-	capacity = input->message_capacity;
 	total = input->message_bytes + bytes;
-	if (total > capacity) {
-		capacity = capacity ? capacity : MESSAGE_CAPACITY_MIN;
-		while (capacity < total)
-			capacity *= 2;
-		capacity = min_size(capacity,
-				    client->origin->service.message_bytes_max + FRAMING_BYTES_MAX);
-		CHECK(total <= capacity);
-		if (hub_memory_bytes(tcp->hub) + capacity - input->message_capacity >
-		    tcp->hub->options.memory_bytes_max)
-			return -ENOBUFS;
-		message = realloc(input->message, capacity);
-		if (!message)
-			return -ENOBUFS;
-		tcp->hub->memory.input_bytes += capacity - input->message_capacity;
-		input->message = message;
-		input->message_capacity = capacity;
-	}
+	if (total > input->message_capacity && enlarge_message(tcp, client, total))
+		return -ENOBUFS;
 	if (input->message_bytes == 0)
 		unfinished_begin(&tcp->unfinished, &input->unfinished, client);
 	memcpy(input->message + input->message_bytes, data, bytes);

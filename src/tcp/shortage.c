@@ -18,11 +18,33 @@ static bool is_after_stall(const struct hub *hub)
 /* Classes of clients: the binary logarithm of what they hold times how long they have held it. */
 #define CLASSES 64
 
-/* What a client holds in bytes, and its class; a client that may not be ended holds 0. */
+/* 32nds of the memory: what is left when it is scarce, and the reserve (client/queue.h). */
+#define SCARCE_PARTS 8
+#define RESERVE_PARTS 4
+
+/* What a client holds in bytes, and that times how long; one that may not be ended holds 0. */
 struct holding {
 	size_t bytes;
-	unsigned class;
+	uint64_t product;
 };
+
+/* What is looked for: clients of this class and above, until these bytes are freed. */
+struct search {
+	size_t bytes;
+	unsigned class;
+	bool is_urgent;
+};
+
+static void add(struct holding *holding, size_t bytes, uint32_t held_ms)
+{
+	holding->bytes += bytes;
+	holding->product += bytes * (held_ms + (uint64_t)1);
+}
+
+static unsigned class_of(const struct holding *holding)
+{
+	return (unsigned)(CLASSES - 1 - __builtin_clzll(holding->product | 1));
+}
 
 static size_t round_to_blocks(size_t bytes)
 {
@@ -30,40 +52,33 @@ static size_t round_to_blocks(size_t bytes)
 }
 
 /*
- * Output that a client does not take, and the message that it does not end. Input is refused only
- * by ending a client, output also otherwise: so when input has nearly no space left (is_urgent), it
- * does not matter how short a time it has been held.
+ * Output that a client does not take, and the message that it does not end; unless the reserve is
+ * in use (is_urgent), only if it has held them for some time.
  */
 static struct holding holding_of(const struct tcp *tcp, const struct client *client, bool is_urgent)
 {
 	const struct tcp_input *input = client->tcp.input;
 	const uint32_t now_ms = client_ms(tcp->hub->now_ns);
 	struct holding holding = { 0 };
-	uint64_t product = 1;
 	uint32_t held_ms;
 
 	if (client->transport != ROLLCALL_TCP || client->state == CLIENT_CLOSING)
 		return holding;
 	held_ms = now_ms - client->active_ms;
-	if (client_has_any(client, CLIENT_UNACKED) && held_ms >= SHORTAGE_HELD_MS) {
-		holding.bytes = round_to_blocks(client->tcp.queue.bytes);
-		if (input)
-			holding.bytes += round_to_blocks(input->backlog.bytes);
-		product += (uint64_t)holding.bytes * held_ms;
+	if (client_has_any(client, CLIENT_UNACKED) && (held_ms >= SHORTAGE_HELD_MS || is_urgent)) {
+		add(&holding, round_to_blocks(client->tcp.queue.bytes), held_ms);
+		add(&holding, input ? round_to_blocks(input->backlog.bytes) : 0, held_ms);
 	}
 	if (input && input->message_bytes > 0) {
 		held_ms = now_ms - input->unfinished.begun_ms;
-		if (held_ms >= SHORTAGE_HELD_MS || is_urgent) {
-			holding.bytes += input->message_capacity;
-			product += (uint64_t)input->message_capacity * held_ms;
-		}
+		if (held_ms >= SHORTAGE_HELD_MS || is_urgent)
+			add(&holding, input->message_capacity, held_ms);
 	}
-	holding.class = (unsigned)(CLASSES - 1 - __builtin_clzll(product));
 	return holding;
 }
 
-/* The lowest class to end so that `bytes` are freed: all above it hold less. */
-static unsigned lowest_class(const struct tcp *tcp, size_t bytes, bool is_urgent)
+/* The lowest class to end so that the bytes are freed: all above it hold less. */
+static unsigned lowest_class(const struct tcp *tcp, const struct search *search)
 {
 	const struct table *table = &tcp->hub->table;
 	size_t held[CLASSES] = { 0 }, sum = 0;
@@ -71,11 +86,11 @@ static unsigned lowest_class(const struct tcp *tcp, size_t bytes, bool is_urgent
 
 	for (const struct client *client = table_next(table, ROLLCALL_NONE); client;
 	     client = table_next(table, client->id)) {
-		const struct holding holding = holding_of(tcp, client, is_urgent);
+		const struct holding holding = holding_of(tcp, client, search->is_urgent);
 
-		held[holding.class] += holding.bytes;
+		held[class_of(&holding)] += holding.bytes;
 	}
-	while (class > 0 && sum < bytes)
+	while (class > 0 && sum < search->bytes)
 		sum += held[--class];
 	return class;
 }
@@ -95,55 +110,107 @@ static void end(struct tcp *tcp, struct client *client, size_t bytes)
 		queue_clear(&hub->memory, &client->tcp.queue);
 }
 
-/* What a client holds that is of this class or above, or else 0. */
-static size_t bytes_from(const struct tcp *tcp, const struct client *client, unsigned class,
-			 bool is_urgent)
+/* What a client holds that is of the class or above, or else 0. */
+static size_t bytes_from(const struct tcp *tcp, const struct client *client,
+			 const struct search *search)
 {
-	const struct holding holding = holding_of(tcp, client, is_urgent);
+	const struct holding holding = holding_of(tcp, client, search->is_urgent);
 
-	return holding.class >= class ? holding.bytes : 0;
+	return class_of(&holding) >= search->class ? holding.bytes : 0;
 }
 
-/* Ends clients of this class and above until `bytes` are freed. Returns how many are left. */
-static size_t end_from(struct tcp *tcp, unsigned class, size_t bytes, bool is_urgent)
+/* Ends clients of the class and above until the bytes are freed; counts down those left. */
+static void end_from(struct tcp *tcp, struct search *search)
 {
 	const struct table *table = &tcp->hub->table;
 	struct client *client = table_next(table, ROLLCALL_NONE);
 
-	for (; client && bytes > 0; client = table_next(table, client->id)) {
-		size_t held = bytes_from(tcp, client, class, is_urgent);
+	for (; client && search->bytes > 0; client = table_next(table, client->id)) {
+		size_t held = bytes_from(tcp, client, search);
 
 		/* It may have taken output since the last check. */
 		if (held > 0 && client_has_any(client, CLIENT_UNACKED)) {
 			delivery_check(&tcp->delivery, client);
-			held = bytes_from(tcp, client, class, is_urgent);
+			held = bytes_from(tcp, client, search);
 		}
 		if (held == 0)
 			continue;
 		end(tcp, client, held);
-		bytes -= min_size(bytes, held);
+		search->bytes -= min_size(search->bytes, held);
 	}
-	return bytes;
+}
+
+/* Ends those that hold most for longest until the bytes are freed; counts down those left. */
+static void end_most(struct tcp *tcp, struct search *search)
+{
+	search->class = lowest_class(tcp, search);
+	end_from(tcp, search);
+}
+
+/* What is to be freed until `parts` 32nds of the memory are free, with `bytes` more in use. */
+static size_t excess(const struct hub *hub, size_t parts, size_t bytes)
+{
+	const size_t limit = (size_t)hub->memory.blocks.limit * QUEUE_BLOCK_BYTES;
+	const size_t goal = limit - limit / 32 * parts, used = hub_memory_bytes(hub) + bytes;
+
+	return used > goal ? used - goal : 0;
+}
+
+/* Whether looking was in vain a short time ago, and not much more is in use now. */
+static bool is_too_early(const struct tcp *tcp)
+{
+	const struct queue_memory *memory = &tcp->hub->memory;
+
+	return timer_is_set(&tcp->shortage_timer) &&
+	       queue_memory_used(memory) < tcp->shortage_used + memory->blocks.limit / 32;
+}
+
+static void look_again_later(struct tcp *tcp)
+{
+	struct hub *hub = tcp->hub;
+
+	tcp->shortage_used = queue_memory_used(&hub->memory);
+	timers_set(&hub->timers, &tcp->shortage_timer,
+		   hub->now_ns + SHORTAGE_RETRY_MS * (uint64_t)1000000);
 }
 
 /* Frees memory until it is not scarce any more, and a bit more, so that this is rare. */
 static void free_memory(struct tcp *tcp)
 {
-	struct hub *hub = tcp->hub;
-	const uint32_t limit = hub->memory.blocks.limit, used = queue_memory_used(&hub->memory);
-	const uint32_t goal = limit - limit / 4 - limit / 32;
-	const bool is_urgent = used > limit - limit / 8;
-	size_t bytes = (size_t)(used - goal) * QUEUE_BLOCK_BYTES;
+	const struct hub *hub = tcp->hub;
+	struct search search = { .bytes = excess(hub, SCARCE_PARTS + 1, 0) };
 
-	if (timer_is_set(&tcp->shortage_timer) && used < tcp->shortage_used + limit / 32)
+	if (is_too_early(tcp))
 		return;
-	if (is_urgent || !is_after_stall(hub))
-		bytes = end_from(tcp, lowest_class(tcp, bytes, is_urgent), bytes, is_urgent);
-	if (bytes == 0)
-		return;
-	tcp->shortage_used = used;
-	timers_set(&hub->timers, &tcp->shortage_timer,
-		   hub->now_ns + SHORTAGE_RETRY_MS * (uint64_t)1000000);
+	if (!is_after_stall(hub))
+		end_most(tcp, &search);
+	if (search.bytes > 0 && !queue_memory_has(&hub->memory, 0, SIZE_MAX)) {
+		search.is_urgent = true;
+		search.bytes = excess(hub, RESERVE_PARTS + 1, 0);
+		end_most(tcp, &search);
+	}
+	if (hub_is_memory_scarce(hub))
+		look_again_later(tcp);
+}
+
+static bool make_space(struct tcp *tcp, const struct client *client, size_t bytes)
+{
+	const struct hub *hub = tcp->hub;
+	struct search search = { .bytes = excess(hub, RESERVE_PARTS + 1, bytes),
+				 .is_urgent = true };
+	struct holding holding = holding_of(tcp, client, true);
+
+	add(&holding, bytes, 0);
+	if (tcp->full_turn == hub->turns && class_of(&holding) >= tcp->full_class)
+		return false;
+	search.class = lowest_class(tcp, &search);
+	if (class_of(&holding) >= search.class) {
+		tcp->full_turn = hub->turns;
+		tcp->full_class = search.class;
+		return false;
+	}
+	end_from(tcp, &search);
+	return true;
 }
 
 /* ---- Places ---- */
@@ -229,6 +296,7 @@ void shortage_make_place(struct tcp *tcp, uint64_t source)
 
 int shortage_init(struct tcp *tcp)
 {
+	tcp->make_space = make_space;
 	tcp->place_ending = tcp->place_looked_at = ROLLCALL_NONE;
 	return timers_reserve(&tcp->hub->timers) || timers_reserve(&tcp->hub->timers) ? -ENOMEM : 0;
 }

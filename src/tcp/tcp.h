@@ -74,6 +74,15 @@ struct tcp {
 	uint64_t place_ending;		   /* the client last ended for its place */
 	uint64_t place_looked_at;	   /* the client last looked at for its place */
 	uint32_t shortage_used;		   /* blocks in use when it was set */
+	uint64_t full_turn;		   /* the turn in which a message got no memory last */
+	unsigned full_class;		   /* and from which class on (tcp/shortage.c) */
+
+	/*
+	 * Makes space for `bytes` more of the client's unfinished message, at the cost of clients
+	 * that hold more, or as much for longer. false: it is itself one that has to give way.
+	 */
+	bool (*make_space)(struct tcp *tcp, const struct client *client, size_t bytes);
+
 	uint64_t closes;    /* sockets closed; each frees a descriptor and some memory */
 	size_t turn_bytes;  /* received in this turn */
 	bool grown_in_turn; /* the buffer pool has grown in this turn */

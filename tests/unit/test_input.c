@@ -55,13 +55,26 @@ static void on_oversized(struct rollcall_server *server, rollcall_client id, siz
 	note("!", 1);
 }
 
+/* What others hold, which gives way. */
+static struct queue others;
+
+static bool make_space(struct tcp *of, const struct client *wanting, size_t bytes)
+{
+	const bool gives_way = others.bytes >= bytes;
+
+	assert_ptr_equal(of, &tcp);
+	assert_ptr_equal(wanting, client);
+	queue_clear(&hub.memory, &others);
+	return gives_way;
+}
+
 static int set_up_with(size_t memory_bytes)
 {
 	hub = (struct hub){ 0 };
 	rollcall_options_defaults(&hub.options);
 	hub.options.tcp_clients_max = hub.options.udp_clients_max = 1;
 	hub.options.memory_bytes_max = memory_bytes;
-	tcp = (struct tcp){ .hub = &hub };
+	tcp = (struct tcp){ .hub = &hub, .make_space = make_space };
 	origin = (struct origin){ .service = { .framing = ROLLCALL_FRAMING_LINES,
 					       .message_bytes_max = 1 << 21,
 					       .received = on_received,
@@ -292,22 +305,55 @@ static void no_memory_for_a_message(void **state)
 	assert_in_range(hub_memory_bytes(&hub), bytes, 1 << 20);
 }
 
+static void fill(struct queue *queue, size_t bytes)
+{
+	static const char piece[4096] = { 'x' };
+	const struct iovec part = { (void *)piece, sizeof(piece) };
+
+	while (hub_memory_bytes(&hub) < bytes)
+		assert_true(queue_append(&hub.memory, queue, &part, 1, true));
+}
+
 /* Queues and unfinished messages share the memory. */
 static void no_memory_beside_queues(void **state)
 {
 	static const char piece[4096] = { 'x' };
-	const struct iovec part = { (void *)piece, sizeof(piece) };
 	struct queue queue = { 0 };
 	size_t bytes = 0;
 
 	(void)state;
-	while (hub_memory_bytes(&hub) < 700000)
-		assert_true(queue_append(&hub.memory, &queue, &part, 1, true));
+	fill(&queue, 700000);
 	for (; input_receive(&tcp, client, piece, sizeof(piece)) == 0; hub.turns++)
 		bytes += sizeof(piece);
-	assert_in_range(bytes, 1 << 17, 1 << 18);
-	assert_in_range(hub_memory_bytes(&hub), 700000 + bytes, 1 << 20);
+	assert_in_range(bytes, 1 << 16, 1 << 17);
+	assert_in_range(hub_memory_bytes(&hub), 700000 + bytes, (1 << 20) / 8 * 7);
 	queue_clear(&hub.memory, &queue);
+}
+
+/* A short message is held even if it takes of the reserve. */
+static void reserve(void **state)
+{
+	static const char piece[QUEUE_BLOCK_BYTES + 1] = { 'x' };
+	const size_t taken = (1 << 20) / 8 * 7;
+
+	(void)state;
+	hub.memory.input_bytes += taken;
+	assert_int_equal(input_receive(&tcp, client, piece, QUEUE_BLOCK_BYTES), 0);
+	assert_int_equal(input_receive(&tcp, client, piece, 1), -ENOBUFS);
+	input_clear(&tcp, client);
+	assert_int_equal(input_receive(&tcp, client, piece, sizeof(piece)), -ENOBUFS);
+	hub.memory.input_bytes -= taken;
+}
+
+/* For a longer one others may give way. */
+static void others_give_way(void **state)
+{
+	static const char piece[4 * QUEUE_BLOCK_BYTES] = { 'x' };
+
+	(void)state;
+	fill(&others, (1 << 20) / 8 * 7 - 3 * QUEUE_BLOCK_BYTES);
+	assert_int_equal(input_receive(&tcp, client, piece, sizeof(piece)), 0);
+	assert_int_equal(hub_memory_bytes(&hub), sizeof(piece));
 }
 
 /* The same for what is held back, and beside memory that others use. */
@@ -443,6 +489,8 @@ int main(void)
 		TEST(oversized_when_resumed),
 		TEST(no_memory_for_a_message),
 		TEST(no_memory_beside_queues),
+		TEST(reserve),
+		TEST(others_give_way),
 		TEST(no_memory_to_hold_back),
 		cmocka_unit_test_setup_teardown(too_much_to_hold_back, set_up_small, tear_down),
 		TEST(share_of_a_turn),

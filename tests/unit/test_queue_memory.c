@@ -39,7 +39,7 @@ static void own_without_memory(void **state)
 {
 	uint16_t id = fake_receive(&buffers[0]);
 	struct queue other = { 0 };
-	const struct iovec filler = { plain, (BLOCKS - 1) * QUEUE_BLOCK_PAYLOAD - 1 };
+	const struct iovec filler = { plain, (BLOCKS - 2) * QUEUE_BLOCK_PAYLOAD - 1 };
 
 	(void)state;
 	assert_true(queue_append(&memory, &other, &filler, 1, false));
@@ -85,8 +85,29 @@ static void blocks_run_out(void **state)
 	assert_bytes(plain, (BLOCKS - 2) * QUEUE_BLOCK_PAYLOAD);
 	assert_int_equal(memory.copied_bytes, (BLOCKS - 2) * QUEUE_BLOCK_PAYLOAD);
 	/* It becomes possible when memory comes back. */
-	queue_advance(&memory, &queue, 2 * QUEUE_BLOCK_PAYLOAD);
+	queue_advance(&memory, &queue, 3 * QUEUE_BLOCK_PAYLOAD);
 	assert_true(queue_append(&memory, &queue, parts, 2, false));
+}
+
+/* The reserve, here the last block, is only for a queue that is in one block. */
+static void reserve(void **state)
+{
+	uint16_t id = fake_receive(&buffers[0]);
+	struct queue other = { 0 };
+	const struct iovec part = { plain, QUEUE_BLOCK_PAYLOAD - 1 }, byte = { plain, 1 };
+
+	(void)state;
+	assert_true(append(buffers_data(&buffers[0], id), QUEUE_BLOCK_BYTES + 1));
+	memory.input_bytes = (BLOCKS - 1) * QUEUE_BLOCK_BYTES;
+	assert_false(append(plain, 1));
+	assert_false(queue_own(&memory, &queue));
+	assert_int_equal(queue.bytes, 0);
+	assert_true(queue_append(&memory, &other, &part, 1, true));
+	assert_int_equal(queue_memory_used(&memory), BLOCKS);
+	assert_false(queue_append(&memory, &other, &byte, 1, true));
+	queue_clear(&memory, &other);
+	buffers_release(&buffers[0], id);
+	memory.input_bytes = 0;
 }
 
 /* When the chunks that refer to buffers run out, what is left is copied, in the same order. */
@@ -273,6 +294,7 @@ int main(void)
 		TEST(own_without_memory),
 		TEST(clear),
 		TEST(blocks_run_out),
+		TEST(reserve),
 		TEST(leases_run_out),
 		TEST(beside_unfinished_messages),
 		TEST(random_model),

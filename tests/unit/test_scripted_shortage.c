@@ -13,7 +13,7 @@
 #define ENOUGH 13 /* of them make memory scarce */
 
 static const uint8_t hoard[HOARD_BYTES];
-static unsigned ended_count;
+static unsigned ended_count, refused_count;
 static rollcall_client ended[64];
 
 static void on_disconnected(struct rollcall_server *of, rollcall_client client, int reason,
@@ -23,6 +23,7 @@ static void on_disconnected(struct rollcall_server *of, rollcall_client client, 
 	(void)context;
 	if (reason == -ENOSPC)
 		ended[ended_count++] = client;
+	refused_count += reason == -ENOBUFS;
 }
 
 static int begin(void **state)
@@ -34,9 +35,16 @@ static int begin(void **state)
 	options.message_timeout_ms = options.send_timeout_ms = 0;
 	service.received = send_back;
 	service.disconnected = on_disconnected;
-	ended_count = 0;
+	ended_count = refused_count = 0;
 	memset(ended, 0xff, sizeof(ended));
 	return error;
+}
+
+/* Many of these may come in one turn. */
+static void receive_in_turn(int fd, const void *data, size_t bytes)
+{
+	memcpy(next_buffer(BUFFERS_TCP), data, bytes);
+	complete_with_buffer(started(IORING_OP_RECV, fd), BUFFERS_TCP, bytes);
 }
 
 static void accept_and_hoard(unsigned count)
@@ -118,17 +126,81 @@ static void most_first(void **state)
 	assert_int_equal(ended[0], 8);
 }
 
-/* Those that hold little for a short time are not ended, until there is nearly no space left. */
+/*
+ * Those that have held it for a short time are not ended, until only the reserve is left: then as
+ * many as use it, and a bit more, and those last that hold little.
+ */
 static void just_begun(void **state)
 {
+	int behaved;
+
 	(void)state;
 	create_and_listen();
+	behaved = accept_client();
+	receive(behaved, "a", 1);
 	accept_and_hoard(ENOUGH);
 	assert_int_equal(stats_now().tcp_ended_memory, 0);
-	accept_and_hoard(1);
+	for (unsigned i = 0; i < 7; i++)
+		receive(accept_client(), hoard, 4000);
 	assert_int_equal(stats_now().tcp_ended_memory, 0);
-	accept_and_hoard(1);
-	assert_int_equal(stats_now().tcp_ended_memory, 4);
+	for (unsigned i = 0; i < 10; i++)
+		receive(accept_client(), hoard, 4000);
+	assert_int_equal(stats_now().tcp_ended_memory, 1);
+	let_them_close();
+	assert_in_range(ended[0], 1, ENOUGH);
+	receive(behaved, "\n", 1);
+	assert_non_null(find_started(IORING_OP_SEND, behaved));
+}
+
+/* However much comes in one turn, a client that sends a line, or a part of one, is served. */
+static void in_one_turn(void **state)
+{
+	int behaved, other, hoarders[5];
+
+	(void)state;
+	create_and_listen();
+	behaved = accept_client();
+	other = accept_client();
+	accept_and_hoard(ENOUGH - 1);
+	for (unsigned i = 0; i < 5; i++)
+		hoarders[i] = accept_client();
+	assert_int_equal(stats_now().tcp_ended_memory, 0);
+	for (unsigned i = 0; i < 5; i++)
+		receive_in_turn(hoarders[i], hoard, HOARD_BYTES);
+	receive_in_turn(behaved, "line\n", 5);
+	receive_in_turn(other, "li", 2);
+	turn();
+	assert_non_null(find_started(IORING_OP_SEND, behaved));
+	receive(other, "ne\n", 3);
+	assert_non_null(find_started(IORING_OP_SEND, other));
+	let_them_close();
+	assert_int_equal(refused_count, 3);
+	assert_in_range(stats_now().memory_bytes_now, 1, MEMORY_BYTES / 8 * 7);
+}
+
+/* For a message that has no space in this turn, those give way that hold more for longer. */
+static void space_for_a_message(void **state)
+{
+	int hoarders[2], behaved;
+
+	(void)state;
+	service.received = NULL;
+	create_and_listen();
+	accept_and_hoard(ENOUGH - 1);
+	for (unsigned i = 0; i < 2; i++)
+		hoarders[i] = accept_client();
+	behaved = accept_client();
+	pass(100);
+	for (unsigned i = 0; i < 2; i++)
+		receive_in_turn(hoarders[i], hoard, HOARD_BYTES);
+	receive_in_turn(behaved, hoard, 5000);
+	turn();
+	receive(behaved, "\n", 1);
+	assert_int_equal(stats_now().messages_received, 1);
+	let_them_close();
+	assert_int_equal(refused_count, 0);
+	assert_int_equal(ended_count, 1);
+	assert_in_range(ended[0], 0, ENOUGH - 2);
 }
 
 /* If none may be ended yet, they are looked at again soon, whether or not anything happens. */
@@ -197,8 +269,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, scripted_end)
 	const struct CMUnitTest tests[] = {
-		TEST(longest_first), TEST(most_first),	    TEST(just_begun), TEST(looked_at_again),
-		TEST(after_a_stall), TEST(taken_meanwhile), TEST(not_taken),
+		TEST(longest_first), TEST(most_first),		TEST(just_begun),
+		TEST(in_one_turn),   TEST(space_for_a_message), TEST(looked_at_again),
+		TEST(after_a_stall), TEST(taken_meanwhile),	TEST(not_taken),
 	};
 #undef TEST
 
