@@ -30,7 +30,7 @@
 
 /* How many clients a crowd has, at least half of it. */
 static const unsigned sizes[CROWDS] = {
-	[CROWD_FLOODERS] = 16,	   [CROWD_HOARDERS] = 100, [CROWD_SLOW_READERS] = 40,
+	[CROWD_FLOODERS] = 16,	   [CROWD_HOARDERS] = 128, [CROWD_SLOW_READERS] = 64,
 	[CROWD_HALF_CLOSERS] = 40, [CROWD_SILENT] = 128,   [CROWD_LEAVERS] = 100,
 	[CROWD_TALKERS] = 100,
 };
@@ -47,7 +47,6 @@ struct crowd_run {
 	struct witness witnesses[WITNESSES];
 	struct echo_peer echo_peers[ECHO_PEERS];
 	uint64_t end_ns;
-	bool may_be_reset; /* the witnesses, for lack of memory */
 	bool is_begun, stopping;
 };
 
@@ -178,7 +177,7 @@ static void make_clients(struct crowd_run *run)
 	for (unsigned i = 0; i < run->clients_count; i++)
 		crowd_client_make(&run->clients[i], sim, run->kind, &to);
 	for (unsigned i = 0; i < WITNESSES; i++)
-		witness_make(&run->witnesses[i], sim, &to, run->may_be_reset);
+		witness_make(&run->witnesses[i], sim, &to);
 	echo_peer_make(&run->echo_peers[0], sim, 0, &echoes, "");
 	echo_peer_make(&run->echo_peers[1], sim, 1, &replies, "");
 	echo_peer_make(&run->echo_peers[2], sim, 2, &replies, "Received: ");
@@ -203,8 +202,6 @@ void crowd_run_seed(uint64_t seed, bool trace, struct crowd_totals *totals)
 	struct crowd_run *run = calloc(1, sizeof(*run));
 
 	CHECK(run && crowd_run_is(seed, &run->kind));
-	/* What arrives during a pause may need more than all memory in one turn. */
-	run->may_be_reset = is_short_of_memory(run->kind) && settings.chance[SIM_STALL] > 0;
 	run->sim = sim_begin(&settings, run_clients, run);
 	run->callbacks.sim = run->sim;
 	sim_on_datagram(run->sim, arrival);

@@ -13,12 +13,9 @@
 /* Short pauses, so that one of them is waiting nearly always. */
 #define PAUSE_NS_MAX 10000000
 
-void witness_make(struct witness *witness, struct sim *sim, const struct address *to,
-		  bool may_be_reset)
+void witness_make(struct witness *witness, struct sim *sim, const struct address *to)
 {
-	*witness = (struct witness){
-		.sim = sim, .to = *to, .next_ns = sim_now_ns(sim), .may_be_reset = may_be_reset
-	};
+	*witness = (struct witness){ .sim = sim, .to = *to, .next_ns = sim_now_ns(sim) };
 }
 
 void witness_free(struct witness *witness)
@@ -64,10 +61,6 @@ static void read_answer(struct witness *witness)
 
 	if (result == -EAGAIN)
 		return;
-	if (result < 0 && witness->may_be_reset) {
-		leave(witness);
-		return;
-	}
 	if (result <= 0)
 		sim_fail(witness->sim, "a client that does nothing wrong was %s by the server",
 			 result ? "reset" : "closed");
@@ -114,8 +107,6 @@ uint64_t witness_act(struct witness *witness, uint64_t most_ns, bool leaving)
 	CHECK(witness->connection);
 	if (witness->sent_ns > 0)
 		wait_for_answer(witness, most_ns);
-	if (witness->done)
-		return UINT64_MAX;
 	if (witness->sent_ns == 0 && leaving)
 		return leave(witness);
 	if (witness->sent_ns == 0 && sim_now_ns(witness->sim) >= witness->next_ns)

@@ -17,13 +17,10 @@ struct witness {
 	uint64_t waited_ns;	 /* at most, for an answer */
 	size_t line_bytes, read; /* of the line, with its ending; of its answer */
 	unsigned lines;
-	bool may_be_reset;
 	bool done;
 };
 
-/* `may_be_reset`: memory may be too short to answer it; then it is done. */
-void witness_make(struct witness *witness, struct sim *sim, const struct address *to,
-		  bool may_be_reset);
+void witness_make(struct witness *witness, struct sim *sim, const struct address *to);
 void witness_free(struct witness *witness);
 
 /*
