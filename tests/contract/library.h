@@ -137,13 +137,20 @@ static struct sockaddr_in tcp_address, udp_address;
 				 __LINE__, #condition);                                            \
 	} while (0)
 
-static inline int open_socket(const struct sockaddr_in *to, int type)
+static inline int limited_socket(int type)
 {
 	const struct timeval limit = { .tv_sec = SCRIPT_LIMIT_S };
 	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
 
 	expect(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0);
 	expect(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) == 0);
+	return fd;
+}
+
+static inline int open_socket(const struct sockaddr_in *to, int type)
+{
+	int fd = limited_socket(type);
+
 	expect(connect(fd, (const struct sockaddr *)to, sizeof(*to)) == 0);
 	return fd;
 }
