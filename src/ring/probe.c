@@ -139,6 +139,11 @@ static int try_min_wait(struct trial *trial)
 	return trial->ring.features & IORING_FEAT_MIN_TIMEOUT ? 0 : -EOPNOTSUPP;
 }
 
+static int try_no_iowait(struct trial *trial)
+{
+	return trial->ring.features & IORING_FEAT_NO_IOWAIT ? 0 : -EOPNOTSUPP;
+}
+
 static int try_buffers(struct trial *trial)
 {
 	return register_buffers(trial, 0);
@@ -271,6 +276,7 @@ static const struct row {
 	{ { "receive bundles", "6.10", false, false, 0 }, try_receive_bundle },
 	{ { "incremental buffers", "6.12", false, false, 0 }, try_incremental_buffers },
 	{ { "minimum wait", "6.12", false, false, 0 }, try_min_wait },
+	{ { "wait without iowait", "6.15", false, true, 0 }, try_no_iowait },
 };
 
 #define ROWS (sizeof(rows) / sizeof(*rows))
