@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""One ring does everything: strace -c -f, attached to the program under load, shows io_uring_enter
-and next to nothing else."""
+"""One ring does everything: strace, attached to the program under load, shows io_uring_enter and
+next to nothing else. No wait in it is iowait."""
 
 import re
 import signal
@@ -21,14 +21,20 @@ FEW = 8
 SILENT_S = 4
 
 
-class Trace:
-    """The system calls of a running program, counted by strace between start and stop."""
+# A call: how many completions it waits for, and its flags.
+ENTER = re.compile(r"io_uring_enter\(\d+, \d+, (\d+), ([^,]+), ")
+NO_IOWAIT = 1 << 7  # IORING_ENTER_NO_IOWAIT
 
-    def __init__(self, pid, file):
+
+class Trace:
+    """The system calls of a running program, as strace writes them down between start and stop."""
+
+    def __init__(self, pid, file, *options):
         self.file = file
         try:
-            self.strace = subprocess.Popen(["strace", "-c", "-f", "-p", str(pid), "-o", str(file)],
-                                           stderr=subprocess.PIPE, text=True)
+            self.strace = subprocess.Popen(
+                ["strace", *options, "-f", "-p", str(pid), "-o", str(file)],
+                stderr=subprocess.PIPE, text=True)
         except FileNotFoundError:
             pytest.skip("there is no strace")
         first = self.strace.stderr.readline()
@@ -37,11 +43,22 @@ class Trace:
             pytest.skip("strace cannot attach: " + first.strip())
 
     def stop(self):
-        """Returns the counts by the name of the call."""
+        """Returns what strace has written."""
         self.strace.send_signal(signal.SIGINT)
         self.strace.communicate(timeout=DEADLINE_S)
+        return self.file.read_text()
+
+
+class Counts(Trace):
+    """The system calls of a running program, counted."""
+
+    def __init__(self, pid, file):
+        super().__init__(pid, file, "-c")
+
+    def stop(self):
+        """Returns the counts by the name of the call."""
         rows = re.findall(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$",
-                          self.file.read_text(), re.MULTILINE)
+                          super().stop(), re.MULTILINE)
         return {name: int(count) for count, name in rows if name != "total"}
 
 
@@ -76,7 +93,7 @@ def test_calls_under_load(server, tmp_path):
 
     wait_until(lambda: answers() > 1000, "traffic")
     before = answers()
-    trace = Trace(rollcall.pid, tmp_path / "calls")
+    trace = Counts(rollcall.pid, tmp_path / "calls")
     start = answers()
     wait_until(lambda: answers() > start + 5000, "more traffic")
     calls = trace.stop()
@@ -101,7 +118,7 @@ def test_calls_when_clients_come_and_go(server, tmp_path):
     rollcall = server()
     with connect(rollcall.tcp) as sock:
         ask(sock, b"first\n")
-    trace = Trace(rollcall.pid, tmp_path / "calls")
+    trace = Counts(rollcall.pid, tmp_path / "calls")
     for _ in range(200):
         with connect(rollcall.tcp) as sock:
             ask(sock, b"hello\n")
@@ -118,7 +135,7 @@ def test_calls_when_clients_fall_silent(server, tmp_path):
     when its first data got no answer, however much follows, and once more when it has been silent
     for some seconds. Then nothing happens at all."""
     rollcall = server()
-    trace = Trace(rollcall.pid, tmp_path / "calls")
+    trace = Counts(rollcall.pid, tmp_path / "calls")
     socks = [connect(rollcall.tcp) for _ in range(FEW)]
     for _ in range(10):
         for sock in socks:
@@ -127,8 +144,47 @@ def test_calls_when_clients_fall_silent(server, tmp_path):
     threading.Event().wait(SILENT_S)
     calls = trace.stop()
     assert calls["getpeername"] in range(2 * FEW, 3 * FEW + 1), calls
-    calls = Trace(rollcall.pid, tmp_path / "calls when silent")
+    calls = Counts(rollcall.pid, tmp_path / "calls when silent")
     threading.Event().wait(1.5)
     assert sum(calls.stop().values()) <= 2  # what strace itself interrupts
     for sock in socks:
         sock.close()
+
+
+def is_no_iowait(flags):
+    """Whether flags as strace prints them, by name or number, have the one that is asked for."""
+    words = re.sub(r"/\*.*?\*/", "", flags).replace(" ", "").split("|")
+    return "IORING_ENTER_NO_IOWAIT" in words or any(
+        int(word, 0) & NO_IOWAIT for word in words if word[0].isdigit())
+
+
+def check_waits(rollcall, file, act):
+    """Each call that waits while act() runs has the flag, and there are some."""
+    trace = Trace(rollcall.pid, file)
+    act()
+    waits = [flags for count, flags in ENTER.findall(trace.stop()) if count != "0"]
+    assert waits
+    assert [flags for flags in waits if not is_no_iowait(flags)] == []
+
+
+def converse(rollcall):
+    """TCP and UDP clients get some hundred answers."""
+    talkers = [Talker(rollcall.tcp, connect), Talker(rollcall.udp, datagrams)]
+    wait_until(lambda: all(talker.answers > 200 for talker in talkers), "traffic")
+    for talker in talkers:
+        talker.stop.set()
+        talker.talk.result()
+
+
+@pytest.mark.parametrize("options", [(), ("--spin=1",)], ids=["sleeps", "spins"])
+def test_waits_are_no_iowait(server, run, tmp_path, options):
+    """No wait is counted as iowait, as those for a disk are: not of an idle server, nor of one with
+    timers and a silent client, whose waits have a limit, nor of a busy one."""
+    if not re.search(r"^wait without iowait .* works$", run("--check").stdout, re.MULTILINE):
+        pytest.skip("the kernel counts each wait as iowait (before Linux 6.15)")
+    rollcall = server("--quiet", *options)
+    check_waits(rollcall, tmp_path / "idle", lambda: threading.Event().wait(0.5))
+    with connect(rollcall.tcp) as sock:
+        ask(sock, b"hello\n")
+        check_waits(rollcall, tmp_path / "timers", lambda: threading.Event().wait(SILENT_S))
+    check_waits(rollcall, tmp_path / "busy", lambda: converse(rollcall))
