@@ -14,7 +14,7 @@ BOOT_LIMIT_S = 300
 # qemu 7.2 at times breaks the flags in cmpxchg16b, and one boot in seven of Linux 6.12 crashed.
 MACHINE = [QEMU, "-accel", "tcg,thread=multi", "-cpu", "max,-cx16", "-smp", "2", "-m", "1G",
            "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
-COMMAND_LINE = "console=ttyS0 panic=-1 rdinit=/init"
+COMMAND_LINE = "console=ttyS0 panic=-1 psi=1 rdinit=/init"
 SECTION = re.compile(r"^begin (\S+)\n(.*?)^end \1 (\d+)$", re.MULTILINE | re.DOTALL)
 
 

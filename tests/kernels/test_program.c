@@ -342,23 +342,34 @@ static void signal_before_the_loop(void **state)
 	close(ends[1]);
 }
 
-/* What --memory tells the program, and what the program then says it uses at most, in bytes. */
+/* What --memory tells the program. */
 #define MEMORY "64M"
 
-static uint64_t printed_sum(void)
+/* What --check prints behind a name. */
+static void printed(const char *name, char to[static 256])
 {
-	static const char name[] = "in all ";
 	char command[256], line[256];
-	uint64_t mib = 0;
 	FILE *output;
 
 	snprintf(command, sizeof(command), "%s --check --memory " MEMORY, getenv("ROLLCALL"));
 	output = popen(command, "r");
 	assert_non_null(output);
+	to[0] = '\0';
 	while (fgets(line, sizeof(line), output))
 		if (strncmp(line, name, strlen(name)) == 0)
-			mib = strtoull(line + strlen(name), NULL, 10);
+			strcpy(to, line + strlen(name));
 	assert_int_equal(pclose(output), 0);
+	assert_string_not_equal(to, "");
+}
+
+/* What the program says it uses at most, in bytes. */
+static uint64_t printed_sum(void)
+{
+	char text[256];
+	uint64_t mib;
+
+	printed("in all ", text);
+	mib = strtoull(text, NULL, 10);
 	assert_in_range(mib, 1, 64);
 	return mib << 20;
 }
@@ -442,6 +453,66 @@ static void memory_limit(void **state)
 	assert_int_equal(rmdir(GROUP), 0);
 }
 
+/* The time in us for which some task has waited for I/O. 0: this kernel was built without PSI. */
+static uint64_t pressure_us(void)
+{
+	FILE *file = fopen("/proc/pressure/io", "re");
+	unsigned long long us = 0;
+
+	if (!file)
+		return 0;
+	assert_int_equal(fscanf(file, "some %*s %*s %*s total=%llu", &us), 1);
+	fclose(file);
+	return us;
+}
+
+/* The CPU time in ms that was idle while some task waited for I/O. */
+static uint64_t iowait_ms(void)
+{
+	FILE *file = fopen("/proc/stat", "re");
+	unsigned long long ticks = 0;
+
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "cpu %*s %*s %*s %*s %llu", &ticks), 1);
+	fclose(file);
+	return ticks * 1000 / (unsigned long long)sysconf(_SC_CLK_TCK);
+}
+
+/*
+ * The guest does no I/O, and the program waits for its clients: neither the pressure nor iowait
+ * grows. (avg10 of the pressure is a mean of what its total grows by.) A kernel that cannot be told
+ * so counts all of the time.
+ */
+static void idle_is_no_iowait(void **state)
+{
+	enum { SECONDS = 5, PERCENT = 10, LIMIT_MS = SECONDS * 1000 * PERCENT / 100 };
+	uint64_t pressure, iowait;
+	char feature[256];
+	int client;
+
+	(void)state;
+	printed("wait without iowait ", feature);
+	start_program("reply", "--quiet");
+	client = tcp_client(AF_INET);
+	ask(client, "hello\n", "Received: hello\n");
+	pressure = pressure_us();
+	iowait = iowait_ms();
+	sleep(SECONDS);
+	pressure = (pressure_us() - pressure) / 1000;
+	iowait = iowait_ms() - iowait;
+	close(client);
+	kill(program, SIGTERM);
+	assert_int_equal(exit_code(), 0);
+	if (!strstr(feature, " works")) {
+		print_message("# %s: before Linux 6.15; of %d s idle, %d ms were iowait here, "
+			      "and %d ms were I/O pressure\n",
+			      __func__, SECONDS, (int)iowait, (int)pressure);
+		skip();
+	}
+	assert_in_range(iowait, 0, LIMIT_MS);
+	assert_in_range(pressure, 0, LIMIT_MS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -450,6 +521,7 @@ int main(void)
 		cmocka_unit_test_teardown(drain, clean_up),
 		cmocka_unit_test_teardown(signal_before_the_loop, clean_up),
 		cmocka_unit_test_teardown(memory_limit, clean_up),
+		cmocka_unit_test_teardown(idle_is_no_iowait, clean_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
