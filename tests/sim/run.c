@@ -19,8 +19,13 @@
 #define TCP_CLIENTS_MAX 40
 #define UDP_CLIENTS_MAX 12
 
-/* Of the short run in which one operation fails. */
-#define FAILURE_TCP_CLIENTS_MAX 8
+/*
+ * Of the short run in which one operation fails, of which there are as many as it has operations
+ * and errors: two TCP clients of each service, and UDP clients with few datagrams.
+ */
+#define FAILURE_TCP_CLIENTS (2 * SERVICES)
+#define FAILURE_UDP_CLIENTS 3
+#define FAILURE_DATAGRAMS 8
 
 /* More than a server may take to find a connection that was reset. */
 #define QUIET_NS 6000000000
@@ -45,7 +50,7 @@ struct run {
 	struct checked_service tcp_services[SERVICES], udp_service;
 	struct rollcall_service length_echo;
 	struct tcp_client tcp_clients[TCP_CLIENTS_MAX];
-	unsigned tcp_clients_count, tcp_clients_max;
+	unsigned tcp_clients_count;
 	struct udp_client udp_clients[UDP_CLIENTS_MAX];
 	unsigned udp_clients_count;
 	uint64_t stop_ns; /* UINT64_MAX: when all are done, and a while later */
@@ -58,6 +63,7 @@ struct run {
 	bool long_drain;  /* the drain has time enough for every client that reads */
 	bool stops_twice; /* and a second stop cuts it short */
 	bool lossless;	  /* no fault can lose a datagram */
+	bool is_short;	  /* one operation fails */
 	bool scarce;	  /* queues have as little memory as can be: answers may be refused */
 	unsigned places;  /* for TCP clients: the least that the server may lower their limit to */
 	unsigned resets;  /* TCP clients reset for lack of memory */
@@ -256,25 +262,32 @@ static void make_services(struct run *run)
 	checked_service_make(&run->udp_service, &run->callbacks, &reply_service, 0);
 }
 
-static void make_clients(struct run *run)
+static void make_tcp_clients(struct run *run)
 {
 	struct sim *sim = run->sim;
 
 	/* In some runs all clients act at the same times: bursts. */
 	const uint32_t tick_ns = sim_random(sim, 3) ? 1 : 20000000;
 
-	run->tcp_clients_count = sim_random(sim, run->tcp_clients_max + 1);
+	run->tcp_clients_count =
+		run->is_short ? FAILURE_TCP_CLIENTS : sim_random(sim, TCP_CLIENTS_MAX + 1);
 	for (unsigned i = 0; i < run->tcp_clients_count; i++) {
-		enum tcp_client_service service =
-			(enum tcp_client_service)sim_random(sim, SERVICES);
-		struct address to = address_of(tcp_ports[service]);
+		const unsigned one = run->is_short ? i % SERVICES : sim_random(sim, SERVICES);
+		struct address to = address_of(tcp_ports[one]);
 
-		tcp_client_make(&run->tcp_clients[i], sim, &to, service,
-				run->tcp_services[service].service.message_bytes_max, tick_ns);
+		tcp_client_make(&run->tcp_clients[i], sim, &to, (enum tcp_client_service)one,
+				run->tcp_services[one].service.message_bytes_max, tick_ns);
 		if (run->scarce)
 			tcp_client_read_late(&run->tcp_clients[i], &run->resets);
 	}
-	run->udp_clients_count = sim_random(sim, UDP_CLIENTS_MAX + 1);
+}
+
+static void make_udp_clients(struct run *run)
+{
+	struct sim *sim = run->sim;
+
+	run->udp_clients_count =
+		run->is_short ? FAILURE_UDP_CLIENTS : sim_random(sim, UDP_CLIENTS_MAX + 1);
 	for (unsigned i = 0; i < run->udp_clients_count; i++) {
 		struct address to = address_of(i % 2 ? 7070 : 7071);
 
@@ -282,10 +295,20 @@ static void make_clients(struct run *run)
 		if (i % 2 == 0)
 			to.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK + i);
 		udp_client_make(&run->udp_clients[i], sim, i, &to);
+		if (run->is_short)
+			run->udp_clients[i].datagrams = FAILURE_DATAGRAMS;
 		if (run->udp_oracle.options.udp_sequence == ROLLCALL_SEQUENCE_RTP ||
 		    (run->udp_oracle.options.udp_sequence && sim_random(sim, 2)))
 			udp_client_number_datagrams(&run->udp_clients[i]);
 	}
+}
+
+static void make_clients(struct run *run)
+{
+	struct sim *sim = run->sim;
+
+	make_tcp_clients(run);
+	make_udp_clients(run);
 	spoofer_make(&run->spoofer, sim);
 	run->stop_ns =
 		sim_random(sim, 2) ? UINT64_MAX : sim_now_ns(sim) + sim_random(sim, 4000000000u);
@@ -365,8 +388,7 @@ static void run_server(struct run *run, struct run_totals *totals)
 }
 
 /* Returns whether the failure that the settings ask for has happened. */
-static bool run_simulation(const struct sim_settings *settings, unsigned tcp_clients_max,
-			   struct run_totals *totals)
+static bool run_simulation(const struct sim_settings *settings, struct run_totals *totals)
 {
 	struct run *run = calloc(1, sizeof(*run));
 	bool failed;
@@ -374,10 +396,10 @@ static bool run_simulation(const struct sim_settings *settings, unsigned tcp_cli
 	CHECK(run);
 	run->sim = sim_begin(settings, run_clients, run);
 	run->seed = settings->seed;
-	run->tcp_clients_max = tcp_clients_max;
+	run->is_short = settings->failure.nth > 0;
 	run->callbacks.sim = run->sim;
 	run->lossless = run_settings_are_lossless(settings);
-	run->scarce = !settings->failure.nth && sim_random(run->sim, 4) == 0;
+	run->scarce = !run->is_short && sim_random(run->sim, 4) == 0;
 	run->callbacks.udp = &run->udp_oracle;
 	/* No client exists yet. */
 	run->spoofer = (struct spoofer){ run->sim, UINT64_MAX, UINT64_MAX, 0 };
@@ -402,12 +424,12 @@ void run_seed(uint64_t seed, bool trace, struct run_totals *totals)
 	if (crowd_run_is(seed, &kind))
 		crowd_run_seed(seed, trace, &totals->crowds);
 	else
-		run_simulation(&settings, TCP_CLIENTS_MAX, totals);
+		run_simulation(&settings, totals);
 }
 
 bool run_with_failure(const struct sim_failure *failure, bool trace, struct run_totals *totals)
 {
 	const struct sim_settings settings = run_settings_of_failure(failure, trace);
 
-	return run_simulation(&settings, FAILURE_TCP_CLIENTS_MAX, totals);
+	return run_simulation(&settings, totals);
 }
