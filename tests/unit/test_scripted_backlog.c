@@ -37,7 +37,7 @@ static void assert_closes(void)
 	assert_int_equal(count_open_files(), files - 1);
 }
 
-/* While the server waits, its accept brings a client, which leaves so many in the backlog. */
+/* While the server waits, its accept brings a client; as many are left in the backlog. */
 static int accept_and_leave(uint32_t backlog)
 {
 	struct io_uring_sqe *accept = started(IORING_OP_ACCEPT, -1);
