@@ -538,7 +538,8 @@ ROLLCALL_EXPORT int rollcall_listener_address(struct rollcall_server *server, un
 ROLLCALL_EXPORT int rollcall_run(struct rollcall_server *server);
 
 /*
- * Stops the server: accepts no more clients, answers what has arrived, and ends all clients.
+ * Stops the server: accepts the clients that are in a backlog, and then no more, answers what has
+ * arrived, and ends all clients.
  *
  * Each client is half-closed when all its input is answered. rollcall_run() returns when all
  * clients have acknowledged their answers and are gone, at the latest after `drain_timeout_ms`. In
@@ -831,11 +832,16 @@ struct rollcall_memory {
 	uint64_t queues;  /* queues and unfinished messages: memory_bytes_max, and what keeps it */
 	uint64_t buffers; /* receive buffers */
 	uint64_t fixed;	  /* the program itself, rings, and operations in flight */
+	uint64_t process; /* the sum of these four */
 	uint64_t sockets; /* of the kernel, for tcp_clients_max connections: their buffers and
 			   * structures. UINT64_MAX: limited by net.ipv4.tcp_mem alone, as
-			   * tcp_receive_buffer_bytes and tcp_send_buffer_bytes are not both set.
-			   * SO_RCVBUF and SO_SNDBUF of UDP sockets come on top. */
+			   * tcp_receive_buffer_bytes and tcp_send_buffer_bytes are not both set */
+	uint64_t udp_socket; /* of the kernel, for each UDP address: its buffers as the kernel has
+			      * granted them. The largest; without an address, what one would get */
 };
+
+/* What `sockets` counts of each connection besides its buffers: socket, file, operations. */
+#define ROLLCALL_TCP_SOCKET_BYTES 6144
 
 /* Fills in *memory. -EINVAL, -E2BIG: `size` is not set. */
 ROLLCALL_EXPORT int rollcall_memory_max(struct rollcall_server *server,
