@@ -115,7 +115,8 @@ static void print_part(const char *name, uint64_t bytes)
 	printf("%-38s %6" PRIu64 " MiB\n", name, (bytes + (1 << 20) - 1) >> 20);
 }
 
-static void print_memory(struct rollcall_server *server, const struct kernel_facts *facts)
+static void print_memory(struct rollcall_server *server, unsigned udp_sockets,
+			 const struct kernel_facts *facts)
 {
 	struct rollcall_memory memory = { .size = sizeof(memory) };
 	const uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
@@ -127,13 +128,13 @@ static void print_memory(struct rollcall_server *server, const struct kernel_fac
 	print_part("queues and unfinished messages", memory.queues);
 	print_part("receive buffers", memory.buffers);
 	print_part("the rest of the program", memory.fixed);
+	print_part("UDP sockets (kernel)", udp_sockets * memory.udp_socket);
 	if (memory.sockets != UINT64_MAX) {
 		print_part("TCP sockets (kernel)", memory.sockets);
-		print_part("in all", budget_total(&memory));
+		print_part("in all", budget_total(&memory, udp_sockets));
 		return;
 	}
-	print_part("in all, without sockets",
-		   memory.clients + memory.queues + memory.buffers + memory.fixed);
+	print_part("in all, without TCP sockets", memory.process + udp_sockets * memory.udp_socket);
 	if (facts->tcp_mem_pages != KERNEL_UNKNOWN)
 		printf("%-38s %6" PRIu64 " MiB, of the machine (net.ipv4.tcp_mem); --memory limits "
 		       "them\n",
@@ -167,6 +168,7 @@ static bool print_engine(const struct rollcall_server *server, const struct kern
 
 int check_run(const struct program_options *options, const struct rollcall_options *library)
 {
+	const unsigned udp_sockets = budget_udp_sockets(options);
 	struct rollcall_options quiet = *library;
 	struct rollcall_server *server;
 	struct kernel_facts facts;
@@ -186,8 +188,8 @@ int check_run(const struct program_options *options, const struct rollcall_optio
 	result = rollcall_create(&server, &quiet);
 	if (result == 0) {
 		is_epoll = print_engine(server, &facts);
-		print_memory(server, &facts);
-		has_space = budget_holds(options, server, message);
+		print_memory(server, udp_sockets, &facts);
+		has_space = budget_holds(options, server, udp_sockets, message);
 		rollcall_destroy(server);
 		if (has_space)
 			printf("\nrollcall can run here%s\n", is_epoll ? ", over epoll" : "");

@@ -94,18 +94,24 @@ static void warn_of_epoll(struct program *program)
 static int create(struct program *program)
 {
 	struct rollcall_options library;
-	char message[BUDGET_MESSAGE_BYTES];
 	int result;
 
 	settings_of_server(&program->options, &program->diagnostics, &library);
 	result = rollcall_create(&program->server, &library);
 	if (result)
 		return fail_to_create(program, result);
-	if (budget_holds(&program->options, program->server, message)) {
-		warn_of_epoll(program);
+	warn_of_epoll(program);
+	return 0;
+}
+
+/* Whether all that the server has, its sockets too, stays within --memory. */
+static int check_memory(struct program *program)
+{
+	const unsigned udp_sockets = sockets_count_udp(program->server);
+	char message[BUDGET_MESSAGE_BYTES];
+
+	if (budget_holds(&program->options, program->server, udp_sockets, message))
 		return 0;
-	}
-	rollcall_destroy(program->server);
 	diagnostics_say(&program->diagnostics, ROLLCALL_LOG_ERROR, "%s", message);
 	return EX_USAGE;
 }
@@ -180,6 +186,8 @@ static int serve(struct program *program)
 	if (code)
 		return code;
 	code = start_listening(program);
+	if (!code)
+		code = check_memory(program);
 	if (!code) {
 		manager_init(&program->manager, &program->diagnostics);
 		code = take_signals(program);

@@ -73,7 +73,7 @@ const struct option_row option_rows[] = {
 	{ "udp-low-ports", 0, OPTION_SET, NULL, "answer UDP clients with a source port below 1024",
 	  FIELD(library.udp_low_ports) },
 	{ "memory", 0, OPTION_BYTES, "N",
-	  "most memory in bytes, with that of TCP sockets in the kernel: sets the limits of "
+	  "most memory in bytes, with that of sockets in the kernel: sets the limits of "
 	  "clients, queues and buffers; --check shows the parts",
 	  FIELD(memory_bytes), RANGE(BUDGET_BYTES_MIN, MEMORY_BYTES_MAX), .usual = "0" },
 	{ "tcp-receive-buffer", 0, OPTION_BYTES, "N",

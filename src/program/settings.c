@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "program/settings.h"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "program/budget.h"
 #include "service/services.h"
 
@@ -18,14 +21,39 @@ static void log_library(enum rollcall_log_level level, const char *text, void *d
 			diagnostics);
 }
 
+static size_t buffer_bytes(int fd, int name)
+{
+	int bytes = 0;
+	socklen_t size = sizeof(bytes);
+
+	getsockopt(fd, SOL_SOCKET, name, &bytes, &size);
+	return (size_t)bytes / 2;
+}
+
+/*
+ * Asks a new UDP socket what the kernel gives it, as /proc/sys/net/core does not have the defaults
+ * in a network namespace. 0: there is no such socket.
+ */
+static void read_udp_buffers(struct budget_buffers *buffers)
+{
+	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	buffers->receive_bytes = buffer_bytes(fd, SO_RCVBUF);
+	buffers->send_bytes = buffer_bytes(fd, SO_SNDBUF);
+	if (fd >= 0)
+		close(fd);
+}
+
 void settings_of_server(const struct program_options *options, struct diagnostics *diagnostics,
 			struct rollcall_options *library)
 {
 	const size_t lines = MEMORY_LINES * options->line_bytes_max;
 	size_t hard = SEND_QUEUE_HARD_BYTES_MAX;
+	struct budget_buffers udp;
 
 	*library = options->library;
-	budget_divide(options, library);
+	read_udp_buffers(&udp);
+	budget_divide(options, &udp, library);
 	if (library->send_queue_bytes < hard / SEND_QUEUE_HARD_FACTOR)
 		hard = library->send_queue_bytes * SEND_QUEUE_HARD_FACTOR;
 	if (library->send_queue_bytes_max < hard)

@@ -116,13 +116,27 @@ int sockets_listen(struct rollcall_server *server, const struct program_options 
 	return code;
 }
 
-static bool has_tcp(struct rollcall_server *server)
+static bool is_of(struct rollcall_server *server, unsigned index, const char *transport)
 {
 	char text[80];
 
-	/* TCP addresses come first. */
-	return rollcall_listener_address(server, 0, text, sizeof(text)) == 0 &&
-	       strncmp(text, "tcp", 3) == 0;
+	return rollcall_listener_address(server, index, text, sizeof(text)) == 0 &&
+	       strncmp(text, transport, strlen(transport)) == 0;
+}
+
+/* TCP addresses come first. */
+static bool has_tcp(struct rollcall_server *server)
+{
+	return is_of(server, 0, "tcp");
+}
+
+unsigned sockets_count_udp(struct rollcall_server *server)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < OPTIONS_ADDRESSES_MAX; i++)
+		count += is_of(server, i, "udp");
+	return count;
 }
 
 bool sockets_leave_descriptor(struct rollcall_server *server, struct failure *failure)

@@ -20,6 +20,9 @@ int sockets_listen(struct rollcall_server *server, const struct program_options 
 		   const struct rollcall_service *service, void *context,
 		   struct diagnostics *diagnostics, struct failure *failure);
 
+/* The number of UDP sockets that the server has. */
+unsigned sockets_count_udp(struct rollcall_server *server);
+
 /*
  * Whether a file descriptor is left for a TCP client, if the server listens for TCP; if not,
  * *failure is filled. Call it when everything else is open.
