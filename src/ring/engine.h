@@ -21,7 +21,6 @@
 struct buffer_group {
 	struct io_uring_buf_ring *entries; /* NULL: not registered */
 	unsigned count;
-	uint16_t head; /* the one that the engine epoll fills next */
 };
 
 struct ring {

@@ -44,9 +44,11 @@ static unsigned cq_ready(const struct epoll *epoll)
 	return epoll->cq_tail - epoll->cq_head;
 }
 
-bool epoll_is_full(const struct ring *ring)
+unsigned epoll_space(const struct ring *ring)
 {
-	return ring->epoll->kept_count > 0 || cq_ready(ring->epoll) == ring->uring.cq.ring_entries;
+	/* Kept ones come first. */
+	return ring->epoll->kept_count > 0 ? 0
+					   : ring->uring.cq.ring_entries - cq_ready(ring->epoll);
 }
 
 static void put(struct ring *ring, const struct io_uring_cqe *cqe)
@@ -153,8 +155,15 @@ void epoll_submit(struct ring *ring)
 {
 	struct io_uring_sq *sq = &ring->uring.sq;
 
-	for (; sq->sqe_head != sq->sqe_tail; sq->sqe_head++)
-		carry_out(ring, &sq->sqes[sq->sqe_head & sq->ring_mask]);
+	while (sq->sqe_head != sq->sqe_tail) {
+		unsigned count = epoll_datagrams_send(ring);
+
+		if (count == 0) {
+			carry_out(ring, &sq->sqes[sq->sqe_head & sq->ring_mask]);
+			count = 1;
+		}
+		sq->sqe_head += count;
+	}
 	*sq->khead = sq->sqe_head;
 }
 

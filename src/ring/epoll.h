@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * epoll.h - internals of the engine epoll: its queues and events (ring/epoll.c), the operations
- * that wait (ring/epoll_waiting.c), and what each operation does (ring/epoll_op.c).
+ * that wait (ring/epoll_waiting.c), what each operation does (ring/epoll_op.c), and datagrams, of
+ * which one system call takes several (ring/epoll_datagrams.c).
  *
  * An SQE is carried out when it is submitted. An operation that would block waits on its
  * descriptor, which is added to the epoll instance at that time, edge-triggered, and stays there
@@ -18,6 +19,7 @@
 
 #include <stddef.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include "ring/engine.h"
 
@@ -46,6 +48,15 @@ struct descriptor {
 	bool is_closed;	  /* close(2) is due when nothing waits on it */
 };
 
+/* Datagrams of one sendmmsg(2) at most. recvmmsg(2) takes up to EPOLL_PIECES_MAX. */
+#define EPOLL_SENDS_MAX 64
+
+struct epoll_datagrams {
+	struct mmsghdr messages[EPOLL_SENDS_MAX];
+	struct iovec pieces[EPOLL_SENDS_MAX];
+	unsigned expected; /* how many the next recvmmsg(2) asks for */
+};
+
 /* Events of one epoll_wait(2) at most. */
 #define EPOLL_EVENTS_MAX 512
 
@@ -61,6 +72,7 @@ struct epoll {
 	struct waiting *free;
 	struct waiting_block *blocks;
 	int again_first, again_last; /* descriptors that try again next turn; -1: none */
+	struct epoll_datagrams datagrams;
 	struct epoll_event events[EPOLL_EVENTS_MAX];
 };
 
@@ -76,8 +88,14 @@ enum epoll_outcome {
 /* Posts a completion; if the queue is full, it is kept until there is space. */
 void epoll_post(struct ring *ring, uint64_t user_data, int result, uint32_t flags);
 
-/* Whether a completion now would have to be kept: then a multishot ends. */
-bool epoll_is_full(const struct ring *ring);
+/* How many completions the queue has space for; 0: others would have to be kept. */
+unsigned epoll_space(const struct ring *ring);
+
+/* Then a multishot ends with its next completion. */
+static inline bool epoll_is_full(const struct ring *ring)
+{
+	return epoll_space(ring) == 0;
+}
 
 /* ---- ring/epoll_waiting.c ---- */
 
@@ -125,5 +143,38 @@ bool epoll_op_is_of_socket(const struct io_uring_sqe *sqe);
 /* Carries out an operation on its descriptor, as far as possible. */
 enum epoll_outcome epoll_op_try(struct ring *ring, const struct io_uring_sqe *sqe,
 				struct descriptor *descriptor);
+
+/* Posts the last completion of an operation. */
+enum epoll_outcome epoll_op_finish(struct ring *ring, const struct io_uring_sqe *sqe, int result,
+				   uint32_t flags);
+
+/* Posts a completion of a multishot, which ends if the queue is full. true: it has ended. */
+bool epoll_op_shot(struct ring *ring, const struct io_uring_sqe *sqe, int result, uint32_t flags);
+
+/* After EAGAIN. */
+enum epoll_outcome epoll_op_would_block(struct ring *ring, const struct io_uring_sqe *sqe);
+
+/* The buffer of the operation's group that is filled after `index` others; NULL: it has none. */
+const struct io_uring_buf *epoll_op_buffer(const struct ring *ring, const struct io_uring_sqe *sqe,
+					   unsigned index);
+
+/* Takes the first one; returns the flags of the completion that brings it. */
+uint32_t epoll_op_take_buffer(struct ring *ring, const struct io_uring_sqe *sqe);
+
+/* ---- ring/epoll_datagrams.c ---- */
+
+/*
+ * Carries out a recvmsg with the buffers that there are, at least one. Takes up to `*pieces`
+ * datagrams, and deducts what it took. EPOLL_YIELDS: there may be more.
+ */
+enum epoll_outcome epoll_datagrams_receive(struct ring *ring, const struct io_uring_sqe *sqe,
+					   struct descriptor *descriptor, unsigned *pieces);
+
+/*
+ * Carries out the first SQEs of the submission queue if they are sends on the same socket, up to
+ * the first that fails. Returns their number; 0: the first SQE is not one of several such sends, or
+ * it fails, and is to be carried out by itself.
+ */
+unsigned epoll_datagrams_send(struct ring *ring);
 
 #endif

@@ -68,15 +68,14 @@ bool epoll_op_is_of_socket(const struct io_uring_sqe *sqe)
 	return sqe->opcode != IORING_OP_READ && sqe->opcode != IORING_OP_WRITE;
 }
 
-static enum epoll_outcome finish(struct ring *ring, const struct io_uring_sqe *sqe, int result,
-				 uint32_t flags)
+enum epoll_outcome epoll_op_finish(struct ring *ring, const struct io_uring_sqe *sqe, int result,
+				   uint32_t flags)
 {
 	epoll_post(ring, sqe->user_data, result, flags);
 	return EPOLL_ENDED;
 }
 
-/* Posts a completion of a multishot, which ends if the queue is full. true: it has ended. */
-static bool post_shot(struct ring *ring, const struct io_uring_sqe *sqe, int result, uint32_t flags)
+bool epoll_op_shot(struct ring *ring, const struct io_uring_sqe *sqe, int result, uint32_t flags)
 {
 	const bool ends = epoll_is_full(ring);
 
@@ -84,31 +83,29 @@ static bool post_shot(struct ring *ring, const struct io_uring_sqe *sqe, int res
 	return ends;
 }
 
-/* After EAGAIN. */
-static enum epoll_outcome would_block(struct ring *ring, const struct io_uring_sqe *sqe)
+enum epoll_outcome epoll_op_would_block(struct ring *ring, const struct io_uring_sqe *sqe)
 {
-	return sqe->msg_flags & MSG_DONTWAIT ? finish(ring, sqe, -EAGAIN, 0) : EPOLL_BLOCKED;
+	return sqe->msg_flags & MSG_DONTWAIT ? epoll_op_finish(ring, sqe, -EAGAIN, 0)
+					     : EPOLL_BLOCKED;
 }
 
-/* ---- Buffers ---- */
+/* ---- Buffers: the one that was given last is filled first, as it is in the CPU's caches ---- */
 
-/* The next buffer of the operation's group; NULL: it has none. */
-static const struct io_uring_buf *first_buffer(const struct ring *ring,
-					       const struct io_uring_sqe *sqe)
+const struct io_uring_buf *epoll_op_buffer(const struct ring *ring, const struct io_uring_sqe *sqe,
+					   unsigned index)
 {
 	const struct buffer_group *group = &ring->groups[sqe->buf_group % ENGINE_GROUPS];
 
-	if (!group->entries || group->entries->tail == group->head)
+	if (!group->entries || group->entries->tail <= index)
 		return NULL;
-	return &group->entries->bufs[group->head & (group->count - 1)];
+	return &group->entries->bufs[group->entries->tail - 1 - index];
 }
 
-/* Takes it; returns the flags of the completion that brings it. */
-static uint32_t take_buffer(struct ring *ring, const struct io_uring_sqe *sqe)
+uint32_t epoll_op_take_buffer(struct ring *ring, const struct io_uring_sqe *sqe)
 {
-	const uint32_t id = first_buffer(ring, sqe)->bid;
+	const uint32_t id = epoll_op_buffer(ring, sqe, 0)->bid;
 
-	ring->groups[sqe->buf_group % ENGINE_GROUPS].head++;
+	ring->groups[sqe->buf_group % ENGINE_GROUPS].entries->tail--;
 	return id << IORING_CQE_BUFFER_SHIFT | IORING_CQE_F_BUFFER;
 }
 
@@ -131,18 +128,18 @@ static enum epoll_outcome try_accept(struct ring *ring, const struct io_uring_sq
 	const int error = descriptor->is_listener ? 0 : make_listener(descriptor, sqe->fd);
 
 	if (error)
-		return finish(ring, sqe, error, 0);
+		return epoll_op_finish(ring, sqe, error, 0);
 	for (unsigned pieces = 0; pieces < EPOLL_PIECES_MAX; pieces++) {
 		const int fd = accept4(sqe->fd, NULL, NULL, (int)sqe->accept_flags);
 
 		if (fd < 0 && errno == EAGAIN)
 			return EPOLL_BLOCKED;
 		if (fd < 0)
-			return finish(ring, sqe, -errno, 0);
+			return epoll_op_finish(ring, sqe, -errno, 0);
 		epoll_accepted(ring, fd);
 		if (!(sqe->ioprio & IORING_ACCEPT_MULTISHOT))
-			return finish(ring, sqe, fd, 0);
-		if (post_shot(ring, sqe, fd, 0))
+			return epoll_op_finish(ring, sqe, fd, 0);
+		if (epoll_op_shot(ring, sqe, fd, 0))
 			return EPOLL_ENDED;
 	}
 	return EPOLL_YIELDS;
@@ -166,84 +163,46 @@ static ssize_t receive_bytes(const struct io_uring_sqe *sqe, struct descriptor *
 	return result;
 }
 
-/* Receives a datagram behind the header, name and control data that the msghdr gives space to. */
-static ssize_t receive_message(const struct io_uring_sqe *sqe, const struct io_uring_buf *buffer)
-{
-	const struct msghdr *layout = (const struct msghdr *)(uintptr_t)sqe->addr;
-	struct io_uring_recvmsg_out *out = (void *)(uintptr_t)buffer->addr;
-	const size_t before = sizeof(*out) + layout->msg_namelen + layout->msg_controllen;
-	char *name = (char *)(out + 1), *control = name + layout->msg_namelen;
-	struct iovec payload = { control + layout->msg_controllen, buffer->len - before };
-	struct msghdr message = {
-		.msg_name = name,
-		.msg_namelen = layout->msg_namelen,
-		.msg_iov = &payload,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = layout->msg_controllen,
-	};
-	ssize_t result;
-
-	if (buffer->len < before) {
-		errno = EFAULT;
-		return -1;
-	}
-	result = recvmsg(sqe->fd, &message, (int)sqe->msg_flags | MSG_DONTWAIT);
-	if (result < 0)
-		return result;
-	*out = (struct io_uring_recvmsg_out){
-		.namelen = message.msg_namelen,
-		.controllen = (uint32_t)message.msg_controllen,
-		.payloadlen = (uint32_t)result,
-		.flags = (uint32_t)message.msg_flags,
-	};
-	return result + (ssize_t)before;
-}
-
-/* A datagram without bytes ends a multishot recvmsg. */
-static bool is_empty_datagram(const struct io_uring_sqe *sqe, const struct io_uring_buf *buffer)
-{
-	const struct io_uring_recvmsg_out *out = (const void *)(uintptr_t)buffer->addr;
-
-	return sqe->opcode == IORING_OP_RECVMSG && out->payloadlen == 0;
-}
-
-/* Receives one piece. EPOLL_YIELDS: there may be more. */
+/* Receives one piece, of datagrams up to `*pieces`. EPOLL_YIELDS: there may be more. */
 static enum epoll_outcome receive(struct ring *ring, const struct io_uring_sqe *sqe,
-				  struct descriptor *descriptor)
+				  struct descriptor *descriptor, unsigned *pieces)
 {
-	const struct io_uring_buf *buffer = first_buffer(ring, sqe);
+	const struct io_uring_buf *buffer = epoll_op_buffer(ring, sqe, 0);
 	ssize_t result;
 
 	/* At once, even where nothing has arrived. */
 	if (!buffer)
-		return finish(ring, sqe, -ENOBUFS, 0);
+		return epoll_op_finish(ring, sqe, -ENOBUFS, 0);
 	if (descriptor->is_empty && !(sqe->msg_flags & MSG_DONTWAIT))
 		return EPOLL_BLOCKED;
-	result = sqe->opcode == IORING_OP_RECV ? receive_bytes(sqe, descriptor, buffer)
-					       : receive_message(sqe, buffer);
+	if (sqe->opcode == IORING_OP_RECVMSG)
+		return epoll_datagrams_receive(ring, sqe, descriptor, pieces);
+	--*pieces;
+	result = receive_bytes(sqe, descriptor, buffer);
 	if (result < 0 && errno == EAGAIN) {
 		descriptor->is_empty = true;
-		return would_block(ring, sqe);
+		return epoll_op_would_block(ring, sqe);
 	}
 	if (result <= 0)
-		return finish(ring, sqe, result < 0 ? -errno : 0, 0);
-	if (!(sqe->ioprio & IORING_RECV_MULTISHOT) || is_empty_datagram(sqe, buffer))
-		return finish(ring, sqe, (int)result, take_buffer(ring, sqe));
-	return post_shot(ring, sqe, (int)result, take_buffer(ring, sqe)) ? EPOLL_ENDED
-									 : EPOLL_YIELDS;
+		return epoll_op_finish(ring, sqe, result < 0 ? -errno : 0, 0);
+	if (!(sqe->ioprio & IORING_RECV_MULTISHOT))
+		return epoll_op_finish(ring, sqe, (int)result, epoll_op_take_buffer(ring, sqe));
+	return epoll_op_shot(ring, sqe, (int)result, epoll_op_take_buffer(ring, sqe))
+		       ? EPOLL_ENDED
+		       : EPOLL_YIELDS;
 }
 
 static enum epoll_outcome try_receive(struct ring *ring, const struct io_uring_sqe *sqe,
 				      struct descriptor *descriptor)
 {
+	unsigned pieces = EPOLL_PIECES_MAX;
 	enum epoll_outcome outcome = EPOLL_YIELDS;
 
 	/* Receives without a buffer group are not used. */
 	if (!(sqe->flags & IOSQE_BUFFER_SELECT))
-		return finish(ring, sqe, -EINVAL, 0);
-	for (unsigned pieces = 0; pieces < EPOLL_PIECES_MAX && outcome == EPOLL_YIELDS; pieces++)
-		outcome = receive(ring, sqe, descriptor);
+		return epoll_op_finish(ring, sqe, -EINVAL, 0);
+	while (pieces > 0 && outcome == EPOLL_YIELDS)
+		outcome = receive(ring, sqe, descriptor, &pieces);
 	return outcome;
 }
 
@@ -260,8 +219,8 @@ static enum epoll_outcome try_send(struct ring *ring, const struct io_uring_sqe 
 		result = sendto(sqe->fd, data, sqe->len, flags,
 				(const struct sockaddr *)(uintptr_t)sqe->addr2, sqe->addr_len);
 	if (result < 0 && errno == EAGAIN)
-		return would_block(ring, sqe);
-	return finish(ring, sqe, result < 0 ? -errno : (int)result, 0);
+		return epoll_op_would_block(ring, sqe);
+	return epoll_op_finish(ring, sqe, result < 0 ? -errno : (int)result, 0);
 }
 
 /* A poll is tried by events only. POLLRDHUP is reported, asked for or not. */
@@ -274,8 +233,8 @@ static enum epoll_outcome try_poll(struct ring *ring, const struct io_uring_sqe 
 	if (result == 0)
 		return EPOLL_BLOCKED;
 	if (!(sqe->len & IORING_POLL_ADD_MULTI))
-		return finish(ring, sqe, result, 0);
-	return post_shot(ring, sqe, result, 0) ? EPOLL_ENDED : EPOLL_BLOCKED;
+		return epoll_op_finish(ring, sqe, result, 0);
+	return epoll_op_shot(ring, sqe, result, 0) ? EPOLL_ENDED : EPOLL_BLOCKED;
 }
 
 /* ---- Files, pipes and terminals ---- */
@@ -310,7 +269,7 @@ static enum epoll_outcome try_read(struct ring *ring, const struct io_uring_sqe 
 	result = read_at(sqe);
 	if (result < 0 && errno == EAGAIN)
 		return EPOLL_BLOCKED;
-	return finish(ring, sqe, result < 0 ? -errno : (int)result, 0);
+	return epoll_op_finish(ring, sqe, result < 0 ? -errno : (int)result, 0);
 }
 
 /* As much as can be written to what poll(2) calls ready. */
@@ -339,7 +298,7 @@ static enum epoll_outcome try_write(struct ring *ring, const struct io_uring_sqe
 	result = write_some(sqe);
 	if (result < 0 && errno == EAGAIN)
 		return EPOLL_BLOCKED;
-	return finish(ring, sqe, result < 0 ? -errno : (int)result, 0);
+	return epoll_op_finish(ring, sqe, result < 0 ? -errno : (int)result, 0);
 }
 
 enum epoll_outcome epoll_op_try(struct ring *ring, const struct io_uring_sqe *sqe,

@@ -104,7 +104,6 @@ int ring_buffers_register(struct ring *ring, uint16_t group, unsigned entries)
 		return -ENOMEM;
 	}
 	to->count = entries;
-	to->head = 0;
 	registration.ring_addr = (uintptr_t)to->entries;
 	if (!ring->epoll)
 		error = io_uring_register_buf_ring(&ring->uring, &registration, 0);

@@ -71,7 +71,10 @@ bool ring_take(struct ring *ring, struct io_uring_cqe *cqe);
 int ring_buffers_register(struct ring *ring, uint16_t group, unsigned entries);
 void ring_buffers_unregister(struct ring *ring, uint16_t group);
 
-/* Gives a buffer to the kernel, which fills buffers in the order in which they were given. */
+/*
+ * Gives a buffer to the kernel. io_uring fills buffers in the order in which they were given, the
+ * engine epoll the last one first.
+ */
 void ring_buffers_give(struct ring *ring, uint16_t group, void *buffer, unsigned bytes,
 		       uint16_t id);
 

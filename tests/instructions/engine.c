@@ -28,8 +28,9 @@
 
 static struct {
 	unsigned sq_head, sq_tail, sq_flags, cq_head, cq_tail;
-	struct io_uring_sqe receive; /* of the endpoint; opcode 0: none */
-	int first_fd;		     /* of the peers of a listener */
+	struct io_uring_sqe receive;   /* of the endpoint; opcode 0: none */
+	int first_fd;		       /* of the peers of a listener */
+	uint16_t heads[ENGINE_GROUPS]; /* the buffer that each group fills next */
 	uint64_t turns;
 } engine;
 
@@ -107,9 +108,9 @@ static struct io_uring_buf *take_buffer(struct ring *ring, unsigned number)
 {
 	struct buffer_group *group = &ring->groups[number];
 
-	if (group->head == group->entries->tail)
+	if (engine.heads[number] == group->entries->tail)
 		return NULL;
-	return &group->entries->bufs[group->head++ & (group->count - 1)];
+	return &group->entries->bufs[engine.heads[number]++ & (group->count - 1)];
 }
 
 /* Posts a completion of a multishot with this buffer; NULL: it ends for lack of one. */
