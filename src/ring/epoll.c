@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/base.h"
-#include "ring/ring.h"
 
 /* ---- The queues ---- */
 
@@ -51,11 +50,14 @@ unsigned epoll_space(const struct ring *ring)
 					   : ring->uring.cq.ring_entries - cq_ready(ring->epoll);
 }
 
-static void put(struct ring *ring, const struct io_uring_cqe *cqe)
+static void put(struct ring *ring, uint64_t user_data, int result, uint32_t flags)
 {
 	const struct io_uring_cq *cq = &ring->uring.cq;
+	struct io_uring_cqe *cqe = &cq->cqes[ring->epoll->cq_tail++ & cq->ring_mask];
 
-	memcpy(&cq->cqes[ring->epoll->cq_tail++ & cq->ring_mask], cqe, sizeof(*cqe));
+	cqe->user_data = user_data;
+	cqe->res = result;
+	cqe->flags = flags;
 }
 
 static void keep(struct epoll *epoll, const struct io_uring_cqe *cqe)
@@ -76,12 +78,10 @@ static void keep(struct epoll *epoll, const struct io_uring_cqe *cqe)
 
 void epoll_post(struct ring *ring, uint64_t user_data, int result, uint32_t flags)
 {
-	const struct io_uring_cqe cqe = { .user_data = user_data, .res = result, .flags = flags };
-
 	if (epoll_is_full(ring))
-		keep(ring->epoll, &cqe);
+		keep(ring->epoll, &(struct io_uring_cqe){ user_data, result, flags });
 	else
-		put(ring, &cqe);
+		put(ring, user_data, result, flags);
 }
 
 /* Moves the kept completions into the queue, as far as it has space. */
@@ -94,7 +94,7 @@ static void put_kept(struct ring *ring)
 	if (count == 0)
 		return;
 	for (unsigned i = 0; i < count; i++)
-		put(ring, &epoll->kept[i]);
+		put(ring, epoll->kept[i].user_data, epoll->kept[i].res, epoll->kept[i].flags);
 	epoll->kept_count -= count;
 	memmove(epoll->kept, epoll->kept + count, epoll->kept_count * sizeof(*epoll->kept));
 }
@@ -190,60 +190,93 @@ static void try_those_again(struct ring *ring)
 static void take_event(struct ring *ring, const struct epoll_event *event)
 {
 	const uint32_t ends = EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI;
-	struct descriptor *descriptor = epoll_find(ring->epoll, event->data.fd);
+	struct descriptor *descriptor = epoll_find(ring->epoll, EPOLL_DATA_FD(event->data.u64));
 
+	if (descriptor->watch != EPOLL_DATA_WATCH(event->data.u64))
+		return;
 	descriptor->has_more = event->events & ends;
 	if (event->events & (EPOLLIN | ends))
 		descriptor->is_empty = false;
 	descriptor->events = event->events;
 	if (event->events & (EPOLLIN | ends))
 		epoll_try_side(ring, descriptor, EPOLL_READS);
-	if (event->events & (EPOLLOUT | ends))
-		epoll_try_side(ring, descriptor, EPOLL_WRITES);
+	/* Polls, which wait there too, may ask for any event. */
+	epoll_try_side(ring, descriptor, EPOLL_WRITES);
 	descriptor->events = 0;
 }
 
-static bool has_work(const struct epoll *epoll)
+static bool has_events(const struct epoll *epoll)
 {
-	return cq_ready(epoll) > 0 || epoll->again_first >= 0;
+	return epoll->event_next != epoll->event_end;
 }
 
-/* The time until then in whole milliseconds, not less. */
-static int rounded_ms(uint64_t now_ns, uint64_t end_ns)
+/* Takes the events of one turn. */
+static void take_events(struct ring *ring)
 {
-	if (end_ns == UINT64_MAX)
-		return -1;
-	if (end_ns <= now_ns)
-		return 0;
-	return (int)min_u64((end_ns - now_ns - 1) / 1000000 + 1, INT_MAX);
+	struct epoll *epoll = ring->epoll;
+
+	epoll->received_bytes = 0;
+	for (unsigned taken = 0; has_events(epoll) && taken < EPOLL_TURN_EVENTS_MAX; taken++) {
+		if (taken >= EPOLL_TURN_EVENTS_MIN && epoll->received_bytes >= EPOLL_TURN_BYTES)
+			break;
+		take_event(ring, &epoll->events[epoll->event_next++]);
+	}
 }
 
-/* Gets events, and lets operations try. 0, or -EINTR. */
+/* Gets events, after all others were taken, and takes some. 0, or -EINTR. */
 static int get_events(struct ring *ring, int timeout_ms)
 {
 	struct epoll *epoll = ring->epoll;
 	const int count = epoll_wait(epoll->fd, epoll->events, EPOLL_EVENTS_MAX, timeout_ms);
 
-	for (int i = 0; i < count; i++)
-		take_event(ring, &epoll->events[i]);
-	return count < 0 ? -errno : 0;
+	if (count < 0)
+		return -errno;
+	epoll->event_next = 0;
+	epoll->event_end = (unsigned)count;
+	take_events(ring);
+	return 0;
 }
 
-/* An event need not lead to a completion: then the wait goes on. */
+static bool has_work(const struct epoll *epoll)
+{
+	return cq_ready(epoll) > 0 || epoll->again_first >= 0 || has_events(epoll);
+}
+
+/* In whole milliseconds, not less. */
+static int rounded_ms(uint64_t ns)
+{
+	return ns == UINT64_MAX ? -1 : (int)min_u64(ns / 1000000 + (ns % 1000000 > 0), INT_MAX);
+}
+
+/* An event ends the wait, whether it leads to a completion or not. */
 static int wait_for_work(struct ring *ring, uint64_t wait_ns)
 {
-	const uint64_t begin_ns = ring_clock_ns(ring);
-	const uint64_t end_ns = begin_ns + min_u64(wait_ns, UINT64_MAX - begin_ns);
-	uint64_t now_ns = begin_ns;
-	int error;
+	const uint64_t spin_ns = min_u64(ring->spin_ns, wait_ns);
+	const uint64_t begin_ns = spin_ns > 0 ? ring_clock_ns(ring) : 0;
+	uint64_t spun_ns = 0;
 
-	do {
-		const bool spins = now_ns - begin_ns < ring->spin_ns;
+	while (spun_ns < spin_ns) {
+		const int error = get_events(ring, 0);
 
-		error = get_events(ring, spins ? 0 : rounded_ms(now_ns, end_ns));
-		now_ns = ring_clock_ns(ring);
-	} while (!error && !has_work(ring->epoll) && now_ns < end_ns);
-	return error;
+		if (error || has_work(ring->epoll))
+			return error;
+		spun_ns = ring_clock_ns(ring) - begin_ns;
+	}
+	if (wait_ns < UINT64_MAX)
+		wait_ns -= min_u64(spun_ns, wait_ns);
+	return get_events(ring, rounded_ms(wait_ns));
+}
+
+/*
+ * A turn that has completions without asking for events, as those of sends, leaves that to the next
+ * one, which need not ask twice then: once without waiting, and once more to wait.
+ */
+static bool may_skip(struct ring *ring)
+{
+	struct epoll *epoll = ring->epoll;
+
+	epoll->has_skipped = has_events(epoll) || epoll_is_full(ring) || !epoll->has_skipped;
+	return epoll->has_skipped;
 }
 
 int epoll_submit_and_wait(struct ring *ring, uint64_t wait_ns)
@@ -254,9 +287,10 @@ int epoll_submit_and_wait(struct ring *ring, uint64_t wait_ns)
 	put_kept(ring);
 	epoll_submit(ring);
 	try_those_again(ring);
-	if (wait_ns > 0 && !has_work(epoll))
+	take_events(ring);
+	if (!has_work(epoll))
 		error = wait_for_work(ring, wait_ns);
-	else if (!epoll_is_full(ring))
+	else if (!may_skip(ring))
 		error = get_events(ring, 0);
 	if (error && error != -EINTR)
 		return error;

@@ -22,11 +22,12 @@
 #include <sys/socket.h>
 
 #include "ring/engine.h"
+#include "ring/ring.h"
 
 /* The most pieces that a multishot takes in one turn, before others have theirs. */
 #define EPOLL_PIECES_MAX 32
 
-/* Operations that wait on a descriptor: those that need input, and those that need space. */
+/* Operations that wait on a descriptor: those that need input, and those that need space; polls. */
 enum epoll_side { EPOLL_READS, EPOLL_WRITES, EPOLL_SIDES };
 
 struct waiting {
@@ -39,6 +40,7 @@ struct descriptor {
 	struct waiting *first[EPOLL_SIDES];
 	uint32_t watched; /* the events in the epoll instance; 0: it was not added */
 	uint32_t events;  /* while the operations try again: what has woken them */
+	uint32_t watch;	  /* the number of this watch: events of an earlier one are dropped */
 	int again;	  /* the next one in the list of those that try again next turn */
 	bool is_again;	  /* it is in that list */
 	bool is_accepted; /* a stream: after a short read it is empty */
@@ -57,8 +59,25 @@ struct epoll_datagrams {
 	unsigned expected; /* how many the next recvmmsg(2) asks for */
 };
 
+/* Descriptors, of any number, are kept in blocks that never move. */
+#define EPOLL_DESCRIPTORS_BLOCK 1024
+
+/* The data of an event: a descriptor, and the number of its watch. */
+#define EPOLL_DATA(fd, watch) ((uint64_t)(watch) << 32 | (uint32_t)(fd))
+#define EPOLL_DATA_FD(data) ((int)(uint32_t)(data))
+#define EPOLL_DATA_WATCH(data) ((uint32_t)((data) >> 32))
+
 /* Events of one epoll_wait(2) at most. */
 #define EPOLL_EVENTS_MAX 512
+
+/*
+ * Events that are taken in one turn. Fewer if they bring many bytes, so that these are answered
+ * while they are in the CPU's caches: of 16 KiB messages that saves 6% (Sapphire Rapids). An event
+ * lets two operations of a client complete: together they are the pieces of ring_submit_and_wait().
+ */
+#define EPOLL_TURN_EVENTS_MAX 64
+#define EPOLL_TURN_EVENTS_MIN (RING_PASS_PIECES / 2)
+#define EPOLL_TURN_BYTES ((size_t)64 << 10)
 
 struct epoll {
 	int fd;
@@ -74,6 +93,9 @@ struct epoll {
 	int again_first, again_last; /* descriptors that try again next turn; -1: none */
 	struct epoll_datagrams datagrams;
 	struct epoll_event events[EPOLL_EVENTS_MAX];
+	unsigned event_next, event_end; /* of those that are still to be taken */
+	bool has_skipped;		/* the last turn did not ask for events */
+	size_t received_bytes;		/* in this turn, since it began to take events */
 };
 
 /* How a try ends. */
@@ -105,7 +127,13 @@ int epoll_waiting_init(struct epoll *epoll);
 void epoll_waiting_destroy(struct ring *ring);
 
 /* NULL: nothing has waited on it, nor on its neighbours. It never moves. */
-struct descriptor *epoll_find(const struct epoll *epoll, int fd);
+static inline struct descriptor *epoll_find(const struct epoll *epoll, int fd)
+{
+	struct descriptor *block =
+		fd < 0 ? NULL : epoll->descriptors[(unsigned)fd / EPOLL_DESCRIPTORS_BLOCK];
+
+	return block ? &block[(unsigned)fd % EPOLL_DESCRIPTORS_BLOCK] : NULL;
+}
 
 /* As epoll_find(), but NULL: no memory. */
 struct descriptor *epoll_get(struct epoll *epoll, int fd);

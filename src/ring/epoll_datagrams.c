@@ -94,6 +94,7 @@ static enum epoll_outcome post_received(struct ring *ring, const struct io_uring
 		const int result = lay_out(&messages[i], sqe);
 		const uint32_t flags = epoll_op_take_buffer(ring, sqe);
 
+		ring->epoll->received_bytes += messages[i].msg_len;
 		ends |= messages[i].msg_len == 0;
 		if (ends && i + 1 == count)
 			return epoll_op_finish(ring, sqe, result, flags);

@@ -185,6 +185,7 @@ static enum epoll_outcome receive(struct ring *ring, const struct io_uring_sqe *
 	}
 	if (result <= 0)
 		return epoll_op_finish(ring, sqe, result < 0 ? -errno : 0, 0);
+	ring->epoll->received_bytes += (size_t)result;
 	if (!(sqe->ioprio & IORING_RECV_MULTISHOT))
 		return epoll_op_finish(ring, sqe, (int)result, epoll_op_take_buffer(ring, sqe));
 	return epoll_op_shot(ring, sqe, (int)result, epoll_op_take_buffer(ring, sqe))

@@ -11,9 +11,7 @@
 #include "base/memory.h"
 #include "ring/epoll.h"
 
-/* Descriptors, of any number, are kept in blocks that never move. */
-#define DESCRIPTORS_BLOCK 1024
-#define DESCRIPTORS_BLOCKS (INT_MAX / DESCRIPTORS_BLOCK + 1)
+#define DESCRIPTORS_BLOCKS (INT_MAX / EPOLL_DESCRIPTORS_BLOCK + 1)
 
 #define WAITING_BLOCK 256
 
@@ -36,19 +34,13 @@ int epoll_waiting_init(struct epoll *epoll)
 
 /* ---- Descriptors ---- */
 
-struct descriptor *epoll_find(const struct epoll *epoll, int fd)
-{
-	struct descriptor *block = fd < 0 ? NULL : epoll->descriptors[fd / DESCRIPTORS_BLOCK];
-
-	return block ? &block[fd % DESCRIPTORS_BLOCK] : NULL;
-}
-
 struct descriptor *epoll_get(struct epoll *epoll, int fd)
 {
-	const int block = fd / DESCRIPTORS_BLOCK;
+	const int block = fd / EPOLL_DESCRIPTORS_BLOCK;
 
 	if (!epoll->descriptors[block]) {
-		epoll->descriptors[block] = calloc(DESCRIPTORS_BLOCK, sizeof(struct descriptor));
+		epoll->descriptors[block] =
+			calloc(EPOLL_DESCRIPTORS_BLOCK, sizeof(struct descriptor));
 		if (block >= epoll->descriptors_end)
 			epoll->descriptors_end = block + 1;
 	}
@@ -58,10 +50,11 @@ struct descriptor *epoll_get(struct epoll *epoll, int fd)
 /* The next file of this number has nothing to do with this one. close(2) ends the watch. */
 static void forget(struct descriptor *descriptor)
 {
-	const int again = descriptor->again;
-	const bool is_again = descriptor->is_again;
-
-	*descriptor = (struct descriptor){ .again = again, .is_again = is_again };
+	*descriptor = (struct descriptor){
+		.again = descriptor->again,
+		.is_again = descriptor->is_again,
+		.watch = descriptor->watch + 1,
+	};
 }
 
 void epoll_accepted(struct ring *ring, int fd)
@@ -82,7 +75,7 @@ static int watch(struct epoll *epoll, int fd, uint32_t events, bool renew)
 
 	if (event.events == descriptor->watched && !renew)
 		return 0;
-	event.data.fd = fd;
+	event.data.u64 = EPOLL_DATA(fd, descriptor->watch);
 	if (epoll_ctl(epoll->fd, descriptor->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event))
 		return errno == ENOSPC ? -ENOMEM : -errno;
 	descriptor->watched = event.events;
@@ -96,6 +89,7 @@ static void unwatch(struct epoll *epoll, int fd)
 	if (descriptor->watched)
 		epoll_ctl(epoll->fd, EPOLL_CTL_DEL, fd, NULL);
 	descriptor->watched = 0;
+	descriptor->watch++;
 }
 
 static bool is_waited_on(const struct descriptor *descriptor)

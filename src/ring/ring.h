@@ -55,11 +55,12 @@ struct io_uring_sqe *ring_sqe(struct ring *ring);
  *
  * A sleep that ends by a signal or by its time limit returns no completions, whatever has arrived.
  * Otherwise a call returns at least the completions of the RING_PASS_PIECES operations that have
- * been ready longest (Linux 6.13; of all ready operations, before).
+ * been ready longest (Linux 6.13: 20; all that are ready, before), or with epoll leaves them to the
+ * next call, if other completions are there.
  */
 int ring_submit_and_wait(struct ring *ring, uint64_t wait_ns);
 
-#define RING_PASS_PIECES 20
+#define RING_PASS_PIECES 10
 
 /* Takes the oldest completion off the queue. false: the queue is empty. */
 bool ring_take(struct ring *ring, struct io_uring_cqe *cqe);

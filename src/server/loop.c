@@ -144,7 +144,7 @@ static uint64_t wait_ns(const struct rollcall_server *server)
  * 6.8), each of which occupies HOLD_DATAGRAM_BYTES or more of the SO_RCVBUF that was granted.
  */
 #define HOLD_TURNS_MIN 256
-#define HOLD_CLIENTS_A_TURN (RING_PASS_PIECES / 4)
+#define HOLD_CLIENTS_A_TURN (RING_PASS_PIECES / 2)
 #define HOLD_DATAGRAM_BYTES 512
 
 static uint64_t hold_turns_max(const struct rollcall_server *server)
