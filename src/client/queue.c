@@ -166,6 +166,31 @@ static void append_copy(struct queue_memory *memory, struct queue *queue, const 
 	}
 }
 
+/* Copies a short message behind copied bytes; that takes no memory. false: it does not fit. */
+static bool append_short(struct queue_memory *memory, struct queue *queue,
+			 const struct iovec *parts, unsigned count)
+{
+	const size_t space = min_size(QUEUE_COPY_BYTES_MAX, tail_space(queue));
+	struct extent *last;
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		if (parts[i].iov_len > space - bytes)
+			return false;
+		bytes += parts[i].iov_len;
+	}
+	if (bytes == 0)
+		return false;
+	last = &queue->tail->extent;
+	for (unsigned i = 0; i < count; i++) {
+		memcpy(last->data + last->bytes, parts[i].iov_base, parts[i].iov_len);
+		last->bytes += (uint32_t)parts[i].iov_len;
+	}
+	queue->bytes += (uint32_t)bytes;
+	memory->copied_bytes += bytes;
+	return true;
+}
+
 /* Whether memory suffices for all parts, copied or referenced. */
 static bool has_space(const struct queue_memory *memory, size_t queued, const struct iovec *parts,
 		      unsigned count)
@@ -183,6 +208,8 @@ bool queue_append(struct queue_memory *memory, struct queue *queue, const struct
 		  unsigned count, bool copy)
 {
 	if (count == 1 && !copy && append_single(memory, queue, parts))
+		return true;
+	if (!queue->is_single && append_short(memory, queue, parts, count))
 		return true;
 	if (!has_space(memory, queue->bytes, parts, count) ||
 	    (queue->is_single && !make_list(memory, queue)))

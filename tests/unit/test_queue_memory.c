@@ -104,6 +104,8 @@ static void reserve(void **state)
 	assert_int_equal(queue.bytes, 0);
 	assert_true(queue_append(&memory, &other, &part, 1, true));
 	assert_int_equal(queue_memory_used(&memory), BLOCKS);
+	/* What fits into the block takes no more memory. */
+	assert_true(queue_append(&memory, &other, &byte, 1, true));
 	assert_false(queue_append(&memory, &other, &byte, 1, true));
 	queue_clear(&memory, &other);
 	buffers_release(&buffers[0], id);
