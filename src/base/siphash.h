@@ -13,4 +13,11 @@
 
 uint64_t siphash(const uint8_t key[static SIPHASH_KEY_BYTES], const void *data, size_t bytes);
 
+/*
+ * For the place in a hash table, which no peer gets to see: the lower half of SipHash-1-3, as the
+ * tables of Rust and Python have it.
+ */
+uint32_t siphash_for_table(const uint8_t key[static SIPHASH_KEY_BYTES], const void *data,
+			   size_t bytes);
+
 #endif

@@ -78,7 +78,7 @@ void sources_destroy(struct sources *sources)
 
 static uint32_t hash_prefix(const struct sources *sources, uint64_t prefix)
 {
-	return (uint32_t)siphash(sources->secret, &prefix, sizeof(prefix));
+	return siphash_for_table(sources->secret, &prefix, sizeof(prefix));
 }
 
 /* The index of the entry with this prefix, or of the empty entry where it belongs. */

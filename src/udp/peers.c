@@ -38,7 +38,7 @@ uint64_t peers_bytes(const struct peers *peers)
 
 static uint32_t hash_key(const struct peers *peers, const struct udp_key *key)
 {
-	return (uint32_t)siphash(peers->secret, key, sizeof(*key));
+	return siphash_for_table(peers->secret, key, sizeof(*key));
 }
 
 static struct udp_peer *peer_at(const struct peers *peers, uint32_t place)

@@ -50,7 +50,7 @@ void rate_destroy(struct rate *rate)
  * was never used has the prefix 0 and is full, so a source with the prefix 0 may use it too. */
 static struct rate_bucket *find_bucket(struct rate *rate, uint64_t prefix)
 {
-	const uint64_t hash = siphash(rate->secret, &prefix, sizeof(prefix));
+	const uint32_t hash = siphash_for_table(rate->secret, &prefix, sizeof(prefix));
 	struct rate_bucket *set = rate->sets[hash & rate->mask], *fullest = set;
 
 	for (struct rate_bucket *bucket = set; bucket < set + RATE_WAYS; bucket++) {
