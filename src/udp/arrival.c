@@ -65,6 +65,7 @@ bool arrival_parse(struct arrival *arrival, struct endpoint *endpoint, void *buf
 		.key.endpoint = endpoint->origin.index,
 		.data = io_uring_recvmsg_payload(out, layout),
 		.bytes = io_uring_recvmsg_payload_length(out, bytes, layout),
+		.client = ROLLCALL_NONE,
 	};
 	memcpy(&arrival->from.any, io_uring_recvmsg_name(out), out->namelen);
 	arrival->key.port = address_port(&arrival->from);

@@ -20,6 +20,7 @@ struct arrival {
 	const uint8_t *data;
 	size_t bytes;
 	size_t segment_bytes; /* in a GRO batch: of each datagram but the last; else 0 */
+	uint64_t client;      /* in a GRO batch: of the datagrams before, or ROLLCALL_NONE */
 	struct rtp rtp;	      /* the RTP header, if key.numbered */
 };
 

@@ -185,6 +185,7 @@ static void add_source(struct datagram *datagram)
 		add_control(datagram, IPPROTO_IPV6, IPV6_PKTINFO, &info6, sizeof(info6));
 }
 
+/* Fills in the msghdr. */
 static void lay_out(struct datagram *datagram)
 {
 	const struct endpoint *endpoint = datagram->endpoint;
@@ -192,7 +193,6 @@ static void lay_out(struct datagram *datagram)
 	const unsigned count = queue_gather(&datagram->queue, datagram->pieces, DATAGRAM_PIECES);
 
 	CHECK(count == datagram->queue.chunks);
-	datagram_address(&datagram->key, &endpoint->address, &datagram->to);
 	datagram->message = (struct msghdr){
 		.msg_name = &datagram->to.any,
 		.msg_namelen = datagram->to.bytes,
@@ -208,16 +208,19 @@ static void lay_out(struct datagram *datagram)
 /* A datagram in one piece without control data needs no msghdr: the kernel has less to copy. */
 static void prepare_send(struct io_uring_sqe *sqe, struct datagram *datagram)
 {
-	const struct msghdr *message = &datagram->message;
-	const int fd = datagram->endpoint->fd, flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+	const struct endpoint *endpoint = datagram->endpoint;
+	const int fd = endpoint->fd, flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+	const struct queue *queue = &datagram->queue;
 
-	lay_out(datagram);
-	if (message->msg_iovlen == 1 && message->msg_controllen == 0) {
-		io_uring_prep_send(sqe, fd, datagram->pieces[0].iov_base,
-				   datagram->pieces[0].iov_len, flags);
+	datagram_address(&datagram->key, &endpoint->address, &datagram->to);
+	if (queue->chunks == 1 && !endpoint->wildcard && datagram->segments == 1) {
+		const struct extent *only = queue_first(queue);
+
+		io_uring_prep_send(sqe, fd, only->data, only->bytes, flags);
 		io_uring_prep_send_set_addr(sqe, &datagram->to.any, (uint16_t)datagram->to.bytes);
 	} else {
-		io_uring_prep_sendmsg(sqe, fd, message, (unsigned)flags);
+		lay_out(datagram);
+		io_uring_prep_sendmsg(sqe, fd, &datagram->message, (unsigned)flags);
 	}
 }
 

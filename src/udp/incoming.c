@@ -63,6 +63,7 @@ static bool take_header(struct arrival *arrival, enum rollcall_udp_sequence mode
 {
 	size_t payload, payload_bytes;
 
+	arrival->key.numbered = arrival->key.ssrc = 0;
 	if (mode == ROLLCALL_SEQUENCE_OFF ||
 	    (mode == ROLLCALL_SEQUENCE_AUTO && (arrival->bytes == 0 || !rtp_is(arrival->data[0]))))
 		return true;
@@ -115,6 +116,15 @@ static enum udp_drop screen(struct udp *udp, struct arrival *arrival)
 	return UDP_DROP_NONE;
 }
 
+/* The client that the datagrams before in the batch had, if this one has it too; else NULL. */
+static struct client *find_again(struct udp *udp, const struct arrival *arrival)
+{
+	struct client *client = table_find(&udp->hub->table, arrival->client);
+
+	/* With an RTP header each may have another one; and the service may have closed it. */
+	return client && client->state == CLIENT_OPEN && !arrival->key.numbered ? client : NULL;
+}
+
 /* Delivers a datagram to its client, or drops and counts it. */
 static void receive(struct udp *udp, struct arrival *arrival)
 {
@@ -126,11 +136,14 @@ static void receive(struct udp *udp, struct arrival *arrival)
 		udp->dropped[drop]++;
 		return;
 	}
-	client = sessions_find(&udp->sessions, arrival, &drop);
+	client = find_again(udp, arrival);
+	if (!client)
+		client = sessions_find(&udp->sessions, arrival, &drop);
 	if (!client) {
 		receive_unlisted(udp, arrival, drop);
 		return;
 	}
+	arrival->client = arrival->key.numbered ? ROLLCALL_NONE : client->id;
 	/* The service may have closed it in connected(). */
 	if (client->state != CLIENT_OPEN)
 		return;
@@ -176,27 +189,24 @@ enum udp_drop incoming_refuse(struct udp *udp, const struct arrival *arrival)
 	return UDP_DROP_NONE;
 }
 
-/* Receives a datagram, or each datagram of a GRO batch. */
-static void receive_each(struct udp *udp, const struct arrival *all)
+/* Receives a datagram, or each datagram of a GRO batch: the arrival is made one after the other. */
+static void receive_each(struct udp *udp, struct arrival *arrival)
 {
-	const enum udp_drop refused = incoming_refuse(udp, all);
-	size_t at = 0;
+	const enum udp_drop refused = incoming_refuse(udp, arrival);
+	const uint8_t *data = arrival->data, *end = data + arrival->bytes;
+	const size_t segment_bytes =
+		arrival->segment_bytes > 0 ? arrival->segment_bytes : arrival->bytes;
 
-	udp->hub->stats.udp_batches_received +=
-		all->segment_bytes > 0 && all->segment_bytes < all->bytes;
+	udp->hub->stats.udp_batches_received += segment_bytes < arrival->bytes;
 	do {
-		struct arrival one = *all;
-
-		one.data += at;
-		one.bytes -= at;
-		if (all->segment_bytes > 0)
-			one.bytes = min_size(one.bytes, all->segment_bytes);
-		at += one.bytes;
+		arrival->data = data;
+		arrival->bytes = min_size((size_t)(end - data), segment_bytes);
+		data += arrival->bytes;
 		if (refused)
 			udp->dropped[refused]++;
 		else
-			receive(udp, &one);
-	} while (at < all->bytes && !udp->hub->refusing);
+			receive(udp, arrival);
+	} while (data < end && !udp->hub->refusing);
 }
 
 static void receive_buffer(struct udp *udp, struct endpoint *endpoint, void *buffer, int bytes)

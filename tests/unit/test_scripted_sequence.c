@@ -263,6 +263,29 @@ static void memory_of_a_client(void **state)
 	assert_int_equal(server->udp.sessions.streams.used, 1);
 }
 
+/* In a batch each datagram has the client of its own header, or that of none. */
+static void mixed_batch(void **state)
+{
+	const uint32_t ssrcs[] = { 0, 0, 7, 7, 8, 0 };
+	const size_t bytes = RTP_HEADER_BYTES + 1;
+	uint8_t text[COUNT(ssrcs) * (RTP_HEADER_BYTES + 1)];
+	struct datagram_in in = datagram_from("192.0.2.1", 2001, "");
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	for (size_t i = 0; i < COUNT(ssrcs); i++) {
+		const struct rtp rtp = { .type = 96, .number = (uint16_t)i, .ssrc = ssrcs[i] };
+
+		if (ssrcs[i] != 0)
+			rtp_write(text + i * bytes, &rtp);
+	}
+	in.data = (const char *)text;
+	in.bytes = sizeof(text);
+	serve_numbered(ROLLCALL_SEQUENCE_AUTO);
+	receive_batch(&in, (int)bytes);
+	expect("+0 0:xxxxxxxxxxxxx 0:xxxxxxxxxxxxx +1 1:x 1:x +2 2:x 0:xxxxxxxxxxxxx ");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -273,6 +296,7 @@ int main(void)
 		UDP_TEST(delivered_once),
 		UDP_TEST(numbered_answers),
 		UDP_TEST(numbered_batch),
+		UDP_TEST(mixed_batch),
 		UDP_TEST(longest),
 		UDP_TEST(memory_of_a_client),
 	};
