@@ -2,6 +2,7 @@
 """The fixtures that start the real program, and end every test with a look at how it ended."""
 
 import os
+import resource
 import shutil
 import signal
 import tempfile
@@ -74,3 +75,12 @@ def public_program():
         yield copy
     finally:
         shutil.rmtree(directory)
+
+
+@pytest.fixture
+def many_files():
+    """The test's own limit of open files, raised to the hard one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

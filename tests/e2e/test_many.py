@@ -2,7 +2,6 @@
 """Many clients: ten thousand at once, and a thousand that vanish beside a hundred that stay. Every
 byte is checked. In slow runs there are fewer."""
 
-import resource
 import select
 import socket
 import threading
@@ -64,15 +63,6 @@ def exchange(socks, rounds, stop=None):
                 waiting -= 1
     poll.close()
     return answers
-
-
-@pytest.fixture
-def many_files():
-    """The test's own limit of open files, raised to the hard one."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    yield hard
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_ten_thousand(server, many_files):
