@@ -7,14 +7,13 @@ BENCH_LIB_OBJECTS := $(call objects,bench/lib/*.c)
 LOAD_OBJECTS := $(call objects,bench/load/*.c)
 CROWD_OBJECTS := $(call objects,bench/crowd/*.c)
 EPOLL_BARE_OBJECTS := $(call objects,bench/epoll-bare/*.c)
-EPOLL_ROLLCALL_OBJECTS := $(call objects,bench/epoll-rollcall/*.c)
 PEERS := libuv libevent go
 PEERS_FOUND := $(shell for name in libuv libevent; do pkg-config --exists $$name && echo $$name; \
 	done 2>/dev/null; command -v go >/dev/null && echo go; :)
 PEERS_MISSING := $(filter-out $(PEERS_FOUND),$(PEERS))
 
 bench-tools: $(BUILD)/rollcall-load $(BUILD)/rollcall-crowd $(BUILD)/epoll-bare \
-		$(BUILD)/epoll-rollcall $(BUILD)/uring-bare $(PEERS_FOUND:%=$(BUILD)/peer-%)
+		$(BUILD)/uring-bare $(PEERS_FOUND:%=$(BUILD)/peer-%)
 	$(if $(PEERS_MISSING),@echo 'not found here and so left out: $(PEERS_MISSING)')
 
 # ARGS="--cells REGEX" and the like; bench/README.md tells more. What cannot be had is left out.
@@ -58,10 +57,6 @@ $(BUILD)/uring-bare: $(BUILD)/bench/uring-bare/main.o $(BUILD)/bench/peers/peer.
 		$(BENCH_LIB_OBJECTS)
 	$(call say,LINK,$@)$(LINK) -o $@ $^ -lm $(LDLIBS)
 
-# The services, and of the library what is left without a ring, over epoll.
-$(BUILD)/epoll-rollcall: $(EPOLL_ROLLCALL_OBJECTS) $(BUILD)/objects.a
-	$(call say,LINK,$@)$(LINK) -o $@ $^
-
 # Echo servers as people write them, where what they are built on is found.
 $(BUILD)/peer-libuv $(BUILD)/peer-libevent: $(BUILD)/peer-%: $(BUILD)/bench/peers/%.o \
 		$(BUILD)/bench/peers/peer.o $(BENCH_LIB_OBJECTS)
@@ -72,6 +67,5 @@ $(BUILD)/peer-go: bench/peers/go/main.go
 		go build -o $@ $<
 
 $(BUILD)/bench/%.o: private INCLUDES = -Ibench
-$(BUILD)/bench/epoll-rollcall/%.o: private INCLUDES = -Iinclude -Isrc -Ibench
 
 .PHONY: bench bench-crowds bench-full bench-idle bench-test bench-tools

@@ -32,7 +32,7 @@ test:
 	@$(if $(filter packaging,$(TESTED)),tests/install-packages packaging || :)
 	@exec tests/run $(TESTED)
 
-tests: $(TESTS) $(EPOLL_TESTS) $(SIM_TESTS) $(BUILD)/rollcall-sim $(REPLAYS) $(BUILD)/epoll-rollcall \
+tests: $(TESTS) $(EPOLL_TESTS) $(SIM_TESTS) $(BUILD)/rollcall-sim $(REPLAYS) \
 		$(BUILD)/rollcall-load $(BUILD)/rollcall-crowd $(BUILD)/epoll-bare \
 		$(BUILD)/uring-bare $(BUILD)/faulty $(BUILD)/instructions
 

@@ -6,7 +6,7 @@ import statistics
 
 QUESTION = "Is io_uring worth it on this machine, for this load?"
 BASELINE = "epoll-bare"
-LIKE_FOR_LIKE = "epoll-rollcall"
+LIKE_FOR_LIKE = "rollcall-epoll"
 MOSTLY = 2 / 3
 LOADS_MIN = 3  # fewer do not make an answer
 
@@ -87,7 +87,7 @@ def unknown_part(results):
 
 def like_for_like_part(pairs):
     middle = statistics.median(one["estimate"]["ratio"] for _, one in pairs)
-    return (f"The bare server keeps no table and no counters. Against the same services over epoll "
+    return (f"The bare server keeps no table and no counters. Against the same program over epoll "
             f"({LIKE_FOR_LIKE}), which is what io_uring itself makes, it takes "
             f"{difference(middle)} in the median of {loads(pairs)}.")
 

@@ -34,7 +34,7 @@ CONTESTANTS = {
     "epoll-bare again": Contestant("epoll-bare"),
     "epoll-bare plain": Contestant("epoll-bare", ("--udp-plain",)),
     "uring-bare": Contestant("uring-bare"),
-    "epoll-rollcall": Contestant("epoll-rollcall"),
+    "rollcall-epoll": Contestant("rollcall", ("--engine=epoll",)),
     "libuv": Contestant("peer-libuv"),
     "libevent": Contestant("peer-libevent"),
     "Go": Contestant("peer-go"),
@@ -73,10 +73,11 @@ class Servers:
         words = [one.program, *one.options]
         for transport, (host, port) in addresses.items():
             words += [f"--{transport}", f"{host}:{port}"]
-        optional = {"service": [one.service], "quiet": [],
+        given = {word.split("=")[0].lstrip("-") for word in one.options}
+        optional = {"service": [one.service], "quiet": [], "engine": ["io_uring"],
                     "udp-receive-buffer": [str(UDP_RECEIVE_BUFFER_BYTES)]}
         for option, values in optional.items():
-            if option in known:
+            if option in known and option not in given:
                 words += [f"--{option}", *values]
         return words
 

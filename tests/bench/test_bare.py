@@ -21,7 +21,7 @@ FILES = 50
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER
 
 
-@pytest.fixture(params=["epoll-bare", "uring-bare", "epoll-rollcall"])
+@pytest.fixture(params=["epoll-bare", "uring-bare", "rollcall-epoll"])
 def server(request):
     with Servers(BUILD).start(request.param, SERVER_CORE) as started:
         started.wait_until_it_listens()

@@ -158,11 +158,11 @@ def test_difference():
 
 
 def test_closing_tells_like_for_like_and_latency():
-    costs = {"rollcall": 5000, "epoll-bare": 6000, "epoll-rollcall": 6500}
+    costs = {"rollcall": 5000, "epoll-bare": 6000, "rollcall-epoll": 6500}
     found = made_up.complete(
-        made_up.measured(cells.tcp(50, 64, 1, ("epoll-rollcall",)), costs),
+        made_up.measured(cells.tcp(50, 64, 1, ("rollcall-epoll",)), costs),
         made_up.measured(cells.latency(50, 64), costs))
-    assert "(epoll-rollcall)" in found["closing"] and "23% less" in found["closing"]
+    assert "(rollcall-epoll)" in found["closing"] and "23% less" in found["closing"]
     assert "Latency at a fixed rate: TCP 50 clients" in found["closing"]
     assert "0.040 system calls" in found["closing"]
     assert "There was no control" in found["closing"]

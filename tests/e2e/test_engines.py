@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""epoll-rollcall, which rollcall's speed is compared with, does the same work: whatever is sent to
-both, the same comes back. Each test talks to one and to the other, and knows what is due."""
+"""Both engines do the same work: whatever is sent to a server over io_uring and to one over epoll,
+the same comes back. Each test talks to one and to the other, and knows what is due."""
 
 import os
-import pathlib
 import re
 import socket
 import struct
@@ -13,9 +12,8 @@ import pytest
 
 from client import (Background, connect, datagrams, digest, is_silent, noise, receive_exactly,
                     receive_to_end, reset, send_until_stalled)
-from program import command, is_sanitized, program_file, wait_until
+from program import is_sanitized, wait_until
 
-PEER = str(pathlib.Path(program_file()).with_name("epoll-rollcall"))
 SOFT_LIMIT = 64 << 10
 MEMORY_GROWTH_MAX = (512 if is_sanitized() else 140) << 20
 UDP_SEGMENT = 103
@@ -23,11 +21,9 @@ UDP_SEGMENT = 103
 
 @pytest.fixture
 def both(server):
-    """both(*options) starts rollcall and epoll-rollcall alike."""
-    if not os.access(PEER, os.X_OK):
-        pytest.skip(f"there is no {PEER}")
-    return lambda *options: [server(*options, "--quiet", words=words)
-                             for words in (command(), [PEER])]
+    """both(*options) starts a server of each engine, alike."""
+    return lambda *options: [server(*options, "--quiet", "--engine", engine)
+                             for engine in ("io_uring", "epoll")]
 
 
 def converse(address, pieces, pause_s=0.002):
