@@ -165,6 +165,9 @@ struct sim_connection;
 /* Connects to a listening address; NULL: no listener, or its backlog is full. */
 struct sim_connection *sim_connect(struct sim *sim, const struct address *to);
 
+/* The same over IPv4, from this address in host byte order; over IPv6 from the loopback address. */
+struct sim_connection *sim_connect_from(struct sim *sim, uint32_t host, const struct address *to);
+
 /* The client's address. */
 void sim_client_address(const struct sim_connection *connection, struct address *address);
 

@@ -275,6 +275,11 @@ uint16_t sim_next_port(struct sim *sim)
 
 struct sim_connection *sim_connect(struct sim *sim, const struct address *to)
 {
+	return sim_connect_from(sim, INADDR_LOOPBACK, to);
+}
+
+struct sim_connection *sim_connect_from(struct sim *sim, uint32_t host, const struct address *to)
+{
 	struct sim_connection *connection, **last;
 	unsigned waiting = 0;
 
@@ -290,6 +295,8 @@ struct sim_connection *sim_connect(struct sim *sim, const struct address *to)
 		connection = new_connection(sim, sim->settings.socket_bytes);
 		connection->local = *to;
 		connection->peer = sim_loopback(to->any.sa_family, sim_next_port(sim));
+		if (to->any.sa_family == AF_INET)
+			connection->peer.v4.sin_addr.s_addr = htonl(host);
 		*last = connection;
 		sim_trace_connection(connection, "connects");
 		return connection;

@@ -28,6 +28,8 @@ static void connected(struct rollcall_server *server, rollcall_client id, void *
 			 oracle->clients[oracle->count - 1].id);
 	CHECK(oracle->count < CALLBACK_ORACLE_CLIENTS_MAX);
 	oracle->clients[oracle->count++] = (struct known_client){ .id = id };
+	if (oracle->places)
+		places_oracle_connected(oracle->places, server, id);
 	if (checked->inner->connected)
 		checked->inner->connected(server, id, NULL);
 }
@@ -95,6 +97,8 @@ static void disconnected(struct rollcall_server *server, rollcall_client id, int
 	check_known(oracle, id, "the end of");
 	if (is_udp(server, id))
 		udp_oracle_disconnected(oracle->udp, id, reason);
+	if (oracle->places)
+		places_oracle_disconnected(oracle->places, id, reason);
 	find(oracle, id)->gone = true;
 	oracle->gone++;
 	CHECK(reason <= 0 && reason > -SIM_ERRORS);

@@ -8,6 +8,7 @@
 
 #include "lib/sim.h"
 #include "rollcall.h"
+#include "sim/places_oracle.h"
 #include "sim/udp_oracle.h"
 
 #define CALLBACK_ORACLE_CLIENTS_MAX 4096
@@ -21,6 +22,7 @@ struct known_client {
 struct callback_oracle {
 	struct sim *sim;
 	struct udp_oracle *udp;
+	struct places_oracle *places; /* NULL: clients may also end for their memory */
 	struct known_client clients[CALLBACK_ORACLE_CLIENTS_MAX];
 	unsigned count, gone;
 	rollcall_client rising_below; /* IDs rise up to here, before the table is reused */

@@ -10,6 +10,9 @@
 #define PREFIX "Received: "
 #define PIECE_BYTES 8192
 
+/* The address of squatters, 10.1.0.1, and of some of them the next one. */
+#define HOST 0x0a010001
+
 /* The wait of a client that can do nothing doubles up to this. */
 #define WAIT_NS_MAX (250 * MS)
 
@@ -21,6 +24,7 @@ const char *const crowd_names[CROWDS] = {
 	[CROWD_SILENT] = "silent clients",
 	[CROWD_LEAVERS] = "clients that leave at once",
 	[CROWD_TALKERS] = "talkers",
+	[CROWD_SQUATTERS] = "squatters from two sources",
 };
 
 /* Most do the same at the same time. */
@@ -70,6 +74,11 @@ static void choose(struct crowd_client *client, enum crowd kind)
 		client->end_ns = sim_now_ns(sim) + 1000 * MS;
 		client->comes_back = true;
 		break;
+	case CROWD_SQUATTERS:
+		client->lines = 1;
+		client->host = sim_random(sim, 3) ? HOST : HOST + 1;
+		client->comes_back = true;
+		break;
 	default:
 		client->line_bytes = 20;
 		client->lines = 20 + sim_random(sim, 10);
@@ -86,6 +95,7 @@ void crowd_client_make(struct crowd_client *client, struct sim *sim, enum crowd 
 	*client = (struct crowd_client){
 		.sim = sim,
 		.to = *to,
+		.host = INADDR_LOOPBACK,
 		.line_bytes = 1000,
 		.chunk_bytes = PIECE_BYTES,
 		.read_bytes = PIECE_BYTES,
@@ -248,7 +258,7 @@ uint64_t crowd_client_act(struct crowd_client *client, bool stopping)
 	if (client->done || now_ns < client->next_ns)
 		return client->done ? UINT64_MAX : client->next_ns;
 	if (!client->connection) {
-		client->connection = sim_connect(client->sim, &client->to);
+		client->connection = sim_connect_from(client->sim, client->host, &client->to);
 		client->connected_ns = now_ns;
 		client->done = !client->connection && stopping;
 		return later(client);

@@ -18,6 +18,7 @@ enum crowd {
 	CROWD_SILENT,	    /* say something once, and never close: they expire together */
 	CROWD_LEAVERS,	    /* leave at the same moment, and come back */
 	CROWD_TALKERS,	    /* send a line now and then, whether the server answers or not */
+	CROWD_SQUATTERS,    /* from two sources, take all places, and stay silent */
 	CROWDS,
 };
 
@@ -30,6 +31,7 @@ struct crowd_client {
 	struct sim *sim;
 	struct sim_connection *connection;
 	struct address to;
+	uint32_t host;		 /* its address, in host byte order */
 	size_t line_bytes;	 /* of each line, with its ending */
 	size_t lines;		 /* SIZE_MAX: one that never ends */
 	size_t chunk_bytes;	 /* most that it sends at a time */

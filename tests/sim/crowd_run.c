@@ -24,15 +24,27 @@
 /* The longest that a witness may wait, which is more than twice what any does. */
 #define WAIT_NS_MAX 10000000
 
+/*
+ * Squatters take all places, and there are more of one source than may be in half of the runs. When
+ * they have been silent for long enough, witnesses come, each with an address of its own, and get
+ * places: after a stall it takes SHORTAGE_STALL_MS until one gives way, and SHORTAGE_PLACES_MS may
+ * pass until it is looked for.
+ */
+#define PLACES 48
+#define PLACES_PER_SOURCE 30
+#define PLACE_START_NS 2000000000
+#define PLACE_WAIT_NS_MAX 1500000000
+#define PLACE_HOST 0x0a020001
+
 #define TCP_PORT 8080
 #define UDP_PORT 7070
 #define UDP_ECHO_PORT 4008
 
 /* How many clients a crowd has, at least half of it. */
 static const unsigned sizes[CROWDS] = {
-	[CROWD_FLOODERS] = 16,	   [CROWD_HOARDERS] = 128, [CROWD_SLOW_READERS] = 64,
-	[CROWD_HALF_CLOSERS] = 40, [CROWD_SILENT] = 128,   [CROWD_LEAVERS] = 100,
-	[CROWD_TALKERS] = 100,
+	[CROWD_FLOODERS] = 16,	   [CROWD_HOARDERS] = 128,  [CROWD_SLOW_READERS] = 64,
+	[CROWD_HALF_CLOSERS] = 40, [CROWD_SILENT] = 128,    [CROWD_LEAVERS] = 100,
+	[CROWD_TALKERS] = 100,	   [CROWD_SQUATTERS] = 128,
 };
 
 struct crowd_run {
@@ -41,6 +53,7 @@ struct crowd_run {
 	struct rollcall_server *server;
 	size_t memory_bytes_max;
 	struct callback_oracle callbacks;
+	struct places_oracle places;
 	struct checked_service service;
 	struct crowd_client clients[CLIENTS_MAX];
 	unsigned clients_count;
@@ -111,6 +124,7 @@ static uint64_t run_clients(void *context)
 	/* The process may be stopped, but its clients' time is not over. */
 	const bool leaving = sim_now_ns(run->sim) >= run->end_ns &&
 			     sim_now_ns(run->sim) >= sim_resumed_ns(run->sim);
+	const uint64_t most_ns = run->kind == CROWD_SQUATTERS ? PLACE_WAIT_NS_MAX : WAIT_NS_MAX;
 	uint64_t next_ns = UINT64_MAX;
 	bool all_done = true;
 
@@ -123,7 +137,7 @@ static uint64_t run_clients(void *context)
 		all_done &= client->done || !client->is_innocent;
 	}
 	for (unsigned i = 0; i < WITNESSES; i++) {
-		next_ns = earlier(next_ns, witness_act(&run->witnesses[i], WAIT_NS_MAX, leaving));
+		next_ns = earlier(next_ns, witness_act(&run->witnesses[i], most_ns, leaving));
 		all_done &= run->witnesses[i].done;
 	}
 	for (unsigned i = 0; i < ECHO_PEERS; i++)
@@ -142,6 +156,17 @@ static void arrival(void *context, const struct address *from, const struct addr
 			echo_peer_receive(&run->echo_peers[i], from, data, bytes);
 }
 
+static void limit_places(struct crowd_run *run, struct rollcall_options *options)
+{
+	options->tcp_clients_max = PLACES;
+	options->tcp_idle_timeout_ms = 0;
+	if (sim_random(run->sim, 2))
+		options->tcp_clients_per_source_max = PLACES_PER_SOURCE;
+	run->places.sim = run->sim;
+	run->places.most = options->tcp_clients_per_source_max;
+	run->callbacks.places = &run->places;
+}
+
 static int make_server(struct crowd_run *run)
 {
 	struct rollcall_options options;
@@ -156,6 +181,8 @@ static int make_server(struct crowd_run *run)
 	if (is_short_of_memory(run->kind))
 		options.memory_bytes_max = 1 << 20;
 	run->memory_bytes_max = options.memory_bytes_max;
+	if (run->kind == CROWD_SQUATTERS)
+		limit_places(run, &options);
 	error = rollcall_create(&run->server, &options);
 	if (!error)
 		error = rollcall_listen(run->server, "tcp://127.0.0.1:8080", &run->service.service,
@@ -165,6 +192,17 @@ static int make_server(struct crowd_run *run)
 	if (!error)
 		error = rollcall_listen(run->server, "udp://127.0.0.1:4008", &echo_service, NULL);
 	return error;
+}
+
+static void make_witness(struct crowd_run *run, unsigned index, const struct address *to)
+{
+	struct witness *witness = &run->witnesses[index];
+	const uint64_t now_ns = sim_now_ns(run->sim);
+
+	if (run->kind == CROWD_SQUATTERS)
+		witness_make(witness, run->sim, to, PLACE_HOST + index, now_ns + PLACE_START_NS);
+	else
+		witness_make(witness, run->sim, to, INADDR_LOOPBACK, now_ns);
 }
 
 static void make_clients(struct crowd_run *run)
@@ -177,7 +215,7 @@ static void make_clients(struct crowd_run *run)
 	for (unsigned i = 0; i < run->clients_count; i++)
 		crowd_client_make(&run->clients[i], sim, run->kind, &to);
 	for (unsigned i = 0; i < WITNESSES; i++)
-		witness_make(&run->witnesses[i], sim, &to);
+		make_witness(run, i, &to);
 	echo_peer_make(&run->echo_peers[0], sim, 0, &echoes, "");
 	echo_peer_make(&run->echo_peers[1], sim, 1, &replies, "");
 	echo_peer_make(&run->echo_peers[2], sim, 2, &replies, "Received: ");

@@ -13,9 +13,10 @@
 /* Short pauses, so that one of them is waiting nearly always. */
 #define PAUSE_NS_MAX 10000000
 
-void witness_make(struct witness *witness, struct sim *sim, const struct address *to)
+void witness_make(struct witness *witness, struct sim *sim, const struct address *to, uint32_t host,
+		  uint64_t start_ns)
 {
-	*witness = (struct witness){ .sim = sim, .to = *to, .next_ns = sim_now_ns(sim) };
+	*witness = (struct witness){ .sim = sim, .to = *to, .host = host, .next_ns = start_ns };
 }
 
 void witness_free(struct witness *witness)
@@ -102,8 +103,10 @@ uint64_t witness_act(struct witness *witness, uint64_t most_ns, bool leaving)
 {
 	if (witness->done)
 		return UINT64_MAX;
+	if (!witness->connection && sim_now_ns(witness->sim) < witness->next_ns)
+		return witness->next_ns;
 	if (!witness->connection)
-		witness->connection = sim_connect(witness->sim, &witness->to);
+		witness->connection = sim_connect_from(witness->sim, witness->host, &witness->to);
 	CHECK(witness->connection);
 	if (witness->sent_ns > 0)
 		wait_for_answer(witness, most_ns);

@@ -12,6 +12,7 @@ struct witness {
 	struct sim *sim;
 	struct sim_connection *connection;
 	struct address to;
+	uint32_t host;		 /* its address, in host byte order */
 	uint64_t next_ns;	 /* when it sends the next line */
 	uint64_t sent_ns;	 /* when the line was in the socket; 0: it waits for no answer */
 	uint64_t waited_ns;	 /* at most, for an answer */
@@ -20,7 +21,9 @@ struct witness {
 	bool done;
 };
 
-void witness_make(struct witness *witness, struct sim *sim, const struct address *to);
+/* It connects from `host`, not before `start_ns`. */
+void witness_make(struct witness *witness, struct sim *sim, const struct address *to, uint32_t host,
+		  uint64_t start_ns);
 void witness_free(struct witness *witness);
 
 /*
