@@ -3,18 +3,26 @@
 
 A ratio is what the baseline takes over what the subject takes: above 1 the subject is better.
 
-The placement of a cell is "shared" if server and load share a core, "apart" if each has its own.
+The placement of a cell is "shared" if server and load share a core, "apart" if each has its own,
+and "rate" if each has its own and the messages come at a fixed rate.
 """
 
 import dataclasses
 
 KIB = 1024
+PLACEMENTS = ("rate", "shared", "apart")  # in the order of the tables
 SLICE_MS = 100
 MANY_CLIENTS = 10000  # from here on a slice is longer, as each client has its turn in it
 MANY_SLICE_MS = 250
 APART_SLICE_MS = 50
 LATENCY_SLICE_MS = 400
 LATENCY_RATE = 10000
+RATE_SLICE_MS = 200
+RATE_SHARES = (0.25, 0.5, 0.75)  # of what RATE_OF can do at most
+RATE_OF = "epoll-bare"
+RATE_LOADS = (("tcp", 1, 64), ("tcp", 50, 64), ("tcp", 1000, 64), ("tcp", 50, 16 * KIB),
+              ("udp", 50, 64))
+RATE_TARGET = 0.97
 SYSTEM_CALLS_MAX = 0.05
 USER_BYTES_MAX = 128
 
@@ -26,6 +34,7 @@ class Comparison:
     subject: str
     baseline: str
     target: float = None  # the ratio to reach
+    metric: str = "cpu"  # CPU time for each message, or latency: p50, p99
     is_control: bool = False  # both are the same program
 
 
@@ -38,7 +47,7 @@ class Cell:
     comparisons: tuple
     kind: str = "echo"
     options: tuple = ()  # of the load, beside clients, bytes and in_flight
-    metric: str = "cpu"  # what is compared: CPU time for each message, or latency p50
+    rate_share: float = None  # at a fixed rate: which share of what RATE_OF can do
     placement: str = "shared"
     slice_ms: int = SLICE_MS
     system_calls_max: float = None  # of rollcall, for each message
@@ -46,6 +55,7 @@ class Cell:
     @property
     def name(self):
         kind = "" if self.kind == "echo" else f"/{self.kind}"
+        kind += f"/{self.rate_share:.0%}" if self.rate_share else ""
         return f"{self.transport}/{self.clients}/{size(self.bytes)}/{self.in_flight}{kind}"
 
     @property
@@ -53,6 +63,7 @@ class Cell:
         clients = "1 client" if self.clients == 1 else f"{self.clients:,} clients"
         flight = f", {self.in_flight} in flight" if self.in_flight > 1 else ""
         kind = "" if self.kind == "echo" else f", {KINDS[self.kind]}"
+        kind += f" of {self.rate_share:.0%}" if self.rate_share else ""
         return f"{self.transport.upper()} {clients}, {amount(self.bytes)}{flight}{kind}"
 
     @property
@@ -74,6 +85,7 @@ KINDS = {
     "gso": "GSO senders",
     "latency": f"{LATENCY_RATE:,} messages/s",
     "spin": "--spin",
+    "rate": "a rate",
     "control": "the same program twice",
     "client-bound": "a core each",
 }
@@ -145,16 +157,27 @@ def reply(clients, number, in_flight):
 
 def latency(clients, number, peers=()):
     """An open loop, timed from when each message was to be sent."""
-    comparisons = [Comparison("rollcall", "epoll-bare")]
-    comparisons += [Comparison("rollcall", peer) for peer in peers]
-    return Cell("tcp", clients, number, 1, tuple(comparisons), kind="latency", metric="p50",
+    comparisons = tuple(Comparison("rollcall", name, metric="p50")
+                        for name in ("epoll-bare", *peers))
+    return Cell("tcp", clients, number, 1, comparisons, kind="latency",
                 options=("--rate", LATENCY_RATE), placement="apart", slice_ms=LATENCY_SLICE_MS)
 
 
 def spin():
     """With it the median latency is to be at most 0.45 of what it is without."""
-    return Cell("tcp", 1, 64, 1, (Comparison("rollcall --spin", "rollcall", 1 / 0.45),),
-                kind="spin", metric="p50", placement="apart", slice_ms=APART_SLICE_MS)
+    return Cell("tcp", 1, 64, 1,
+                (Comparison("rollcall --spin", "rollcall", 1 / 0.45, metric="p50"),),
+                kind="spin", placement="apart", slice_ms=APART_SLICE_MS)
+
+
+def rate(transport, clients, number, share, with_control=False):
+    """What users have: messages come when they come, and wait for a server on a core of its own."""
+    comparisons = [Comparison("rollcall", RATE_OF, RATE_TARGET),
+                   Comparison("rollcall", RATE_OF, metric="p99")]
+    if with_control:
+        comparisons.append(Comparison("rollcall again", "rollcall", is_control=True))
+    return Cell(transport, clients, number, 1, tuple(comparisons), kind="rate", rate_share=share,
+                placement="rate", slice_ms=RATE_SLICE_MS)
 
 
 def client_bound(transport, clients, number, in_flight):
@@ -179,17 +202,21 @@ def apart(peers=()):
 
 def quick():
     same_techniques = ("uring-bare",)
-    return [control("tcp"), control("udp"), tcp(1, 64, 1),
+    return [*(rate("tcp", 50, 64, share, with_control=share == 0.5) for share in RATE_SHARES),
+            rate("udp", 50, 64, 0.5), control("tcp"), control("udp"),
+            tcp(1, 64, 1, ("rollcall-epoll",)),
             tcp(50, 64, 1, ("uring-bare", "rollcall-epoll")), tcp(50, KIB, 1),
-            tcp(50, KIB, 16, same_techniques), tcp(50, 16 * KIB, 1),
+            tcp(50, KIB, 16, same_techniques), tcp(50, 16 * KIB, 1, ("rollcall-epoll",)),
             tcp(50, 16 * KIB, 16, same_techniques), tcp(1000, 64, 1), tcp(10000, KIB, 1),
             connect(50), reply(50, 64, 16), udp(50, 64, 1, ("rollcall-epoll",)), udp(50, 64, 16),
-            udp(50, KIB, 16, gso=True), *apart()]
+            udp(50, KIB, 16, ("rollcall-epoll",), gso=True), *apart()]
 
 
 def full():
     """10,000 clients with 16 times 16 KiB on their way would be 2.6 GB: that cell is left out."""
-    cells = [control("tcp"), control("tcp", in_flight=16), control("udp")]
+    cells = [rate(transport, clients, number, share, with_control=True)
+             for transport, clients, number in RATE_LOADS for share in RATE_SHARES]
+    cells += [control("tcp"), control("tcp", in_flight=16), control("udp")]
     cells += [tcp(clients, number, in_flight, PEERS)
               for clients in (1, 50, 1000, 10000) for number in (64, KIB, 16 * KIB)
               for in_flight in (1, 16) if (clients, number, in_flight) != (10000, 16 * KIB, 16)]

@@ -8,15 +8,16 @@ QUESTION = "Is io_uring worth it on this machine, for this load?"
 BASELINE = "epoll-bare"
 LIKE_FOR_LIKE = "rollcall-epoll"
 MOSTLY = 2 / 3
+METRICS = {"rate": "cpu", "shared": "cpu", "apart": "p50"}
 LOADS_MIN = 3  # fewer do not make an answer
 
 
 def compared(results, baseline, placement="shared"):
-    """Every comparison of rollcall with a server: (cell, comparison). The cost is compared on a
-    shared core, latency on two."""
+    """Every comparison of rollcall with a server: (cell, comparison)."""
     return [(cell, one) for cell in results["cells"] if cell["placement"] == placement and
             cell["kind"] != "client-bound" for one in cell["comparisons"]
-            if (one["subject"], one["baseline"]) == ("rollcall", baseline)]
+            if (one["subject"], one["baseline"]) == ("rollcall", baseline) and
+            one["metric"] == METRICS[placement]]
 
 
 def against(results, baseline, placement="shared"):
@@ -92,13 +93,34 @@ def like_for_like_part(pairs):
             f"{difference(middle)} in the median of {loads(pairs)}.")
 
 
+def engine_part(pairs):
+    """Which engine of rollcall to use, by what each costs."""
+    found = by_verdict(pairs)
+    if not found["loses"]:
+        return "Of rollcall's engines io_uring is the one to use: epoll is cheaper for no load."
+    titles = "; ".join(cell["title"] for cell, _ in found["loses"])
+    rest = "for the rest" if found["wins"] else "where it makes no difference"
+    return f"Use `--engine epoll` for: {titles}. Use io_uring {rest}."
+
+
+def rate_part(results):
+    pairs = against(results, BASELINE, "rate")
+    if not pairs:
+        return ""
+    ratios = sorted(one["estimate"]["ratio"] for _, one in pairs)
+    middle = difference(statistics.median(ratios))
+    return (f"With a core each, at fixed rates, it takes {middle} in the median of "
+            f"{loads(pairs)}, from {difference(ratios[-1])} to "
+            f"{difference(ratios[0])}.")
+
+
 def latency_part(results):
     texts = []
     for cell, one in against(results, BASELINE, "apart"):
         own, other = (cell["figures"][name] for name in ("rollcall", BASELINE))
         texts.append(f"{cell['title']}: p50 {own['p50_us']:.0f} us against {other['p50_us']:.0f}, "
                      f"p99 {own['p99_us']:.0f} against {other['p99_us']:.0f}")
-    return f"Latency at a fixed rate: {'; '.join(texts)}." if texts else ""
+    return f"Latency at a low rate: {'; '.join(texts)}." if texts else ""
 
 
 def calls_part(results):
@@ -120,8 +142,9 @@ def paragraph(results):
                 f"{BASELINE}.")
     parts = [QUESTION, main_part(pairs), unknown_part(results)]
     like_for_like = against(results, LIKE_FOR_LIKE)
-    parts += [like_for_like_part(like_for_like)] if like_for_like else []
-    parts += [latency_part(results), calls_part(results)]
+    if like_for_like:
+        parts += [like_for_like_part(like_for_like), engine_part(like_for_like)]
+    parts += [rate_part(results), latency_part(results), calls_part(results)]
     noise = results["noise"]["shared"]
     parts += [f"Differences below {noise:.1%} count as equal, because equal servers differed by as "
               f"much in this run." if noise is not None else

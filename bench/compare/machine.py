@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: MIT
 """What it was measured on."""
 
+import ctypes
 import glob
 import os
 import pathlib
 import platform
 import re
 import resource
+import statistics
 import time
 
 from compare.processes import output_of
 
 LOOK_S = 0.5
+CALL_LOOKS, CALLS = 9, 20000
 SETTINGS = ("kernel/io_uring_disabled", "kernel/perf_event_paranoid", "net/core/somaxconn",
             "net/core/rmem_max", "net/core/wmem_max", "net/ipv4/tcp_rmem", "net/ipv4/tcp_wmem")
 
@@ -44,6 +47,28 @@ def mitigations():
         if text and text != "Not affected":
             found[os.path.basename(path)] = text
     return found
+
+
+def caches():
+    """Those of the first core: level, kind and size."""
+    return [f"L{read(path + '/level')} {read(path + '/type').lower()} {read(path + '/size')}"
+            for path in sorted(glob.glob("/sys/devices/system/cpu/cpu0/cache/index*"))
+            if read(path + "/size")]
+
+
+def null_call_ns():
+    """What a system call that does nothing costs: what a call of the C library takes with it, and
+    not without. The median of several looks, as others may come between."""
+    library = ctypes.PyDLL(None)
+    return statistics.median(call_ns(library.getppid) - call_ns(library.getpagesize)
+                             for _ in range(CALL_LOOKS))
+
+
+def call_ns(function):
+    began = time.perf_counter_ns()
+    for _ in range(CALLS):
+        function()
+    return (time.perf_counter_ns() - began) / CALLS
 
 
 def limits():
@@ -100,6 +125,8 @@ def describe(build):
         "governor": read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "smt": read("/sys/devices/system/cpu/smt/control"),
         "mitigations": mitigations(),
+        "caches": caches(),
+        "null_call_ns": null_call_ns(),
         "limits": limits(),
         "settings": {name: read(f"/proc/sys/{name}") for name in SETTINGS},
         "load_average": os.getloadavg(),

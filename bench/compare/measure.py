@@ -5,16 +5,18 @@ time each, in random order within a round."""
 import contextlib
 import dataclasses
 import random
+import statistics
 import time
 
 from compare import cores, estimate, system_calls
-from compare.cells import MANY_CLIENTS, SLICE_MS
+from compare.cells import MANY_CLIENTS, RATE_OF, SLICE_MS, Comparison
 from compare.load import Load
 from compare.processes import Fault
 
 GENERATIONS = 3  # servers are started so often: where memory happens to lie makes a difference too
 MANY_GENERATIONS = 2
 MANY_WAIT_FACTOR = 2  # the kernel's own threads take part of the core when so many clients send
+CAPACITY_SLICES, CAPACITY_SLICE_MS = 5, 300
 ROUNDS_FACTOR = 2  # so many times the rounds that are wanted may be run to replace the discarded
 
 
@@ -28,14 +30,27 @@ class Bench:
     policy: str  # on a shared core
     system_calls_tool: str
     rounds: dict  # that are wanted, by placement
+    capacities: dict  # messages/s that cells.RATE_OF can do at most, by load
     seconds: float  # at most, for a cell
     long_seconds: float  # the same if its slices are long
     wait_max: float
     dice: random.Random = dataclasses.field(default_factory=lambda: random.Random(1))
 
     def load_cpu_of(self, placement):
-        is_apart = placement == "apart" and self.load_cpu is not None
+        is_apart = placement != "shared" and self.load_cpu is not None
         return self.load_cpu if is_apart else self.server_cpu
+
+    def capacity(self, cell):
+        """What RATE_OF can do under the load of a cell, if that is not held to a rate."""
+        load = cell.transport, cell.clients, cell.bytes
+        if load not in self.capacities:
+            closed = dataclasses.replace(cell, options=(), slice_ms=CAPACITY_SLICE_MS,
+                                         comparisons=(Comparison(RATE_OF, RATE_OF),))
+            with Opened(self, closed) as opened:
+                found = [opened.slice(RATE_OF) for _ in range(CAPACITY_SLICES)]
+                opened.close()
+            self.capacities[load] = statistics.median(one["messages_per_second"] for one in found)
+        return self.capacities[load]
 
 
 class Opened:
@@ -101,14 +116,25 @@ class Opened:
             self.servers[name].check()
 
 
+def with_rate(bench, cell):
+    """The cell with the messages a second that its share amounts to here."""
+    if not cell.rate_share:
+        return cell
+    rate = max(1, round(bench.capacity(cell) * cell.rate_share))
+    return dataclasses.replace(cell, options=(*cell.options, "--rate", rate))
+
+
 def run_cell(bench, cell, progress):
     """Measures until there are enough rounds or the time is up. A fault ends the cell."""
     result = {"name": cell.name, "title": cell.title, "rounds": [], "system_calls": {},
               "fault": None, **dataclasses.asdict(cell)}
     generations = MANY_GENERATIONS if cell.clients >= 1000 else GENERATIONS
     began = time.monotonic()
-    limit = bench.seconds if cell.slice_ms <= SLICE_MS else bench.long_seconds
+    is_long = cell.slice_ms > SLICE_MS and not cell.rate_share
+    limit = bench.long_seconds if is_long else bench.seconds
     try:
+        cell = with_rate(bench, cell)
+        result["options"] = cell.options
         for generation in range(1, generations + 1):
             with Opened(bench, cell) as opened:
                 opened.round()  # the first time everything is cold
@@ -156,4 +182,4 @@ def evaluate(cell):
         cell["figures"][name] = figures
     for one in cell["comparisons"]:
         one["estimate"] = None if faulty else estimate.compare(
-            rounds, one["subject"], one["baseline"], cell["metric"])
+            rounds, one["subject"], one["baseline"], one["metric"])

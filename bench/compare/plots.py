@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 
+from compare.cells import RATE_OF
+
 GNUPLOT_LIMIT_S = 30
 SIZE = (760, 400)
 ROW_HEIGHT = 18
@@ -119,6 +121,34 @@ def latency(results):
     return f"Latency percentiles ({cell['title']})", lines(series, script)
 
 
+def by_rate(results, figure, title, label):
+    """Of the fixed rates of one load: that with the most points."""
+    series = {}
+    for cell in results["cells"]:
+        if cell["kind"] != "rate":
+            continue
+        load = cell["title"].split(", a rate")[0]
+        for server, figures in cell["figures"].items():
+            if figures and not server.endswith(" again"):
+                points = series.setdefault(load, {}).setdefault(server, [])
+                points.append((cell["rate_share"] * 100, figures[figure]))
+    load = max(series, key=lambda one: sum(map(len, series[one].values())), default=None)
+    if load is None or not is_line(series[load]):
+        return None
+    script = (f'set xlabel "share of what {RATE_OF} can do (%)"\nset ylabel "{label}"\n'
+              'set yrange [0:*]\nset xrange [0:100]\n')
+    return f"{title} ({load})", lines(series[load], script)
+
+
+def cost_by_rate(results):
+    return by_rate(results, "cpu_us", "Cost by rate",
+                   "CPU time of the server for a message (us)")
+
+
+def latency_by_rate(results):
+    return by_rate(results, "p99_us", "Latency by rate", "p99 of the latency (us)")
+
+
 def memory(results):
     """With few clients what is allocated at once for many shows."""
     series = {}
@@ -152,6 +182,6 @@ def system_calls(results):
 
 
 def all_of(results):
-    found = [one(results) for one in (ratios, cost_by_clients, cost_by_size, latency, memory,
-                                      system_calls)]
+    found = [one(results) for one in (cost_by_rate, latency_by_rate, ratios, cost_by_clients,
+                                      cost_by_size, latency, memory, system_calls)]
     return [one for one in found if one]

@@ -74,6 +74,8 @@ def machine(results):
     one = results["machine"]
     lines = [("what", "here"), ("processor", f"{one['processor']}, {one['cores']} cores" +
                                 (", virtual" if one["virtual"] else "")),
+             ("caches of a core", ", ".join(one["caches"]) or "unknown"),
+             ("a system call that does nothing", f"{one['null_call_ns']:.0f} ns"),
              ("memory", f"{one['memory_bytes'] / (1 << 30):.1f} GiB"), ("system", one["system"]),
              ("kernel", one["kernel"]), ("compiler", one["compiler"]["version"]),
              ("compiled as", one["compiler"]["command"]),

@@ -5,9 +5,9 @@ follows from it."""
 import json
 import os
 
-from compare import closing, estimate, measure
+from compare import cells, closing, estimate, measure
 
-FORMAT = 3
+FORMAT = 4
 
 SCHEMA = {
     "format": int, "began": str, "seconds": float, "arguments": list, "machine": dict,
@@ -17,12 +17,12 @@ SCHEMA = {
     "commands": dict, "missing": dict, "skipped": dict, "noise": dict,
     "cells": [{
         "name": str, "title": str, "transport": str, "clients": int, "bytes": int,
-        "in_flight": int, "kind": str, "metric": str, "placement": str, "slice_ms": int,
-        "seconds": float,
+        "in_flight": int, "kind": str, "placement": str, "slice_ms": int,
+        "rate_share": (float, type(None)), "options": (list, tuple), "seconds": float,
         "fault": (str, type(None)), "discarded": dict, "figures": dict, "system_calls": dict,
         "rounds": [{"order": list, "slices": dict, "discarded": dict}],
         "comparisons": [{"subject": str, "baseline": str, "target": (float, int, type(None)),
-                         "is_control": bool, "estimate": (dict, type(None)), "verdict": str,
+                         "metric": str, "is_control": bool, "estimate": (dict, type(None)), "verdict": str,
                          "reached": (str, type(None))}],
     }],
     "memory": [{"server": str, "clients": int, "user_bytes": float,
@@ -53,13 +53,14 @@ def complete(results):
     for cell in results["cells"]:
         measure.evaluate(cell)
     results["noise"] = {}
-    for placement in "shared", "apart":
+    for placement in cells.PLACEMENTS:
         comparisons = [one for cell in results["cells"] if cell["placement"] == placement
                        for one in cell["comparisons"]]
         noise = estimate.noise([one["estimate"] for one in comparisons if one["is_control"]])
         results["noise"][placement] = noise
         for one in comparisons:
-            one["verdict"] = estimate.verdict(one["estimate"], noise)
+            known = noise if one["metric"] == "cpu" else None  # there is no control of latency
+            one["verdict"] = estimate.verdict(one["estimate"], known)
             one["reached"] = estimate.reaches(one["estimate"], one["target"])
     results["closing"] = closing.paragraph(results)
 

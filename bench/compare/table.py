@@ -10,6 +10,11 @@ HEAD = ("load", "against", "us", "its us", "ratio", "95% interval", "to reach", 
 VERDICTS = {"wins": "wins", "loses": "LOSES", "equal": "equal", "unknown": "no result"}
 REACHED = {"reached": "", "unclear": " ?", "missed": " short", None: ""}
 PLACEMENTS = {
+    "rate": (
+        "A core each, at a fixed rate",
+        f"Messages come at random times (Poisson), a share of what {cells.RATE_OF} can do at most "
+        "under this load, and wait for a server that has a core of its own: what users have. The "
+        "cost is that of the same work, and does not depend on the load's."),
     "shared": (
         "Server and load share a core",
         "Each runs until it has nothing left to do, so the server always finds all that its "
@@ -19,8 +24,9 @@ PLACEMENTS = {
         "Server and load have a core each",
         "In a closed loop this is client-bound: the load takes as much CPU time for a message as "
         "the server, and the faster the server, the smaller the batches that it finds, so that "
-        "most of a difference vanishes. It serves for latency: at a fixed rate, and with --spin."),
+        "most of a difference vanishes. It serves for latency at a low rate, and with --spin."),
 }
+NOISE_PLACES = {"rate": "at a fixed rate", "shared": "on a shared core", "apart": "on two cores"}
 TEXT_COLUMNS = 100
 RED, PLAIN = "\033[31m", "\033[0m"
 
@@ -29,20 +35,20 @@ def number(value, digits=2):
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def cost(cell, name):
+def cost(cell, name, metric="cpu"):
     """What is compared, in microseconds."""
     figures = cell["figures"].get(name)
-    return None if figures is None else figures[
-        "cpu_us" if cell["metric"] == "cpu" else cell["metric"] + "_us"]
+    return None if figures is None else figures[metric + "_us"]
 
 
 def opponents(one):
     """Who is compared with whom; rollcall itself need not be named."""
     if one["is_control"]:
         return f"{one['baseline']}, with itself"
+    metric = "" if one["metric"] == "cpu" else f", {one['metric']}"
     if one["subject"] == "rollcall":
-        return one["baseline"]
-    return f"{one['subject']} : {one['baseline']}"
+        return one["baseline"] + metric
+    return f"{one['subject']} : {one['baseline']}{metric}"
 
 
 def judgement(cell, one):
@@ -62,8 +68,8 @@ def row(cell, one):
     found = one["estimate"]
     low, high = found["interval"] if found else (None, None)
     reach = number(one["target"]) + REACHED[one["reached"]]
-    return (cell["name"], opponents(one), number(cost(cell, one["subject"])),
-            number(cost(cell, one["baseline"])), number(found and found["ratio"], 3),
+    return (cell["name"], opponents(one), number(cost(cell, one["subject"], one["metric"])),
+            number(cost(cell, one["baseline"], one["metric"])), number(found and found["ratio"], 3),
             f"{low:.3f}-{high:.3f}" if found else "-", reach, judgement(cell, one))
 
 
@@ -105,7 +111,7 @@ def remarks(results):
 
 
 def noise(results):
-    found = [f"{share:.1%} on {'a shared core' if placement == 'shared' else 'two cores'}"
+    found = [f"{share:.1%} {NOISE_PLACES[placement]}"
              for placement, share in results["noise"].items() if share is not None]
     return (f"Noise of this run (A/A): {', '.join(found)}. What differs by less is called equal"
             f"{'' if len(found) == len(PLACEMENTS) else ', without a control by 5%'}."

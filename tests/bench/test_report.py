@@ -84,7 +84,7 @@ def test_placements_have_tables_and_noise_of_their_own():
                              *made_up.against_bare((50, 64, 1), rollcall=5000))
     assert found["noise"]["shared"] < 0.03 < found["noise"]["apart"]
     text = table.terminal(found, False)
-    shared, apart = (text.index(title) for title, _ in table.PLACEMENTS.values())
+    shared, apart = (text.index(table.PLACEMENTS[name][0]) for name in ("shared", "apart"))
     assert shared < text.index("tcp/50/64/1 ") < apart < text.index("tcp/50/64/1/client-bound ")
     assert closing.against(found, "epoll-bare") == [(found["cells"][2],
                                                      found["cells"][2]["comparisons"][0])]
@@ -163,9 +163,51 @@ def test_closing_tells_like_for_like_and_latency():
         made_up.measured(cells.tcp(50, 64, 1, ("rollcall-epoll",)), costs),
         made_up.measured(cells.latency(50, 64), costs))
     assert "(rollcall-epoll)" in found["closing"] and "23% less" in found["closing"]
-    assert "Latency at a fixed rate: TCP 50 clients" in found["closing"]
+    assert "Latency at a low rate: TCP 50 clients" in found["closing"]
     assert "0.040 system calls" in found["closing"]
     assert "There was no control" in found["closing"]
+
+
+@pytest.mark.parametrize("costs, expected", [
+    ((5000, 5000), "io_uring is the one to use: epoll is cheaper for no load."),
+    ((5000, 6600), "Use `--engine epoll` for: TCP 1 client, 64 B. Use io_uring for the rest."),
+    ((6000, 6600),
+     "Use `--engine epoll` for: TCP 1 client, 64 B. Use io_uring where it makes no difference."),
+])
+def test_closing_names_the_engine(costs, expected):
+    cells_ = [made_up.measured(cells.tcp(clients, 64, 1, ("rollcall-epoll",)),
+                               {"rollcall": cost, "epoll-bare": 5500, "rollcall-epoll": 6000})
+              for clients, cost in zip((50, 1), costs)]
+    assert expected in made_up.complete(made_up.control(), *cells_)["closing"]
+
+
+def rates():
+    """Three rates of a load, at which rollcall takes more, as much and less."""
+    return [made_up.measured(cells.rate("tcp", 50, 64, share, with_control=True),
+                             {"rollcall": cost, "epoll-bare": 6000})
+            for share, cost in zip(cells.RATE_SHARES, (6600, 6000, 5000))]
+
+
+def test_rates_have_the_first_table():
+    found = made_up.complete(*rates(), made_up.control(),
+                             *made_up.against_bare((50, 64, 1), rollcall=5000))
+    text = table.terminal(found, False)
+    assert text.startswith(table.PLACEMENTS["rate"][0])
+    assert text.index("tcp/50/64/1/rate/75% ") < text.index("tcp/50/64/1 ")
+    cost, latency, _ = lines_of(found, "tcp/50/64/1/rate/25%")
+    assert "epoll-bare " in cost and cost.endswith("0.97 short  LOSES <<")
+    assert "epoll-bare, p99 " in latency and "LOSES" in latency
+    assert found["noise"]["rate"] < 0.03
+    assert re.search(r"at fixed rates, it takes (as much|[0-3]% (less|more)) in the median of "
+                     r"3 loads, from 1[5-8]% less to (9|10|11)% more\.", found["closing"])
+
+
+def test_latency_without_a_control_needs_more_than_noise():
+    """Its noise is not that of the cost."""
+    cell = made_up.measured(cells.rate("tcp", 50, 64, 0.5, with_control=True),
+                            {"rollcall": 6240, "epoll-bare": 6000})
+    cost, latency = made_up.complete(cell)["cells"][0]["comparisons"][:2]
+    assert (cost["verdict"], latency["verdict"]) == ("loses", "equal")
 
 
 def test_results_are_saved_and_read_again(mixed, tmp_path):
@@ -247,10 +289,11 @@ def test_report_has_all_plots():
     found = made_up.complete(
         *(made_up.measured(cells.tcp(*load), costs) for load in
           ((1, 64, 1), (50, 64, 1), (50, 1024, 1), (50, 16384, 1))),
-        made_up.measured(cells.latency(50, 64), costs), memory=memory)
+        made_up.measured(cells.latency(50, 64), costs), *rates(), memory=memory)
     titles = [title for title, _ in plots.all_of(found)]
     assert [title.split(" (")[0] for title in titles] == [
-        "rollcall against epoll-bare", "Cost by clients", "Cost by bytes", "Latency percentiles",
+        "Cost by rate", "Latency by rate", "rollcall against epoll-bare", "Cost by clients",
+        "Cost by bytes", "Latency percentiles",
         "User memory for each idle client", "System calls"]
     assert read(report.render(found)).seen.count("svg") == len(titles)
 

@@ -29,15 +29,18 @@ def children_of(pid):
 def test_quick_run(tmp_path):
     """A cell of each transport and memory. However busy the machine is, rounds are kept."""
     status, said, found = run_bench(
-        tmp_path, "--cells", "^tcp/50/64/1/control$|^udp/50/64/1(/client-bound)?$|memory",
+        tmp_path, "--cells",
+        "^tcp/50/64/1/(control|rate/25%)$|^udp/50/64/1(/client-bound)?$|memory",
         "--rounds", 5,
         "--seconds", 20, "--wait-max", 100)
     assert status == 0, said
     results.check(found)
     assert found["method"]["namespace"] or found["method"]["congestion_control"] == "reno"
     assert [(cell["name"], cell["placement"]) for cell in found["cells"]] == [
-        ("tcp/50/64/1/control", "shared"), ("udp/50/64/1", "shared"),
+        ("tcp/50/64/1/rate/25%", "rate"), ("tcp/50/64/1/control", "shared"),
+        ("udp/50/64/1", "shared"),
         ("udp/50/64/1/client-bound", "apart")]
+    assert found["cells"][0]["options"][0] == "--rate"
     for cell in found["cells"]:
         assert cell["fault"] is None
         for name, figures in cell["figures"].items():
