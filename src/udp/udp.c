@@ -151,7 +151,7 @@ static bool is_too_long(const struct endpoint *endpoint, size_t bytes)
 								   : DATAGRAM_IPV6_BYTES_MAX);
 }
 
-/* Sends a message, behind the RTP header unless that is NULL. */
+/* Sends a message behind an RTP header. */
 static bool send_behind(struct udp *udp, const struct datagram_target *target, uint8_t *header,
 			const struct message *message)
 {
@@ -159,8 +159,6 @@ static bool send_behind(struct udp *udp, const struct datagram_target *target, u
 	const struct message whole = { parts, 1 + message->count,
 				       RTP_HEADER_BYTES + message->bytes };
 
-	if (!header)
-		return datagrams_send(&udp->datagrams, target, message);
 	parts[0] = (struct iovec){ header, RTP_HEADER_BYTES };
 	memcpy(parts + 1, message->parts, message->count * sizeof(*parts));
 	return datagrams_send(&udp->datagrams, target, &whole);
@@ -176,6 +174,7 @@ int udp_send(struct udp *udp, struct client *client, const struct message *messa
 	struct rtp_stream *stream = client->udp.stream;
 	uint8_t header[RTP_HEADER_BYTES];
 	struct datagram_target target;
+	bool sent;
 
 	if (client->state != CLIENT_OPEN)
 		return -EPIPE;
@@ -183,9 +182,13 @@ int udp_send(struct udp *udp, struct client *client, const struct message *messa
 	/* Checked first: a refused message must not use up a sequence number. */
 	if (is_too_long(target.endpoint, message->bytes + (stream ? sizeof(header) : 0)))
 		return -EMSGSIZE;
-	if (stream)
+	if (stream) {
 		rtp_stream_number(stream, header);
-	if (send_behind(udp, &target, stream ? header : NULL, message)) {
+		sent = send_behind(udp, &target, header, message);
+	} else {
+		sent = datagrams_send(&udp->datagrams, &target, message);
+	}
+	if (sent) {
 		client_set(client, CLIENT_ANSWERED);
 		hub_count_sent(udp->hub, client, message->bytes);
 	}
@@ -211,7 +214,7 @@ int udp_answer(struct udp *udp, const struct message *message)
 	const struct arrival *arrival = udp->unlisted;
 	uint8_t header[RTP_HEADER_BYTES];
 	struct datagram_target target;
-	bool numbered;
+	bool numbered, sent;
 
 	if (!arrival)
 		return -ENOENT;
@@ -219,9 +222,13 @@ int udp_answer(struct udp *udp, const struct message *message)
 	target = (struct datagram_target){ arrival->endpoint, &arrival->key, NULL };
 	if (is_too_long(target.endpoint, message->bytes + (numbered ? sizeof(header) : 0)))
 		return -EMSGSIZE;
-	if (numbered)
+	if (numbered) {
 		number_unlisted(udp, arrival, header);
-	if (send_behind(udp, &target, numbered ? header : NULL, message))
+		sent = send_behind(udp, &target, header, message);
+	} else {
+		sent = datagrams_send(&udp->datagrams, &target, message);
+	}
+	if (sent)
 		hub_count_sent(udp->hub, NULL, message->bytes);
 	return 0;
 }
