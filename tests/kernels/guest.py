@@ -31,7 +31,8 @@ def copy(root, source, path):
 
 
 def make_initramfs(path, init, program, tests):
-    """Writes an initramfs, with a folder beside it that shows what it holds."""
+    """Writes an initramfs, with a folder beside it that shows what it holds. Tests are programs by
+    the folder of /tests that they go to."""
     root = path + ".root"
     shutil.rmtree(root, ignore_errors=True)
     for name in "dev", "proc", "sys":
@@ -39,9 +40,10 @@ def make_initramfs(path, init, program, tests):
     copy(root, init, "/init")
     copy(root, shutil.which("busybox"), "/bin/busybox")
     copy(root, program, "/bin/rollcall")
-    for test in tests:
-        copy(root, test, "/tests/" + os.path.basename(test))
-    for library in libraries(tests):
+    for folder, programs in tests.items():
+        for test in programs:
+            copy(root, test, f"/tests/{folder}/{os.path.basename(test)}")
+    for library in libraries(sum(tests.values(), [])):
         copy(root, library, library)
     names = subprocess.run(["find", "."], cwd=root, stdout=subprocess.PIPE, check=True).stdout
     with open(path, "wb") as archive:
