@@ -7,11 +7,12 @@ import uuid
 
 import pytest
 
-from container import IMAGE, IMAGE_ADDRESSES, Container
 from engine import TOP, Engine, Unavailable
 
 # The clients are those of the tests from end to end.
 sys.path.append(os.path.join(TOP, "tests/e2e"))
+
+from container import IMAGE, IMAGE_ADDRESSES, Container
 
 
 @pytest.fixture(scope="session")

@@ -127,13 +127,25 @@ def test_least_privilege(pod, container):
     security = {**pod["securityContext"], **container["securityContext"]}
     assert security["runAsNonRoot"] is True
     assert f"{security['runAsUser']}:{security['runAsGroup']}" == instruction("USER")
-    assert security["seccompProfile"]["type"] == "Localhost"
-    # The kubelet takes a path below its own directory only.
-    assert not security["seccompProfile"]["localhostProfile"].startswith("/")
+    # A profile in a file would have to be on the node.
+    assert security["seccompProfile"] == {"type": "RuntimeDefault"}
     assert security["readOnlyRootFilesystem"] is True
     assert security["allowPrivilegeEscalation"] is False
     assert security["capabilities"] == {"drop": ["ALL"]}
     assert set(container["resources"]["limits"]) == {"cpu", "memory"}
+
+
+def test_other_profile(kubectl):
+    """The lines of the comment are what is needed for the profile of docker/."""
+    text = read("docker/kubernetes.yaml")
+    other = re.sub(r"^ +type: RuntimeDefault\n( +)# (type: Localhost)\n +# (localhostProfile: )",
+                   r"\1\2\n\1\3", text, flags=re.MULTILINE)
+    (deployment,) = [one for one in yaml.safe_load_all(other) if one["kind"] == "Deployment"]
+    assert lost(deployment, as_kubectl_reads(deployment)) == []
+    profile = deployment["spec"]["template"]["spec"]["securityContext"]["seccompProfile"]
+    assert profile["type"] == "Localhost"
+    # The kubelet takes a path below its own directory only.
+    assert f"/var/lib/kubelet/seccomp/{profile['localhostProfile']} " in text
 
 
 def test_grace(pod):

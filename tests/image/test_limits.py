@@ -7,15 +7,9 @@ import re
 
 import pytest
 
-from client import ask, connect, datagrams
+from client import connect
 
 CLIENTS = 100
-
-
-def serves(container):
-    with connect(container.tcp) as sock, datagrams(container.udp) as other:
-        ask(sock, b"hello\n")
-        ask(other, b"hello")
 
 
 def test_little_locked_memory(start):
@@ -35,14 +29,14 @@ def test_few_files(start):
     """A limit of open files: it serves as many clients as that allows, and says how many."""
     container = start("--ulimit", "nofile=256:256")
     assert "RLIMIT_NOFILE is 256" in container.log()
-    serves(container)
+    container.serves()
 
 
 def test_least_privilege(start):
     """Nothing to write to, no capabilities, no way to new ones, not root: the kernel says so of the
     process, and it serves."""
     container = start("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
-    serves(container)
+    container.serves()
     assert container.state(".HostConfig.ReadonlyRootfs") is True
     directory = f"/proc/{container.state('.State.Pid')}"
     if not os.path.exists(directory):

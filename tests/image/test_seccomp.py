@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The seccomp profile: what is in it, that it is enough, and what the program says where an
-engine's own profile blocks io_uring."""
+"""The seccomp profile: what is in it, that io_uring is used with it, and how the image serves where
+an engine's own profile blocks io_uring."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from client import ask, connect, datagrams
-from container import PROFILE
+from container import DEFAULT_PROFILE, PACE, PROFILE, warnings
 from engine import TOP
 
 CALLS = ["io_uring_enter", "io_uring_register", "io_uring_setup"]
@@ -55,38 +55,68 @@ def test_script_refuses():
 
 
 def test_profile_is_enough(start):
-    """With the profile it starts and serves."""
+    """With the profile it serves on io_uring."""
     container = start()
-    with connect(container.tcp) as sock, datagrams(container.udp) as other:
-        ask(sock, b"hello\n")
-        ask(other, b"hello")
+    container.serves()
+    assert warnings(container.log()) == []
+    assert container.rings() == ["io_uring"]
 
 
-def refused(done, error):
-    """It ends with 69, and says the cause, which error, and the option to add."""
-    assert done.returncode == EX_UNAVAILABLE, done.stderr
-    cause, cure = done.stderr.splitlines()[-2:]
-    assert "blocked by a seccomp filter" in cause and error in cause
-    assert f"--security-opt seccomp={PROFILE}: " in cure
-
-
-def test_blocked_with_eperm(run):
-    """Docker's default, whatever the default of the engine here is."""
-    refused(run("--security-opt", "seccomp=docker/seccomp-default.json"), "EPERM")
-
-
-def test_blocked_with_enosys(run, tmp_path):
-    """As Podman does it: the calls seem to be missing."""
+@pytest.fixture(params=["EPERM", "ENOSYS"])
+def blocked(request, tmp_path):
+    """A profile that blocks io_uring, and the error: as Docker does it, whatever the default of the
+    engine here is, and as Podman does, where the calls seem to be missing."""
+    if request.param == "EPERM":
+        return DEFAULT_PROFILE, request.param
     profile = read("seccomp-default.json")
     profile["syscalls"].append({"names": CALLS, "action": "SCMP_ACT_ERRNO", "errnoRet": ENOSYS})
     path = tmp_path / "enosys.json"
     path.write_text(json.dumps(profile), encoding="utf-8")
-    refused(run("--security-opt", f"seccomp={path}"), "ENOSYS")
+    return path, request.param
 
 
-def test_blocked_by_this_engine(engine, run):
-    """No option at all, as a first try has it."""
-    if int(engine.version.split(".")[0]) < BLOCKED_SINCE:
-        pytest.skip(f"Docker {engine.version} allows io_uring by default: since "
-                    f"{BLOCKED_SINCE}.0 it does not")
-    refused(run(), "EPERM")
+def test_blocked(start, blocked):
+    """It serves over epoll, is healthy, and ends well. One warning tells the cause, which error,
+    and the option to add."""
+    profile, error = blocked
+    container = start(*PACE, profile=profile)
+    (warning,) = warnings(container.log())
+    assert "blocked by a seccomp filter" in warning and error in warning
+    assert "serving over epoll" in warning
+    assert f"--security-opt seccomp={PROFILE}, " in warning
+    container.serves()
+    assert container.rings() == ["eventpoll"]
+    container.becomes("healthy")
+    container.engine("stop", container.id)
+    assert container.state(".State.ExitCode") == 0, container.log()
+
+
+def test_blocked_check(run, blocked):
+    profile, error = blocked
+    done = run("--security-opt", f"seccomp={profile}", arguments=["--check"])
+    assert done.returncode == 0 and done.stdout.endswith("\nrollcall can run here, over epoll\n")
+    assert error in done.stdout and f"seccomp={PROFILE}, " in done.stdout
+
+
+def test_io_uring_or_nothing(run, blocked):
+    """An image that insists on io_uring ends with 69, and says the cause and the option to add."""
+    profile, error = blocked
+    done = run("--security-opt", f"seccomp={profile}", arguments=["--engine", "io_uring"])
+    assert done.returncode == EX_UNAVAILABLE, done.stderr
+    cause, cure = done.stderr.splitlines()[-2:]
+    assert "blocked by a seccomp filter" in cause and error in cause
+    assert f"--security-opt seccomp={PROFILE}, " in cure
+
+
+def test_no_option_at_all(engine, start):
+    """As a first try has it: it serves on the published ports, on io_uring if this engine allows
+    it."""
+    container = start("--publish", "127.0.0.1::8080", "--publish", "127.0.0.1::7070/udp",
+                      profile=None)
+    with connect(container.published("8080/tcp")) as sock, \
+            datagrams(container.published("7070/udp")) as other:
+        ask(sock, b"hello\n")
+        ask(other, b"hello")
+    is_blocked = int(engine.version.split(".")[0]) >= BLOCKED_SINCE
+    assert len(warnings(container.log())) == is_blocked
+    assert container.rings() == ["eventpoll" if is_blocked else "io_uring"]
