@@ -60,10 +60,12 @@ enum client_state {
  *
  * WAITING: a multishot receive, which waits for data until it is cancelled. LAST: a receive of what
  * has arrived, which ends when that is taken. NO_BUFFER: none is in flight until a buffer is free.
+ * NO_BUFFER_LATER is the same for a client beyond its share (tcp/tcp.h).
  */
 enum receive_state {
 	RECEIVE_NONE,
 	RECEIVE_NO_BUFFER,
+	RECEIVE_NO_BUFFER_LATER,
 	RECEIVE_WAITING,
 	RECEIVE_CANCELLING,
 	RECEIVE_LAST,
@@ -125,7 +127,8 @@ struct client_link {
 
 struct client {
 	uint64_t id;
-	enum client_state state : 4;
+	enum client_state state : 3;
+	uint8_t beyond_share : 1; /* TCP: its last piece was longer than its share */
 	enum rollcall_transport transport : 3;
 	uint8_t fin_polled : 1; /* TCP: a poll has reported the peer's FIN */
 	enum receive_state receive : 3;
@@ -171,6 +174,11 @@ static inline uint32_t client_ms(uint64_t ns)
 static inline bool client_is_receiving(const struct client *client)
 {
 	return client->receive >= RECEIVE_WAITING;
+}
+
+static inline bool client_lacks_buffer(const struct client *client)
+{
+	return client->receive == RECEIVE_NO_BUFFER || client->receive == RECEIVE_NO_BUFFER_LATER;
 }
 
 /* Whether it has at least one of the flags. */

@@ -130,7 +130,7 @@ static uint64_t wait_ns(const struct rollcall_server *server)
 	const uint64_t deadline_ns =
 		min_u64(timers_next(&hub->timers), timers_next(&hub->timeouts));
 
-	if (server->unflushed || server->tcp.left_over.count > 0)
+	if (server->unflushed || server->tcp.left_over.count > 0 || wait_goes_on(&server->tcp))
 		return 0;
 	if (deadline_ns == UINT64_MAX)
 		return UINT64_MAX;

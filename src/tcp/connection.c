@@ -466,6 +466,7 @@ int connections_init(struct tcp *tcp, struct hub *hub)
 		return error;
 	*tcp = (struct tcp){ .hub = hub, .memory_timer = { .expired = wait_on_timer } };
 	client_list_init(&tcp->no_buffer, LIST_WAIT);
+	client_list_init(&tcp->no_buffer_later, LIST_WAIT);
 	client_list_init(&tcp->no_memory, LIST_WAIT);
 	client_list_init(&tcp->left_over, LIST_WAIT);
 	error = idle_init(&tcp->idle, table, timeouts, hub->options.tcp_idle_timeout_ms, on_idle);

@@ -11,7 +11,7 @@ static bool is_full(const struct hub *hub)
 /* Clients that wait for a buffer or memory use the links of LIST_WAIT for that. */
 static bool is_waiting(const struct client *client)
 {
-	return client->receive == RECEIVE_NO_BUFFER ||
+	return client_lacks_buffer(client) ||
 	       client_has_any(client, CLIENT_NO_MEMORY | CLIENT_LEFT_OVER);
 }
 

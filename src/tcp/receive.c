@@ -75,6 +75,7 @@ bool receive_cancel(struct tcp *tcp, struct client *client)
 void receive_begin_turn(struct tcp *tcp)
 {
 	tcp->turn_bytes = 0;
+	tcp->turn_receives = 0;
 	tcp->grown_in_turn = false;
 }
 
@@ -83,9 +84,22 @@ void receive_got(struct tcp *tcp, struct client *client, size_t bytes)
 	client_set(client, CLIENT_GOT_INPUT);
 	if (client->state != CLIENT_CLOSING)
 		liveness_received(&tcp->liveness, client);
+	client->beyond_share = bytes > TCP_SHARE_BYTES;
 	tcp->turn_bytes += bytes;
+	tcp->turn_receives++;
 	if (tcp->turn_bytes >= TCP_TURN_BYTES_MAX)
 		buffers_shrink(&tcp->hub->buffers[BUFFERS_TCP], HUB_TCP_BUFFERS);
+}
+
+/* Whether twice the buffers, filled like those of this turn, are not too many for one turn. */
+static bool may_grow(const struct tcp *tcp)
+{
+	const size_t count = (size_t)2 * tcp->hub->buffers[BUFFERS_TCP].count;
+
+	if (tcp->turn_receives == 0)
+		return true;
+	return tcp->turn_bytes < TCP_TURN_BYTES_MAX &&
+	       count * (tcp->turn_bytes / tcp->turn_receives) < TCP_TURN_BYTES_MAX;
 }
 
 /* Grows the pool once per turn: all receives that failed in it lacked the same buffers. */
@@ -94,7 +108,7 @@ static void grow_buffers(struct tcp *tcp)
 	struct hub *hub = tcp->hub;
 
 	hub->stats.buffers_exhausted++;
-	if (tcp->grown_in_turn || tcp->turn_bytes >= TCP_TURN_BYTES_MAX)
+	if (tcp->grown_in_turn || !may_grow(tcp))
 		return;
 	tcp->grown_in_turn = true;
 	buffers_grow(&hub->buffers[BUFFERS_TCP]);

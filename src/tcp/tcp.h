@@ -32,7 +32,8 @@ struct gather {
 
 /*
  * Received bytes are sent after the turn. Above 1 MiB a turn they have left the CPU cache by then,
- * so the buffer pool does not grow but shrinks: waiting for a warm buffer is cheaper.
+ * and others wait long for the turn to end: so the buffer pool does not grow beyond this, and above
+ * it shrinks. Waiting for a warm buffer is cheaper.
  */
 #define TCP_TURN_BYTES_MAX ((size_t)1 << 20)
 
@@ -40,8 +41,12 @@ struct gather {
  * The share of a client in a turn: a client that sends many short messages at once must not keep
  * the others waiting. What is left over is handled in the next turns, round-robin. Such a client's
  * next input is received in small pieces, one at a time, until a piece fits into its share.
+ *
+ * A client that sends long pieces is beyond its share too: while buffers are short, it gets one
+ * after the others (tcp/wait.h).
  */
 #define TCP_SHARE_MESSAGES 64
+#define TCP_SHARE_BYTES 16384
 #define TCP_LIMITED_BYTES 16384
 
 struct listener;
@@ -58,7 +63,8 @@ struct tcp {
 	unsigned listener_count;
 	struct places places;
 	struct slab gathers;
-	struct client_list no_buffer; /* clients that wait for a buffer only */
+	struct client_list no_buffer; /* clients that wait for a buffer only, within their share */
+	struct client_list no_buffer_later; /* and beyond it */
 	struct client_list no_memory; /* clients that wait for memory, and perhaps for a buffer */
 	struct timer memory_timer;
 	struct client_list left_over; /* clients whose held input waits for the next turn */
@@ -83,9 +89,10 @@ struct tcp {
 	 */
 	bool (*make_space)(struct tcp *tcp, const struct client *client, size_t bytes);
 
-	uint64_t closes;    /* sockets closed; each frees a descriptor and some memory */
-	size_t turn_bytes;  /* received in this turn */
-	bool grown_in_turn; /* the buffer pool has grown in this turn */
+	uint64_t closes;      /* sockets closed; each frees a descriptor and some memory */
+	size_t turn_bytes;    /* received in this turn */
+	size_t turn_receives; /* that brought them */
+	bool grown_in_turn;   /* the buffer pool has grown in this turn */
 };
 
 #endif

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "tcp/wait.h"
 
+static struct client_list *buffer_list(struct tcp *tcp, const struct client *client)
+{
+	return client->receive == RECEIVE_NO_BUFFER ? &tcp->no_buffer : &tcp->no_buffer_later;
+}
+
 /* Takes a client off the list of LIST_WAIT that it is in; memory comes before all other waits. */
 static void leave_lists(struct tcp *tcp, struct client *client)
 {
@@ -10,8 +15,8 @@ static void leave_lists(struct tcp *tcp, struct client *client)
 		client_list_remove(table, &tcp->no_memory, client);
 	else if (client_has_any(client, CLIENT_LEFT_OVER))
 		client_list_remove(table, &tcp->left_over, client);
-	else if (client->receive == RECEIVE_NO_BUFFER)
-		client_list_remove(table, &tcp->no_buffer, client);
+	else if (client_lacks_buffer(client))
+		client_list_remove(table, buffer_list(tcp, client), client);
 	else
 		liveness_leave(&tcp->liveness, client);
 	client_clear(client, CLIENT_LEFT_OVER);
@@ -19,14 +24,16 @@ static void leave_lists(struct tcp *tcp, struct client *client)
 
 void wait_for_buffer(struct tcp *tcp, struct client *client)
 {
+	const bool later = client->beyond_share || client_has_any(client, CLIENT_LIMITED);
+
 	/* A receive is started again once the input left over is handled. */
 	if (client_has_any(client, CLIENT_LEFT_OVER))
 		return;
-	if (!client_has_any(client, CLIENT_NO_MEMORY)) {
+	if (!client_has_any(client, CLIENT_NO_MEMORY))
 		liveness_leave(&tcp->liveness, client);
-		client_list_push(&tcp->hub->table, &tcp->no_buffer, client);
-	}
-	client->receive = RECEIVE_NO_BUFFER;
+	client->receive = later ? RECEIVE_NO_BUFFER_LATER : RECEIVE_NO_BUFFER;
+	if (!client_has_any(client, CLIENT_NO_MEMORY))
+		client_list_push(&tcp->hub->table, buffer_list(tcp, client), client);
 }
 
 void wait_for_turn(struct tcp *tcp, struct client *client)
@@ -65,25 +72,44 @@ void wait_for_memory(struct tcp *tcp, struct client *client)
 		timers_set(&hub->timers, &tcp->memory_timer, hub->now_ns + TCP_RETRY_NS);
 }
 
-void wait_end_for_buffers(struct tcp *tcp)
+static void resume_first(struct tcp *tcp, struct client_list *list, uint32_t count)
 {
 	struct hub *hub = tcp->hub;
-	uint32_t free_buffers = buffers_free(&hub->buffers[BUFFERS_TCP]);
 
-	while (free_buffers-- > 0 && tcp->no_buffer.count > 0) {
-		struct client *client = client_list_first(&hub->table, &tcp->no_buffer);
+	for (; count > 0 && list->count > 0; count--) {
+		struct client *client = client_list_first(&hub->table, list);
 
-		client_list_remove(&hub->table, &tcp->no_buffer, client);
+		client_list_remove(&hub->table, list, client);
 		client->receive = RECEIVE_NONE;
 		hub_flush_later(hub, client);
 	}
+}
+
+void wait_end_for_buffers(struct tcp *tcp)
+{
+	const uint32_t free_buffers = buffers_free(&tcp->hub->buffers[BUFFERS_TCP]);
+	/* A quarter, and of fewer than four buffers one in a quarter of the turns. */
+	const uint32_t kept = (free_buffers + (uint32_t)(tcp->hub->turns % 4)) / 4;
+	uint32_t first = free_buffers;
+
+	if (tcp->no_buffer_later.count > 0)
+		first -= kept;
+	first = (uint32_t)min_size(first, tcp->no_buffer.count);
+	resume_first(tcp, &tcp->no_buffer, first);
+	resume_first(tcp, &tcp->no_buffer_later, free_buffers - first);
+}
+
+bool wait_goes_on(const struct tcp *tcp)
+{
+	return tcp->no_buffer.count + tcp->no_buffer_later.count > 0 &&
+	       buffers_free(&tcp->hub->buffers[BUFFERS_TCP]) > 0;
 }
 
 void wait_leave(struct tcp *tcp, struct client *client)
 {
 	leave_lists(tcp, client);
 	client_clear(client, CLIENT_NO_MEMORY);
-	if (client->receive == RECEIVE_NO_BUFFER)
+	if (client_lacks_buffer(client))
 		client->receive = RECEIVE_NONE;
 }
 

@@ -438,10 +438,14 @@ static void exhaust_buffers(int fd)
 	turn();
 }
 
-/* A dry pool grows, once a turn; not if much came in it, after which it gets small again. */
+/*
+ * A dry pool grows, once a turn, unless it would then hold too much for a turn. After a turn in
+ * which much came it gets small again.
+ */
 static void pool(void **state)
 {
 	struct buffers *buffers;
+	size_t enough;
 	int fd, other;
 
 	(void)state;
@@ -457,10 +461,11 @@ static void pool(void **state)
 	assert_int_equal(stats_now().buffers_exhausted, 2);
 	exhaust_buffers(fd);
 	assert_int_equal(buffers->count, 4 * HUB_TCP_BUFFERS);
-	/* All but a byte of what is much, and more in the next turn. */
-	for (size_t left = TCP_TURN_BYTES_MAX - 1; left > 0; left -= min_size(left, 65536))
-		complete_with_buffer(started(IORING_OP_RECV, fd), BUFFERS_TCP,
-				     min_size(left, 65536));
+	enough = TCP_TURN_BYTES_MAX / (8 * HUB_TCP_BUFFERS);
+	complete_with_buffer(started(IORING_OP_RECV, fd), BUFFERS_TCP, enough);
+	exhaust_buffers(fd);
+	assert_int_equal(buffers->count, 4 * HUB_TCP_BUFFERS);
+	complete_with_buffer(started(IORING_OP_RECV, fd), BUFFERS_TCP, enough - 1);
 	exhaust_buffers(fd);
 	assert_int_equal(buffers->count, 8 * HUB_TCP_BUFFERS);
 	receive(fd, "x", 1);
@@ -477,12 +482,97 @@ static void pool(void **state)
 	assert_int_equal(buffers->count, 2 * HUB_TCP_BUFFERS);
 }
 
+/* The smallest pool, which does not grow; its buffers are all free again after a turn. */
+static void begin_with_small_pool(void)
+{
+	options.memory_bytes_max = 1 << 20;
+	create_and_listen();
+	assert_int_equal(server->hub.buffers[BUFFERS_TCP].count_max, HUB_TCP_BUFFERS);
+}
+
+/*
+ * More clients wait for a buffer than there are. Those that are resumed first may find no input, so
+ * that nothing wakes the loop: it resumes the others without a sleep.
+ */
+static void more_wait_than_buffers(void **state)
+{
+	int fds[2 * HUB_TCP_BUFFERS + 1];
+	unsigned resumed = 0;
+
+	(void)state;
+	begin_with_small_pool();
+	for (unsigned i = 0; i <= 2 * HUB_TCP_BUFFERS; i++)
+		fds[i] = accept_client();
+	for (unsigned i = 0; i <= 2 * HUB_TCP_BUFFERS; i++)
+		complete(started(IORING_OP_RECV, fds[i]), -ENOBUFS, 0);
+	turn();
+	assert_null(find_started(IORING_OP_RECV, fds[HUB_TCP_BUFFERS]));
+	for (unsigned i = 0; i < 2; i++) {
+		kernel.is_waited = false;
+		assert_int_equal(server_turn(server, UINT64_MAX), 0);
+		assert_int_equal(kernel.first_wait_ns, 0);
+		server_flush(server);
+	}
+	for (unsigned i = 0; i <= 2 * HUB_TCP_BUFFERS; i++)
+		resumed += find_started(IORING_OP_RECV, fds[i]) != NULL;
+	assert_int_equal(resumed, 2 * HUB_TCP_BUFFERS + 1);
+	kernel.is_waited = false;
+	assert_int_equal(server_turn(server, UINT64_MAX), 0);
+	assert_true(kernel.first_wait_ns > 0);
+}
+
+/* A client brings a piece of this length, and then finds no buffer. */
+static void receive_and_exhaust(int fd, size_t bytes)
+{
+	complete_with_buffer(started(IORING_OP_RECV, fd), BUFFERS_TCP, bytes);
+	complete(started(IORING_OP_RECV, fd), -ENOBUFS, 0);
+}
+
+/*
+ * When buffers are short, clients that sent more bytes at once than their share get one after
+ * those that did not; but a quarter of the buffers is theirs.
+ */
+static void more_bytes_than_its_share(void **state)
+{
+	enum { CLIENTS = HUB_TCP_BUFFERS };
+	int greedy[CLIENTS / 2], others[CLIENTS];
+	unsigned resumed[2] = { 0 };
+
+	(void)state;
+	begin_with_small_pool();
+	for (unsigned i = 0; i < CLIENTS / 2; i++)
+		greedy[i] = accept_client();
+	for (unsigned i = 0; i < CLIENTS; i++)
+		others[i] = accept_client();
+	for (unsigned i = 0; i < CLIENTS / 2; i++)
+		receive_and_exhaust(greedy[i], TCP_SHARE_BYTES + 1);
+	turn();
+	for (unsigned i = 0; i < CLIENTS / 2; i++)
+		complete(started(IORING_OP_RECV, greedy[i]), -ENOBUFS, 0);
+	for (unsigned i = 0; i < CLIENTS; i++)
+		complete(started(IORING_OP_RECV, others[i]), -ENOBUFS, 0);
+	turn();
+	for (unsigned i = 0; i < CLIENTS / 2; i++)
+		resumed[0] += find_started(IORING_OP_RECV, greedy[i]) != NULL;
+	for (unsigned i = 0; i < CLIENTS; i++)
+		resumed[1] += find_started(IORING_OP_RECV, others[i]) != NULL;
+	assert_int_equal(resumed[0], CLIENTS / 4);
+	assert_int_equal(resumed[1], CLIENTS - CLIENTS / 4);
+
+	/* What is just its share is no reason. */
+	receive_and_exhaust(others[0], TCP_SHARE_BYTES);
+	assert_int_equal(server_turn(server, 0), 0);
+	assert_int_equal(table_find(&server->hub.table, CLIENTS / 2)->receive, RECEIVE_NO_BUFFER);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, begin, scripted_end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(pool),
+		TEST(more_wait_than_buffers),
+		TEST(more_bytes_than_its_share),
 		TEST(too_many_waiting),
 		TEST(more_than_its_share),
 		TEST(small_pieces_in_the_drain),

@@ -26,6 +26,7 @@ static int set_up(void **state)
 		return -1;
 	tcp = (struct tcp){ .hub = &hub, .memory_timer = { .expired = wait_on_timer } };
 	client_list_init(&tcp.no_buffer, LIST_WAIT);
+	client_list_init(&tcp.no_buffer_later, LIST_WAIT);
 	client_list_init(&tcp.no_memory, LIST_WAIT);
 	if (liveness_init(&tcp.liveness, &hub))
 		return -1;
@@ -81,6 +82,49 @@ static void buffers_in_order(void **state)
 	assert_int_equal(tcp.no_buffer.count, 0);
 }
 
+/* Those beyond their share, in messages or in bytes, go on after the others, and leave in order. */
+static void beyond_their_share_later(void **state)
+{
+	(void)state;
+	clients[0]->beyond_share = 1;
+	client_set(clients[1], CLIENT_LIMITED);
+	take_all_buffers();
+	for (int i = 0; i < 3; i++)
+		wait_for_buffer(&tcp, clients[i]);
+	assert_false(wait_goes_on(&tcp));
+	buffers_release(&hub.buffers[BUFFERS_TCP], taken[--taken_count]);
+	assert_true(wait_goes_on(&tcp));
+	wait_end_for_buffers(&tcp);
+	assert_goes_on(clients[2]);
+	assert_null(hub_flush_next(&hub));
+	wait_end_for_buffers(&tcp);
+	assert_goes_on(clients[0]);
+	wait_leave(&tcp, clients[1]);
+	assert_int_equal(tcp.no_buffer_later.count, 0);
+	assert_false(wait_goes_on(&tcp));
+}
+
+/* With one buffer a turn, they get it in one turn of four. */
+static void beyond_their_share_too(void **state)
+{
+	(void)state;
+	clients[0]->beyond_share = 1;
+	take_all_buffers();
+	buffers_release(&hub.buffers[BUFFERS_TCP], taken[--taken_count]);
+	for (int i = 0; i < 4; i++)
+		wait_for_buffer(&tcp, clients[i]);
+	for (int i = 1; i < 4; i++) {
+		wait_end_for_buffers(&tcp);
+		assert_goes_on(clients[i]);
+		wait_for_buffer(&tcp, clients[i]);
+		hub.turns++;
+	}
+	wait_end_for_buffers(&tcp);
+	assert_goes_on(clients[0]);
+	for (int i = 1; i < 4; i++)
+		wait_leave(&tcp, clients[i]);
+}
+
 /* A client that lacks memory is not helped by a free buffer, only by time. */
 static void memory_takes_time(void **state)
 {
@@ -130,6 +174,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(buffers_in_order, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(beyond_their_share_later, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(beyond_their_share_too, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(memory_takes_time, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(both, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(leaving, set_up, tear_down),
