@@ -425,13 +425,38 @@ static uint64_t larger(uint64_t one, uint64_t other)
 }
 
 /*
+ * While the program is stopped, more datagrams come than its UDP sockets take. Returns how much
+ * more memory of sockets counts then.
+ */
+static uint64_t flood_stopped_program(void)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	static const char piece[60000];
+	const uint64_t before = group_number(GROUP "/memory.stat", "sock ");
+	uint64_t after;
+
+	kill(program, SIGSTOP);
+	for (size_t i = 0; i < COUNT(families); i++) {
+		int fd = udp_client(families[i]);
+
+		for (int n = 0; n < 4000; n++)
+			send(fd, piece, n % 2 ? 1 : sizeof(piece), MSG_DONTWAIT);
+		close(fd);
+	}
+	after = group_number(GROUP "/memory.stat", "sock ");
+	kill(program, SIGCONT);
+	return after > before ? after - before : 0;
+}
+
+/*
  * A container whose limit is the sum that --check prints, where the memory of sockets counts too.
- * Readers that take nothing and lines that do not end take all they get: more than the limit. The
- * program is not killed, and a client that behaves is served all the time.
+ * Readers that take nothing, lines that do not end and datagrams that wait take all they get: more
+ * than the limit. The program is not killed, and a client that behaves is served all the time.
  */
 static void memory_limit(void **state)
 {
-	enum { READERS = 100, UNFINISHED = 150, TAKEN_BYTES = 12 << 20, SOCKET_BYTES = 1 << 20 };
+	enum { READERS = 100, UNFINISHED = 150 };
+	enum { TAKEN_BYTES = 12 << 20, SOCKET_BYTES = 1 << 20, DATAGRAM_BYTES = 128 << 10 };
 	int crowd[READERS + UNFINISHED], good;
 	uint64_t taken = 0, sockets = 0;
 
@@ -447,6 +472,8 @@ static void memory_limit(void **state)
 	/* It was an overload, and sockets did count. */
 	assert_in_range(taken, TAKEN_BYTES, UINT64_MAX);
 	assert_in_range(sockets, SOCKET_BYTES, UINT64_MAX);
+	assert_in_range(flood_stopped_program(), DATAGRAM_BYTES, UINT64_MAX);
+	ask(good, "hello\n", "Received: hello\n");
 	assert_int_equal(group_number(GROUP "/memory.events", "oom "), 0);
 	assert_int_equal(group_number(GROUP "/memory.events", "oom_kill "), 0);
 	for (int i = 0; i < READERS + UNFINISHED; i++)
