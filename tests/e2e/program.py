@@ -15,6 +15,9 @@ import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 COMMAND = shlex.split(os.environ.get("ROLLCALL", "build/rollcall"))
+# The engine that the tests are about. It comes before a test's own options, so these may name another.
+ENGINE = os.environ.get("ROLLCALL_ENGINE", "io_uring")
+PINNED = ("--engine", ENGINE)
 FREE_PORTS = ("--tcp", "127.0.0.1:0", "--udp", "127.0.0.1:0")
 REPORTS = ("ERROR:", "runtime error", "SUMMARY:", "Assertion", "CHECK")
 DEADLINE_S = 60 if os.environ.get("ROLLCALL_SLOW") else 20
@@ -71,9 +74,10 @@ class Lines(list):
 
 
 class Server:
-    """The program, running. Without --tcp and --udp among the options it listens on free ports of
-    127.0.0.1; recipe=True leaves the options as they are. `stdout` and `stderr` may be file
-    descriptors of the test's own, and then are not read here."""
+    """The program, running, on the engine that the tests are about. Without --tcp and --udp among the
+    options it listens on free ports of 127.0.0.1. recipe=True leaves the options as they are, but for
+    an engine that is not the usual one. `stdout` and `stderr` may be file descriptors of the test's
+    own, and then are not read here."""
 
     def __init__(self, *options, recipe=False, stdout=None, stderr=None, preexec=None, words=None,
                  environment=None, pass_fds=()):
@@ -82,8 +86,9 @@ class Server:
             for name, value in zip(FREE_PORTS[::2], FREE_PORTS[1::2]):
                 if name not in self.options:
                     self.options += [name, value]
+        pinned = () if recipe and ENGINE == "io_uring" else PINNED
         self.process = subprocess.Popen(
-            [*(words or command()), *self.options], stdin=subprocess.DEVNULL,
+            [*(words or command()), *pinned, *self.options], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if stdout is None else stdout,
             stderr=subprocess.PIPE if stderr is None else stderr, preexec_fn=preexec,
             env={**os.environ, **(environment or {})}, pass_fds=pass_fds)
@@ -210,9 +215,11 @@ class Server:
 
 
 def run_program(*options, words=None, preexec=None, deadline_s=DEADLINE_S):
-    """Runs the program to its end; returns what subprocess.run() does, with texts."""
-    done = subprocess.run([*(words or command()), *map(str, options)], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          errors="backslashreplace", preexec_fn=preexec, timeout=deadline_s)
+    """Runs the program to its end, on the engine that the tests are about; returns what
+    subprocess.run() does, with texts."""
+    done = subprocess.run([*(words or command()), *PINNED, *map(str, options)],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, errors="backslashreplace", preexec_fn=preexec,
+                          timeout=deadline_s)
     assert not any(report in done.stderr for report in REPORTS), done.stderr
     return done

@@ -19,7 +19,7 @@ import pytest
 
 import network
 from client import ask, connect
-from program import WAITING, command, is_sanitized, is_slow, needs_bare_program
+from program import ENGINE, WAITING, command, is_sanitized, is_slow, needs_bare_program
 
 IO_URING_SETUP, IO_URING_ENTER, IO_URING_REGISTER = 425, 426, 427
 DISABLED = pathlib.Path("/proc/sys/kernel/io_uring_disabled")
@@ -227,18 +227,21 @@ def deny_io_uring(error, *, call=IO_URING_SETUP, more=None):
     return install
 
 
+names_the_engine = pytest.mark.io_uring("the test names each engine itself")
+
+
 def check_refused(run, server, *texts, **how):
     """io_uring cannot be used. With --engine io_uring the program ends with 69, and says why and
     what to do; otherwise it says so in one warning, and serves over epoll. --check comes to the same
     ends."""
-    pinned = ("--engine", "io_uring")
+    pinned, automatic = ("--engine", "io_uring"), ("--engine", "auto")
     check(run(*pinned, **how), 69, *texts, "cure: ")
     checked = run("--check", *pinned, **how)
     assert checked.returncode == 69 and "rollcall cannot run here" in checked.stdout
-    checked = run("--check", **how)
+    checked = run("--check", *automatic, **how)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert checked.stdout.endswith("\nrollcall can run here, over epoll\n")
-    rollcall = server(**how)
+    rollcall = server(*automatic, **how)
     with connect(rollcall.tcp) as sock:
         ask(sock, b"hello\n")
     warning, = rollcall.wait_for_log("rollcall: warning: ")
@@ -253,6 +256,7 @@ def check_refused(run, server, *texts, **how):
     assert not over_epoll.stderr.matching("warning")
 
 
+@names_the_engine
 @pytest.mark.parametrize("error, text", [(errno.EACCES, "SELinux"),
                                          (errno.EOPNOTSUPP, "EOPNOTSUPP")])
 def test_refused_otherwise(run, server, error, text):
@@ -260,6 +264,7 @@ def test_refused_otherwise(run, server, error, text):
     check_refused(run, server, text, preexec=deny_io_uring(error))
 
 
+@names_the_engine
 @pytest.mark.parametrize("error", [errno.EPERM, errno.ENOSYS], ids=errno.errorcode.get)
 def test_denied_by_seccomp(run, server, error):
     """io_uring_setup fails as in Docker (EPERM) and in Podman (ENOSYS): the message says that it is
@@ -268,17 +273,20 @@ def test_denied_by_seccomp(run, server, error):
                   "io_uring_register", preexec=deny_io_uring(error))
 
 
+@names_the_engine
 @pytest.mark.parametrize("call", [IO_URING_ENTER, IO_URING_REGISTER], ids=["enter", "register"])
 def test_denied_in_part(run, server, call):
     """A ring can be made, but not used: found before clients come."""
     check_refused(run, server, "seccomp", preexec=deny_io_uring(errno.EPERM, call=call))
 
 
+@names_the_engine
 def test_kernel_too_old(run, server):
     """A kernel that does not know the flags of 6.1 gives EINVAL, which the filter plays here."""
     check_refused(run, server, "6.1", os.uname().release, preexec=deny_io_uring(errno.EINVAL))
 
 
+@names_the_engine
 def test_disabled_for_all(run, server, tmp_path):
     """kernel.io_uring_disabled = 2, played: the file is covered by another one in a mount namespace
     of the program's own, and the call fails as it then would. (To set it for real would stop all
@@ -298,6 +306,7 @@ def test_disabled_for_all(run, server, tmp_path):
                   preexec=deny_io_uring(errno.EPERM, more=cover_file))
 
 
+@names_the_engine
 def test_disabled_for_users(run, server, public_program):
     """kernel.io_uring_disabled = 1, for real: users without CAP_SYS_ADMIN outside the group are
     refused. The value is put back."""
@@ -317,6 +326,9 @@ def limit_locked_memory(count):
     return lambda: resource.setrlimit(resource.RLIMIT_MEMLOCK, (count, count))
 
 
+locks_memory = pytest.mark.io_uring("without rings little memory is locked, or none")
+
+
 def skip_unless_rings_count(program):
     """Some kernels do not count a ring's memory against the limit: a ring made without any shows
     it."""
@@ -328,6 +340,7 @@ def skip_unless_rings_count(program):
         pytest.skip("this kernel does not count rings as locked memory")
 
 
+@locks_memory
 def test_little_locked_memory(server, public_program):
     """RLIMIT_MEMLOCK of 64 KiB for a user: it starts with smaller rings, says so, and serves."""
     skip_unless_rings_count(public_program)
@@ -343,6 +356,7 @@ def test_little_locked_memory(server, public_program):
         sock.close()
 
 
+@locks_memory
 @pytest.mark.parametrize("count", [0, 4096])
 def test_no_locked_memory(run, public_program, count):
     """A limit too small for the smallest rings: the message names it, its value, and three ways to
@@ -438,7 +452,8 @@ def test_check(run):
                  "RLIMIT_MEMLOCK", "io_uring_disabled", "somaxconn", os.uname().release,
                  header_version()):
         assert text in done.stdout
-    assert done.stdout.splitlines()[-1] == "rollcall can run here"
+    over = "" if ENGINE == "io_uring" else f", over {ENGINE}"
+    assert done.stdout.splitlines()[-1] == f"rollcall can run here{over}"
 
 
 def header_version():

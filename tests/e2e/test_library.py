@@ -14,6 +14,7 @@ from program import DEADLINE_S, is_sanitized, program_file
 BYTES = library.MESSAGES * library.BYTES
 
 
+@pytest.mark.io_uring("the library gets no options")
 @pytest.mark.skipif(is_sanitized(), reason="Python cannot load a sanitized library")
 @pytest.mark.parametrize("mode, copied", [("same", 0), ("copy", BYTES)])
 def test_echo_in_place(mode, copied):

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from client import ask, connect, datagrams, receive_exactly
-from program import command, is_sanitized, needs_bare_program, wait_until
+from program import PINNED, command, is_sanitized, needs_bare_program, wait_until
 
 MIB = 1 << 20
 
@@ -62,7 +62,7 @@ def test_memory_comes_back(server):
 
 def parts_of(*options):
     """The lines of --check about memory, in bytes by name."""
-    done = subprocess.run([*command(), "--check", *options], stdout=subprocess.PIPE, text=True,
+    done = subprocess.run([*command(), *PINNED, "--check", *options], stdout=subprocess.PIPE, text=True,
                           check=True)
     return {name.strip(): int(mib) * MIB
             for name, mib in re.findall(r"^(\S.*?) +(\d+) MiB$", done.stdout, re.MULTILINE)}

@@ -62,7 +62,7 @@ class Counts(Trace):
         return {name: int(count) for count, name in rows if name != "total"}
 
 
-pytestmark = needs_bare_program
+pytestmark = [needs_bare_program, pytest.mark.io_uring("other engines have other calls")]
 
 
 class Talker:

@@ -493,7 +493,9 @@ def filtered(allowed):
 
 @needs_bare_program
 @pytest.mark.skipif(is_sanitized(), reason="a sanitizer needs calls of its own")
-@pytest.mark.parametrize("is_forbidden", [False, True], ids=["as it is", "without io_uring"])
+@pytest.mark.parametrize("is_forbidden", [
+    pytest.param(False, id="as it is"),
+    pytest.param(True, id="without io_uring", marks=pytest.mark.io_uring("epoll would serve"))])
 def test_sandbox_allows_io_uring(server, run, units, manager, is_forbidden):
     """With the system calls that the unit leaves, the server starts and serves, tells how it is, and
     ends well. Without io_uring's among them it does so over epoll, with one warning, or with
