@@ -2,6 +2,8 @@
 /* The library's loop: calls from other threads, timers, and files. */
 #include "contract/library.h"
 
+#include <fcntl.h>
+
 static void nothing(void)
 {
 }
@@ -183,7 +185,10 @@ static void note_io(struct rollcall_server *of, struct rollcall_io *io, int resu
 	note("%s %d", (char *)io->context, result);
 }
 
-/* Reads and writes of pipes; the run waits for the write, and destroy ends the read. */
+/*
+ * Reads and writes of pipes; the run waits for the write, and destroy ends the read. The pipes stay
+ * in their mode, which other processes may share.
+ */
 static void files(void **state)
 {
 	char text[8];
@@ -212,6 +217,8 @@ static void files(void **state)
 	rollcall_destroy(server);
 	server = NULL;
 	assert_string_equal(trace, "write 5\nread -125\n");
+	assert_int_equal(fcntl(in[0], F_GETFL) & O_NONBLOCK, 0);
+	assert_int_equal(fcntl(out[1], F_GETFL) & O_NONBLOCK, 0);
 	for (int i = 0; i < 2; i++) {
 		close(in[i]);
 		close(out[i]);
