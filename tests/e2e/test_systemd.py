@@ -509,7 +509,8 @@ def test_sandbox_allows_io_uring(server, run, units, manager, is_forbidden):
     preexec = filtered(numbers[name] for name in allowed & set(numbers))
     if is_forbidden:
         assert run("--engine", "io_uring", preexec=preexec).returncode == 69
-    rollcall = server("--drain-timeout", "1", preexec=preexec, environment=manager.environment())
+    rollcall = server("--engine", "auto", "--drain-timeout", "1", preexec=preexec,
+                      environment=manager.environment())
     assert manager.next()["READY"] == "1"
     with connect(rollcall.tcp) as sock, datagrams(rollcall.udp) as other:
         ask(sock, b"hello\n")
