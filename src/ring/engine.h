@@ -38,6 +38,10 @@ struct ring {
 int uring_create(struct ring *ring, unsigned sq_entries, unsigned cq_entries);
 void uring_destroy(struct ring *ring);
 
+/* Registers the entries of a group with the kernel. 0, or -errno. */
+int uring_buffers_register(struct ring *ring, uint16_t group);
+void uring_buffers_unregister(struct ring *ring, uint16_t group);
+
 /* As ring_submit_and_wait(), by the owner. */
 int uring_submit_and_wait(struct ring *ring, uint64_t wait_ns);
 

@@ -94,7 +94,6 @@ int ring_buffers_register(struct ring *ring, uint16_t group, unsigned entries)
 {
 	struct buffer_group *to = &ring->groups[group];
 	size_t bytes = entries * sizeof(struct io_uring_buf);
-	struct io_uring_buf_reg registration = { .ring_entries = entries, .bgid = group };
 	int error = 0;
 
 	CHECK(group < RING_GROUPS_MAX && !to->entries);
@@ -104,9 +103,8 @@ int ring_buffers_register(struct ring *ring, uint16_t group, unsigned entries)
 		return -ENOMEM;
 	}
 	to->count = entries;
-	registration.ring_addr = (uintptr_t)to->entries;
 	if (!ring->epoll)
-		error = io_uring_register_buf_ring(&ring->uring, &registration, 0);
+		error = uring_buffers_register(ring, group);
 	if (error) {
 		munmap(to->entries, bytes);
 		to->entries = NULL;
@@ -121,7 +119,7 @@ void ring_buffers_unregister(struct ring *ring, uint16_t group)
 	if (!from->entries)
 		return;
 	if (!ring->epoll)
-		io_uring_unregister_buf_ring(&ring->uring, group);
+		uring_buffers_unregister(ring, group);
 	munmap(from->entries, from->count * sizeof(struct io_uring_buf));
 	from->entries = NULL;
 }

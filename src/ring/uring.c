@@ -69,6 +69,22 @@ void uring_destroy(struct ring *ring)
 	io_uring_queue_exit(&ring->uring);
 }
 
+int uring_buffers_register(struct ring *ring, uint16_t group)
+{
+	struct io_uring_buf_reg registration = {
+		.ring_addr = (uintptr_t)ring->groups[group].entries,
+		.ring_entries = ring->groups[group].count,
+		.bgid = group,
+	};
+
+	return io_uring_register_buf_ring(&ring->uring, &registration, 0);
+}
+
+void uring_buffers_unregister(struct ring *ring, uint16_t group)
+{
+	io_uring_unregister_buf_ring(&ring->uring, group);
+}
+
 /* After a call that did not sleep: nothing is left to submit or to take. */
 static bool is_exhausted(const struct io_uring *uring)
 {
