@@ -183,7 +183,9 @@ static bool append_short(struct queue_memory *memory, struct queue *queue,
 		return false;
 	last = &queue->tail->extent;
 	for (unsigned i = 0; i < count; i++) {
-		memcpy(last->data + last->bytes, parts[i].iov_base, parts[i].iov_len);
+		/* An empty part may have no address. */
+		if (parts[i].iov_len > 0)
+			memcpy(last->data + last->bytes, parts[i].iov_base, parts[i].iov_len);
 		last->bytes += (uint32_t)parts[i].iov_len;
 	}
 	queue->bytes += (uint32_t)bytes;
