@@ -135,10 +135,7 @@ static ssize_t take_one(struct tcp *tcp, struct client *client, const uint8_t *d
 	return taken;
 }
 
-/*
- * Takes one message from the client's share of the turn. false: it is used up. When memory is
- * scarce, input is handled rather than held.
- */
+/* Takes one message from the client's share of the turn. false: it is used up. */
 static bool take_from_share(struct tcp *tcp, const struct client *client)
 {
 	struct tcp_share *share = &tcp->share;
@@ -146,7 +143,7 @@ static bool take_from_share(struct tcp *tcp, const struct client *client)
 	if (share->client != client->id || share->turn != tcp->hub->turns)
 		*share = (struct tcp_share){ client->id, tcp->hub->turns, 0 };
 	if (share->messages == TCP_SHARE_MESSAGES)
-		return hub_is_memory_scarce(tcp->hub);
+		return false;
 	share->messages++;
 	return true;
 }
@@ -171,13 +168,17 @@ static ssize_t take_all(struct tcp *tcp, struct client *client, const uint8_t *d
 /* Copies what cannot be handed over now, so that it holds no shared buffer. */
 static int hold_back(struct tcp *tcp, struct client *client, const void *data, size_t bytes)
 {
+	struct queue_memory *memory = &tcp->hub->memory;
 	struct tcp_input *input = kept(client);
-	struct iovec part = { (void *)data, bytes };
+	const struct iovec part = { (void *)data, bytes };
 
-	if (!input || hub_is_memory_scarce(tcp->hub) ||
-	    !queue_append(&tcp->hub->memory, &input->backlog, &part, 1, true))
+	if (!input)
 		return -ENOBUFS;
-	return 0;
+	if (queue_append(memory, &input->backlog, &part, 1, true) ||
+	    (tcp->make_space(tcp, client, QUEUE_BLOCK_BYTES + bytes) &&
+	     queue_append(memory, &input->backlog, &part, 1, true)))
+		return 0;
+	return -ENOBUFS;
 }
 
 int input_receive(struct tcp *tcp, struct client *client, const void *data, size_t bytes)

@@ -8,12 +8,17 @@
 #include "ring/op.h"
 #include "tcp/wait.h"
 
+/*
+ * Whether receiving is to be suspended. When memory is scarce, half a block is enough, so that the
+ * answers of one client need at most one block, as long as each is short.
+ */
 static bool is_queue_long(const struct hub *hub, const struct client *client)
 {
 	const uint32_t bytes = client->tcp.queue.bytes;
 
-	/* When memory gets short, receiving is suspended already above four queued blocks. */
-	return bytes > hub->options.send_queue_bytes ||
+	if (bytes <= QUEUE_BLOCK_BYTES / 2)
+		return false;
+	return bytes > hub->options.send_queue_bytes || hub_is_memory_scarce(hub) ||
 	       (bytes > 4 * QUEUE_BLOCK_BYTES &&
 		queue_memory_used(&hub->memory) > hub->memory.blocks.limit / 2);
 }
@@ -45,8 +50,7 @@ static int queue_message(struct tcp *tcp, struct client *client, const struct me
 	copy = client_has_any(client, CLIENT_SLOW) || queue->chunks >= GATHER_PIECES;
 	if (queue->bytes + bytes > hub->options.send_queue_bytes_max)
 		return refuse_send(tcp, client, -ENOBUFS);
-	if ((queue->bytes + bytes > QUEUE_BLOCK_PAYLOAD && hub_is_memory_scarce(hub)) ||
-	    !queue_append(&hub->memory, queue, message->parts, message->count, copy))
+	if (!queue_append(&hub->memory, queue, message->parts, message->count, copy))
 		return refuse_send(tcp, client, -ENOMEM);
 	hub_count_sent(hub, client, bytes);
 	if (is_queue_long(hub, client) && !client_has_any(client, CLIENT_PAUSED)) {

@@ -52,8 +52,9 @@ static size_t round_to_blocks(size_t bytes)
 }
 
 /*
- * Output that a client does not take, and the message that it does not end; unless the reserve is
- * in use (is_urgent), only if it has held them for some time.
+ * Output that a client does not take, the input that waits for it, and the message that it does not
+ * end; unless the reserve is in use (is_urgent), only if it has held them for some time. Input that
+ * waits for a client's share of the next turns counts if it is urgent.
  */
 static struct holding holding_of(const struct tcp *tcp, const struct client *client, bool is_urgent)
 {
@@ -61,14 +62,16 @@ static struct holding holding_of(const struct tcp *tcp, const struct client *cli
 	const uint32_t now_ms = client_ms(tcp->hub->now_ns);
 	struct holding holding = { 0 };
 	uint32_t held_ms;
+	bool is_stuck;
 
 	if (client->transport != ROLLCALL_TCP || client->state == CLIENT_CLOSING)
 		return holding;
 	held_ms = now_ms - client->active_ms;
-	if (client_has_any(client, CLIENT_UNACKED) && (held_ms >= SHORTAGE_HELD_MS || is_urgent)) {
+	is_stuck = client_has_any(client, CLIENT_UNACKED) && held_ms >= SHORTAGE_HELD_MS;
+	if (is_stuck || (is_urgent && client_has_any(client, CLIENT_UNACKED)))
 		add(&holding, round_to_blocks(client->tcp.queue.bytes), held_ms);
-		add(&holding, input ? round_to_blocks(input->backlog.bytes) : 0, held_ms);
-	}
+	if (input && (is_stuck || is_urgent))
+		add(&holding, round_to_blocks(input->backlog.bytes), held_ms);
 	if (input && input->message_bytes > 0) {
 		held_ms = now_ms - input->unfinished.begun_ms;
 		if (held_ms >= SHORTAGE_HELD_MS || is_urgent)

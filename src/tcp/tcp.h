@@ -84,8 +84,9 @@ struct tcp {
 	unsigned full_class;		   /* and from which class on (tcp/shortage.c) */
 
 	/*
-	 * Makes space for `bytes` more of the client's unfinished message, at the cost of clients
-	 * that hold more, or as much for longer. false: it is itself one that has to give way.
+	 * Makes space for `bytes` more of the client's unfinished message or held input, at the
+	 * cost of clients that hold more, or as much for longer. false: it is itself one that has
+	 * to give way.
 	 */
 	bool (*make_space)(struct tcp *tcp, const struct client *client, size_t bytes);
 

@@ -6,9 +6,14 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "tcp/tcp.h"
 
 #define PREFIX "Received: "
 #define LINE_BYTES_MAX 256
+
+/* Now and then it sends many lines at once, more than one turn's share. */
+#define BURST_LINES_MAX 128
+#define BURST_ONE_IN 4
 
 /* Short pauses, so that one of them is waiting nearly always. */
 #define PAUSE_NS_MAX 10000000
@@ -27,21 +32,38 @@ void witness_free(struct witness *witness)
 
 static void write_line(const struct witness *witness, char line[static LINE_BYTES_MAX])
 {
-	memset(line, 'a' + (int)(witness->lines % 26), LINE_BYTES_MAX);
+	memset(line, 'a' + (int)(witness->bursts % 26), LINE_BYTES_MAX);
 	line[witness->line_bytes - 1] = '\n';
 }
 
-static void send_line(struct witness *witness)
+/* Writes what is left of the burst, as far as the socket takes it. */
+static void write_burst(struct witness *witness)
 {
+	const size_t all = witness->lines * witness->line_bytes;
 	char line[LINE_BYTES_MAX];
 
-	witness->lines++;
-	witness->line_bytes = 1 + sim_random(witness->sim, LINE_BYTES_MAX);
-	witness->read = 0;
 	write_line(witness, line);
-	/* If the connection has ended, that shows in the next read. */
-	sim_write(witness->connection, line, witness->line_bytes);
-	witness->sent_ns = sim_now_ns(witness->sim);
+	while (witness->written < all) {
+		const size_t at = witness->written % witness->line_bytes;
+		int result = sim_write(witness->connection, line + at, witness->line_bytes - at);
+
+		/* If the connection has ended, that shows in the next read. */
+		if (result <= 0)
+			break;
+		witness->written += (size_t)result;
+	}
+}
+
+static void send_burst(struct witness *witness)
+{
+	struct sim *sim = witness->sim;
+
+	witness->bursts++;
+	witness->line_bytes = 1 + sim_random(sim, LINE_BYTES_MAX);
+	witness->lines = sim_random(sim, BURST_ONE_IN) ? 1 : 1 + sim_random(sim, BURST_LINES_MAX);
+	witness->written = witness->read = 0;
+	write_burst(witness);
+	witness->sent_ns = sim_now_ns(sim);
 }
 
 static uint64_t leave(struct witness *witness)
@@ -53,24 +75,25 @@ static uint64_t leave(struct witness *witness)
 	return UINT64_MAX;
 }
 
-/* Reads the answer, or a part of it. */
-static void read_answer(struct witness *witness)
+/* Reads an answer, or a part of it. false: nothing has arrived. */
+static bool read_answer(struct witness *witness)
 {
-	const size_t all = strlen(PREFIX) + witness->line_bytes;
+	const size_t each = strlen(PREFIX) + witness->line_bytes, at = witness->read % each;
 	char answer[sizeof(PREFIX) - 1 + LINE_BYTES_MAX] = PREFIX, piece[sizeof(answer)];
-	int result = sim_read(witness->connection, piece, all - witness->read);
+	int result = sim_read(witness->connection, piece, each - at);
 
 	if (result == -EAGAIN)
-		return;
+		return false;
 	if (result <= 0)
 		sim_fail(witness->sim, "a client that does nothing wrong was %s by the server",
 			 result ? "reset" : "closed");
 	write_line(witness, answer + strlen(PREFIX));
-	if (memcmp(piece, answer + witness->read, (size_t)result) != 0)
+	if (memcmp(piece, answer + at, (size_t)result) != 0)
 		sim_fail(witness->sim, "a client has received a wrong answer");
 	witness->read += (size_t)result;
-	if (witness->read == all)
+	if (witness->read == witness->lines * each)
 		witness->sent_ns = 0;
+	return true;
 }
 
 /* How long it has waited; while the process was stopped, nothing could be answered. */
@@ -87,11 +110,14 @@ static void wait_for_answer(struct witness *witness, uint64_t most_ns)
 {
 	const uint64_t ns = waited_ns(witness);
 
-	read_answer(witness);
+	write_burst(witness);
+	while (witness->sent_ns > 0 && read_answer(witness))
+		;
 	if (witness->sent_ns == 0)
 		witness->next_ns =
 			sim_now_ns(witness->sim) + 1 + sim_random(witness->sim, PAUSE_NS_MAX);
-	if (ns > most_ns)
+	/* A turn handles a share of the burst. */
+	if (ns > most_ns * (1 + witness->lines / TCP_SHARE_MESSAGES))
 		sim_fail(witness->sim,
 			 "a client has waited %llu us for its answer while others were served",
 			 (unsigned long long)ns / 1000);
@@ -113,6 +139,6 @@ uint64_t witness_act(struct witness *witness, uint64_t most_ns, bool leaving)
 	if (witness->sent_ns == 0 && leaving)
 		return leave(witness);
 	if (witness->sent_ns == 0 && sim_now_ns(witness->sim) >= witness->next_ns)
-		send_line(witness);
+		send_burst(witness);
 	return witness->sent_ns > 0 ? UINT64_MAX : witness->next_ns;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * witness.h - a TCP client of the reply service that sends one line at a time, reads at once, and
- * measures how long each answer takes. It does nothing for which the server may end it.
+ * witness.h - a TCP client of the reply service that sends a line, or a burst of them, reads at
+ * once, and measures how long the last answer takes. It does nothing for which the server may end
+ * it.
  */
 #ifndef TESTS_SIM_WITNESS_H
 #define TESTS_SIM_WITNESS_H
@@ -12,12 +13,14 @@ struct witness {
 	struct sim *sim;
 	struct sim_connection *connection;
 	struct address to;
-	uint32_t host;		 /* its address, in host byte order */
-	uint64_t next_ns;	 /* when it sends the next line */
-	uint64_t sent_ns;	 /* when the line was in the socket; 0: it waits for no answer */
-	uint64_t waited_ns;	 /* at most, for an answer */
-	size_t line_bytes, read; /* of the line, with its ending; of its answer */
-	unsigned lines;
+	uint32_t host;	      /* its address, in host byte order */
+	uint64_t next_ns;     /* when it sends the next burst */
+	uint64_t sent_ns;     /* when it began to write it; 0: it waits for no answer */
+	uint64_t waited_ns;   /* at most, for an answer */
+	size_t line_bytes;    /* of each line of the burst, with its ending */
+	size_t lines;	      /* of the burst */
+	size_t written, read; /* bytes of the burst, and of its answers */
+	unsigned bursts;
 	bool done;
 };
 

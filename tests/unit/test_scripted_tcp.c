@@ -129,7 +129,10 @@ static void half_used(void **state)
 	assert_int_equal(drained_count, 1);
 }
 
-/* When three quarters are used, what is small is still taken, and what is not is refused. */
+/*
+ * When three quarters are used, receiving is suspended above half a block. Of the last eighth, what
+ * is small is still taken, and what is not is refused.
+ */
 static void scarce(void **state)
 {
 	int other;
@@ -139,11 +142,16 @@ static void scarce(void **state)
 	accept_client();
 	other = accept_client();
 	assert_int_equal(rollcall_send(server, 0, many, 800000), 0);
+	assert_int_equal(rollcall_send(server, 1, many, QUEUE_BLOCK_BYTES / 2), 0);
+	assert_int_equal(stats_now().receive_pauses, 1);
+	assert_int_equal(rollcall_send(server, 1, many, 1), 0);
+	assert_int_equal(stats_now().receive_pauses, 2);
+	assert_int_equal(rollcall_send(server, 0, many, 100000), 0);
 	assert_int_equal(rollcall_send(server, 1, many, 100), 0);
 	assert_int_equal(rollcall_send(server, 1, many, 8000), -ENOMEM);
 	assert_int_equal(stats_now().sends_refused, 1);
 	turn();
-	complete(started(IORING_OP_SEND, other), 100, 0);
+	complete(started(IORING_OP_SEND, other), QUEUE_BLOCK_BYTES / 2 + 101, 0);
 	turn();
 	assert_int_equal(drained_count, 1);
 }
@@ -155,16 +163,16 @@ static void full_or_scarce(void **state)
 	int greedy;
 
 	(void)state;
-	options.send_queue_bytes = options.send_queue_bytes_max = 900000;
+	options.send_queue_bytes = options.send_queue_bytes_max = 950000;
 	create_and_listen();
 	greedy = accept_client();
 	queue = &server->hub.table.slots[0].tcp.queue;
 	accept_client();
-	assert_int_equal(rollcall_send(server, 0, many, 800000), 0);
-	assert_int_equal(rollcall_send(server, 0, many, 100001), -ENOBUFS);
-	assert_int_equal(rollcall_send(server, 0, many, 100000), -ENOMEM);
-	assert_int_equal(rollcall_send(server, 1, many, 8000), -ENOMEM);
-	assert_int_equal(rollcall_send(server, 1, many, 900001), -EMSGSIZE);
+	assert_int_equal(rollcall_send(server, 0, many, 900000), 0);
+	assert_int_equal(rollcall_send(server, 0, many, 50001), -ENOBUFS);
+	assert_int_equal(rollcall_send(server, 0, many, 50000), -ENOMEM);
+	assert_int_equal(rollcall_send(server, 1, many, 17000), -ENOMEM);
+	assert_int_equal(rollcall_send(server, 1, many, 950001), -EMSGSIZE);
 	assert_int_equal(stats_now().sends_refused, 3);
 	turn();
 	/* Each is told once when it has space. */
@@ -175,8 +183,8 @@ static void full_or_scarce(void **state)
 		complete(started(queue->chunks > 1 ? IORING_OP_SENDMSG : IORING_OP_SEND, greedy),
 			 (int)server->hub.table.slots[0].sending, 0);
 	assert_int_equal(drained_count, 2);
-	assert_int_equal(rollcall_send(server, 0, many, 100001), 0);
-	assert_int_equal(rollcall_send(server, 1, many, 8000), 0);
+	assert_int_equal(rollcall_send(server, 0, many, 50001), 0);
+	assert_int_equal(rollcall_send(server, 1, many, 17000), 0);
 }
 
 /*
@@ -191,8 +199,8 @@ static void refused_with_nothing_queued(void **state)
 	create_and_listen();
 	accept_client();
 	other = accept_client();
-	assert_int_equal(rollcall_send(server, 0, many, 800000), 0);
-	assert_int_equal(rollcall_send(server, 1, many, 8000), -ENOMEM);
+	assert_int_equal(rollcall_send(server, 0, many, 900000), 0);
+	assert_int_equal(rollcall_send(server, 1, many, 17000), -ENOMEM);
 	complete(started(IORING_OP_RECV, other), -EAGAIN, 0);
 	turn();
 	assert_int_equal(drained_count, 0);
