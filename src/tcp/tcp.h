@@ -39,8 +39,10 @@ struct gather {
 
 /*
  * The share of a client in a turn: a client that sends many short messages at once must not keep
- * the others waiting. What is left over is handled in the next turns, round-robin. Such a client's
- * next input is received in small pieces, one at a time, until a piece fits into its share.
+ * the others waiting. What is left over is handled in the next turns, round-robin, for
+ * TCP_LEFT_OVER_CLIENTS in each, so that a turn is short however many such clients there are. Such
+ * a client's next input is received in small pieces, one at a time, until a piece fits into its
+ * share.
  *
  * A client that sends long pieces is beyond its share too: while buffers are short, it gets one
  * after the others (tcp/wait.h).
@@ -48,6 +50,7 @@ struct gather {
 #define TCP_SHARE_MESSAGES 64
 #define TCP_SHARE_BYTES 16384
 #define TCP_LIMITED_BYTES 16384
+#define TCP_LEFT_OVER_CLIENTS 16
 
 struct listener;
 

@@ -49,7 +49,9 @@ void wait_end_for_turn(struct tcp *tcp)
 {
 	struct table *table = &tcp->hub->table;
 
-	for (uint32_t count = tcp->left_over.count; count > 0; count--) {
+	size_t count = min_size(tcp->left_over.count, TCP_LEFT_OVER_CLIENTS);
+
+	for (; count > 0; count--) {
 		struct client *client = client_list_first(table, &tcp->left_over);
 
 		leave_lists(tcp, client);

@@ -31,10 +31,10 @@ void wait_end_for_buffers(struct tcp *tcp);
  */
 bool wait_goes_on(const struct tcp *tcp);
 
-/* Suspends the handling of the client's held input until the next turn. */
+/* Suspends the handling of the client's held input until one of the next turns. */
 void wait_for_turn(struct tcp *tcp, struct client *client);
 
-/* Resumes the clients that waited for this turn. */
+/* Resumes those that have waited longest, TCP_LEFT_OVER_CLIENTS at most. */
 void wait_end_for_turn(struct tcp *tcp);
 
 /* Removes a client from the waiting lists. */

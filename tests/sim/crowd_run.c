@@ -21,8 +21,9 @@
 /* Simulated time in which witnesses send, beside that of a process that is stopped. */
 #define LIFE_NS 3600000000
 
-/* The longest that a witness may wait, which is more than twice what any does. */
+/* The longest that a witness may wait, which is about twice what any does. */
 #define WAIT_NS_MAX 10000000
+#define WAIT_NS_MAX_FLOODERS 25000000
 
 /*
  * Squatters take all places, and there are more of one source than may be in half of the runs. When
@@ -42,7 +43,7 @@
 
 /* How many clients a crowd has, at least half of it. */
 static const unsigned sizes[CROWDS] = {
-	[CROWD_FLOODERS] = 16,	   [CROWD_HOARDERS] = 128,  [CROWD_SLOW_READERS] = 64,
+	[CROWD_FLOODERS] = 64,	   [CROWD_HOARDERS] = 128,  [CROWD_SLOW_READERS] = 64,
 	[CROWD_HALF_CLOSERS] = 40, [CROWD_SILENT] = 128,    [CROWD_LEAVERS] = 100,
 	[CROWD_TALKERS] = 100,	   [CROWD_SQUATTERS] = 128,
 };
@@ -118,13 +119,25 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+static uint64_t wait_ns_max(enum crowd kind)
+{
+	switch (kind) {
+	case CROWD_FLOODERS:
+		return WAIT_NS_MAX_FLOODERS;
+	case CROWD_SQUATTERS:
+		return PLACE_WAIT_NS_MAX;
+	default:
+		return WAIT_NS_MAX;
+	}
+}
+
 static uint64_t run_clients(void *context)
 {
 	struct crowd_run *run = context;
 	/* The process may be stopped, but its clients' time is not over. */
 	const bool leaving = sim_now_ns(run->sim) >= run->end_ns &&
 			     sim_now_ns(run->sim) >= sim_resumed_ns(run->sim);
-	const uint64_t most_ns = run->kind == CROWD_SQUATTERS ? PLACE_WAIT_NS_MAX : WAIT_NS_MAX;
+	const uint64_t most_ns = wait_ns_max(run->kind);
 	uint64_t next_ns = UINT64_MAX;
 	bool all_done = true;
 

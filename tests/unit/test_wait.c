@@ -6,7 +6,7 @@
 #include "tcp/wait.h"
 #include "unit/fake_ring.h"
 
-#define CLIENTS 4
+#define CLIENTS (TCP_LEFT_OVER_CLIENTS + 2)
 
 static struct hub hub;
 static struct tcp tcp;
@@ -28,6 +28,7 @@ static int set_up(void **state)
 	client_list_init(&tcp.no_buffer, LIST_WAIT);
 	client_list_init(&tcp.no_buffer_later, LIST_WAIT);
 	client_list_init(&tcp.no_memory, LIST_WAIT);
+	client_list_init(&tcp.left_over, LIST_WAIT);
 	if (liveness_init(&tcp.liveness, &hub))
 		return -1;
 	for (int i = 0; i < CLIENTS; i++)
@@ -104,6 +105,24 @@ static void beyond_their_share_later(void **state)
 	assert_false(wait_goes_on(&tcp));
 }
 
+/* A turn handles the held input of some clients, the next ones that of others. */
+static void left_over(void **state)
+{
+	(void)state;
+	for (int i = 0; i < CLIENTS; i++)
+		wait_for_turn(&tcp, clients[i]);
+	wait_end_for_turn(&tcp);
+	for (int i = 0; i < TCP_LEFT_OVER_CLIENTS; i++)
+		assert_goes_on(clients[i]);
+	assert_null(hub_flush_next(&hub));
+	wait_for_turn(&tcp, clients[0]);
+	wait_end_for_turn(&tcp);
+	assert_goes_on(clients[CLIENTS - 2]);
+	assert_goes_on(clients[CLIENTS - 1]);
+	assert_goes_on(clients[0]);
+	assert_null(hub_flush_next(&hub));
+}
+
 /* With one buffer a turn, they get it in one turn of four. */
 static void beyond_their_share_too(void **state)
 {
@@ -175,6 +194,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(buffers_in_order, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(beyond_their_share_later, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(left_over, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(beyond_their_share_too, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(memory_takes_time, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(both, set_up, tear_down),
