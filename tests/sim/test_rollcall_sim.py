@@ -67,6 +67,7 @@ KINDS = (
 RARE = (
     r"client \d+: poll for output failed: E[A-Z]+",
     r"client \d+ received \d+ bytes, receive ended",
+    r"client \d+ received \d+ bytes",  # of a receive of one piece, of a client beyond its share
     rf"listener \d+ accepted {ADDRESS} as fd \d+, accept ended",
     rf"datagrams of \d+ bytes, \d+ in all, from {ADDRESS} received on endpoint \d+, receive ended",
     r"(listener|client|endpoint) \d+: (accept|receive) (ended|failed): E[A-Z]+(, with a buffer)?",
