@@ -9,8 +9,8 @@
 #include "tcp/wait.h"
 
 /*
- * Whether receiving is to be suspended. When memory is scarce, half a block is enough, so that the
- * answers of one client need at most one block, as long as each is short.
+ * Whether receiving is to be suspended. While memory gets short, four blocks are enough for that;
+ * while it is scarce, half a block, so that short answers to one client fit into one block.
  */
 static bool is_queue_long(const struct hub *hub, const struct client *client)
 {

@@ -52,9 +52,9 @@ static size_t round_to_blocks(size_t bytes)
 }
 
 /*
- * Output that a client does not take, the input that waits for it, and the message that it does not
- * end; unless the reserve is in use (is_urgent), only if it has held them for some time. Input that
- * waits for a client's share of the next turns counts if it is urgent.
+ * What a client holds: output that it does not take, the input that waits for that, and the message
+ * that it does not end, if it has held them for SHORTAGE_HELD_MS. When the reserve is in use
+ * (is_urgent), the time does not matter, and all held input counts.
  */
 static struct holding holding_of(const struct tcp *tcp, const struct client *client, bool is_urgent)
 {
@@ -62,15 +62,16 @@ static struct holding holding_of(const struct tcp *tcp, const struct client *cli
 	const uint32_t now_ms = client_ms(tcp->hub->now_ns);
 	struct holding holding = { 0 };
 	uint32_t held_ms;
-	bool is_stuck;
+	bool is_held;
 
 	if (client->transport != ROLLCALL_TCP || client->state == CLIENT_CLOSING)
 		return holding;
 	held_ms = now_ms - client->active_ms;
-	is_stuck = client_has_any(client, CLIENT_UNACKED) && held_ms >= SHORTAGE_HELD_MS;
-	if (is_stuck || (is_urgent && client_has_any(client, CLIENT_UNACKED)))
+	is_held = is_urgent ||
+		  (client_has_any(client, CLIENT_UNACKED) && held_ms >= SHORTAGE_HELD_MS);
+	if (is_held && client_has_any(client, CLIENT_UNACKED))
 		add(&holding, round_to_blocks(client->tcp.queue.bytes), held_ms);
-	if (input && (is_stuck || is_urgent))
+	if (is_held && input)
 		add(&holding, round_to_blocks(input->backlog.bytes), held_ms);
 	if (input && input->message_bytes > 0) {
 		held_ms = now_ms - input->unfinished.begun_ms;

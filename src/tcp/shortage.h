@@ -3,8 +3,8 @@
  * shortage.h - which clients give way when memory or places are short.
  *
  * When memory is short, the clients that hold most and have got on least are ended first, so that
- * memory is left for those that get on. This is done once a turn, and when a message finds no space
- * in what the turn before has left (tcp.make_space); answers find it in the reserve
+ * memory is left for those that get on. This is done once a turn, and when a message or held input
+ * finds no space in what the turn before has left (tcp.make_space); answers find it in the reserve
  * (queue_memory_has()). When all places are taken, the source that holds most gives way to one that
  * holds fewer, with its client that has been silent longest. Timeouts are shorter too, while memory
  * or places are short (hub_timeout_ms()).

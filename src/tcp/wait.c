@@ -48,7 +48,6 @@ void wait_for_turn(struct tcp *tcp, struct client *client)
 void wait_end_for_turn(struct tcp *tcp)
 {
 	struct table *table = &tcp->hub->table;
-
 	size_t count = min_size(tcp->left_over.count, TCP_LEFT_OVER_CLIENTS);
 
 	for (; count > 0; count--) {

@@ -23,7 +23,7 @@
 
 /* The longest that a witness may wait, which is about twice what any does. */
 #define WAIT_NS_MAX 10000000
-#define WAIT_NS_MAX_FLOODERS 25000000
+#define FLOODERS_WAIT_NS_MAX 25000000
 
 /*
  * Squatters take all places, and there are more of one source than may be in half of the runs. When
@@ -123,7 +123,7 @@ static uint64_t wait_ns_max(enum crowd kind)
 {
 	switch (kind) {
 	case CROWD_FLOODERS:
-		return WAIT_NS_MAX_FLOODERS;
+		return FLOODERS_WAIT_NS_MAX;
 	case CROWD_SQUATTERS:
 		return PLACE_WAIT_NS_MAX;
 	default:
