@@ -316,12 +316,13 @@ struct rollcall_options {
 
 	/*
 	 * Limit of the memory of all queues in bytes, 1 MiB to 2^40; 256 MiB by default. Receive
-	 * buffers take as much again at most. While more than half of it is in use, receiving from
-	 * a TCP client is suspended when more than 16 KiB are queued for it, and while more than
-	 * three quarters are, when more than 2 KiB are. Unfinished messages count too. The last
-	 * eighth is only for clients for which at most 4 KiB are queued, so that clients that do
-	 * read are still served, and for messages that short: for others rollcall_send() returns
-	 * -ENOMEM.
+	 * buffers take as much again at most. Unfinished messages and held input count too.
+	 *
+	 * While more than half of it is in use, receiving from a TCP client is suspended above
+	 * 16 KiB of queued output; while more than three quarters are in use, above 2 KiB. The last
+	 * eighth is only for clients with at most 4 KiB of queued output, and for messages that
+	 * short, so that clients that do read are still served. rollcall_send() returns -ENOMEM for
+	 * what does not fit.
 	 *
 	 * While more than three quarters are in use, TCP clients are ended with -ENOSPC, until less
 	 * is: first those that hold most, and have not got on for longest. A client gets on when it
